@@ -1,0 +1,1 @@
+"""PLACES: the port, the browser, and one folder for each site."""

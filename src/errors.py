@@ -1,0 +1,101 @@
+"""The error tree. Each class says what the workers do about it; nobody parses error texts.
+
+No message may carry guest text, a token, a cookie or a key.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the long-running commands. 2, 10 and 11 must not be restarted by a supervisor."""
+
+    STOPPED = 0
+    SETTINGS = 2
+    HALTED_PERSON_NEEDED = 10
+    HALTED_PAGE_CHANGED = 11
+    WATCHDOG = 70
+
+
+class NightporterError(Exception):
+    """Something went wrong. (The docstring of a class is its default message.)"""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+class TransientError(NightporterError):
+    """The step failed for now and is tried again later; the try counts."""
+
+
+class BrowserGone(TransientError):
+    """The browser, its page or its driver went away; it is opened anew and the step tried again."""
+
+
+class ComposerBusy(TransientError):
+    """The composer already holds a text: a person is writing there. Nothing was typed."""
+
+
+class PermanentError(NightporterError):
+    """The step can never succeed; the job ends as failed with this reason."""
+
+    reason = "failed"
+
+    def __init__(self, message: str | None = None, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
+class CannotWrite(PermanentError):
+    """This conversation cannot be written to (no composer); a person has to look."""
+
+    reason = "no_composer"
+
+
+class DeliveryUncertain(NightporterError):
+    """Send was pressed and the proof is missing: look first, never press again."""
+
+
+class StaleJob(NightporterError):
+    """The row is no longer in the state this move starts from; drop the work quietly."""
+
+
+class Halt(NightporterError):
+    """Everything stops until a person has acted.
+
+    ``kind`` is a stable word for logs and the database, ``detail`` a sentence without personal data,
+    ``evidence`` the path of a screenshot or a text that shows what was seen.
+    """
+
+    exit_code = ExitCode.HALTED_PERSON_NEEDED
+
+    def __init__(self, kind: str, detail: str, *, evidence: str | None = None) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.evidence = evidence
+
+
+class WallHit(Halt):
+    """A challenge, a login page or a block: no further request to the site, exit 10."""
+
+
+class PageChanged(Halt):
+    """The page or its data are not what we know: nothing is guessed, exit 11."""
+
+    exit_code = ExitCode.HALTED_PAGE_CHANGED
+
+    def __init__(self, what: str, where: str, *, evidence: str | None = None) -> None:
+        super().__init__("page_changed", f"expected {what} in {where}", evidence=evidence)
+        self.what = what
+        self.where = where
+
+
+class SettingsError(NightporterError):
+    """The configuration is wrong; ``problems`` has one line for each variable. Exit 2."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

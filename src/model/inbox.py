@@ -1,0 +1,135 @@
+"""What a channel saw: plain values that carry a conversation from a site's wire into the core.
+
+Nothing here names a site. ``external_id`` is always the site's own id, as text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class AuthorRole(StrEnum):
+    """Who wrote a message, as far as the site says it beyond doubt."""
+
+    GUEST = "guest"
+    """The person who booked or asks."""
+    COTRAVELLER = "cotraveller"
+    """Somebody who travels with the guest and is in the conversation."""
+    HOST = "host"
+    """The account whose inbox this is: the host in person, or this product."""
+    TEAM = "team"
+    """Another person on the host's side, or one whose side the site does not tell."""
+    SITE = "site"
+    """The site itself: a service, its support, an announcement."""
+
+
+class MessageKind(StrEnum):
+    """What a message is made of."""
+
+    TEXT = "text"
+    MEDIA = "media"
+    CARD = "card"
+    BULLETIN = "bulletin"
+    UNSUPPORTED = "unsupported"
+
+
+GUEST_SIDE = frozenset({AuthorRole.GUEST, AuthorRole.COTRAVELLER})
+HOST_SIDE = frozenset({AuthorRole.HOST, AuthorRole.TEAM})
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMessage:
+    """One message as the site showed it. ``text`` is None unless ``kind`` is TEXT and it is not deleted."""
+
+    external_id: str
+    author_id: str | None
+    author_name: str | None
+    role: AuthorRole
+    kind: MessageKind
+    detail: str
+    """The site's own name of the content type, for the eyes of a person."""
+    text: str | None
+    sent_at: datetime
+    edited_at: datetime | None = None
+    deleted: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when another message, or another version of this one, is there. Never contains the text."""
+        edited = int(self.edited_at.timestamp() * 1000) if self.edited_at else 0
+        return f"{self.external_id}|{edited}|{'deleted' if self.deleted else 'there'}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPerson:
+    """A participant of a conversation."""
+
+    external_id: str
+    role: AuthorRole
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenConversation:
+    """A conversation as the site showed it, in the list (newest message only) or opened.
+
+    ``messages`` are in the order of time, oldest first; deleted ones are included with ``deleted`` set.
+    """
+
+    external_id: str
+    kind: str
+    """The site's own name of the conversation's type."""
+    is_stay: bool
+    """The type is one in which guests talk to their host about a stay."""
+    is_hosting: bool
+    """The site files it under the account's hosting, not under its own trips or support."""
+    viewer_id: str
+    viewer_is_host: bool
+    people: tuple[SeenPerson, ...]
+    messages: tuple[SeenMessage, ...]
+    last_activity_at: datetime
+    title: str | None = None
+    listing_id: str | None = None
+    stay: dict[str, str] = field(default_factory=dict)
+    """Facts of the stay that the inbox shows, by a stable English key; empty when it shows none."""
+    unread: bool = False
+    opened: bool = False
+    """True when read from the opened conversation, False when only from the list."""
+    has_older: bool = False
+    """There are older messages than ``messages`` holds."""
+
+    @property
+    def newest(self) -> SeenMessage | None:
+        return self.messages[-1] if self.messages else None
+
+    @property
+    def guest_name(self) -> str | None:
+        """The first guest's name, else the first co-traveller's, else the title."""
+        for role in (AuthorRole.GUEST, AuthorRole.COTRAVELLER):
+            for person in self.people:
+                if person.role is role and person.name:
+                    return person.name
+        return self.title
+
+
+@dataclass(frozen=True, slots=True)
+class InboxGlance:
+    """One look at the list of conversations, newest activity first."""
+
+    viewer_id: str
+    conversations: tuple[SeenConversation, ...]
+    complete: bool
+    """Every conversation younger than the asked limit is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that the site shows our reply: the message it became and the text as shown there."""
+
+    external_id: str
+    text: str
+    sent_at: datetime
+    altered: bool
+    """The site shows it differently from what was sent (spaces, masked contact data)."""

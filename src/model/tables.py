@@ -1,0 +1,288 @@
+"""The tables. SQL inspection is a feature: names and statuses here are public (README, "Look into the queues").
+
+Every row carries ``account``. ``id`` is ours, ``external_id`` the site's; ``*_at`` is UTC.
+Statuses are stored as their value (SQLModel's own default would store the Enum's name).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import uuid4
+
+from sqlalchemy import CheckConstraint, Column, Enum, Index, Text, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlmodel import Field, SQLModel
+
+from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, OPEN_INBOX, InboxStatus, OutboxStatus
+
+DEFAULT_ACCOUNT = "default"
+
+
+class Direction(StrEnum):
+    """INBOUND comes from the guest's side, OUTBOUND from the host's; what the site itself writes is SYSTEM."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    SYSTEM = "system"
+
+
+class ReplyMode(StrEnum):
+    """What happens with an answer of the AI."""
+
+    AUTO = "auto"
+    DRAFT = "draft"
+    OFF = "off"
+
+
+class LinkState(StrEnum):
+    """Whether the product may touch the site for an account."""
+
+    OK = "ok"
+    HALTED = "halted"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return str(uuid4())
+
+
+def _enum(enum: type[StrEnum], name: str) -> Enum:
+    return Enum(
+        enum,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def _in(column: str, statuses: frozenset[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(str(s.value)) for s in sorted(statuses))})"
+
+
+class Meta(SQLModel, table=True):
+    """Facts of this database: its id and the secret that callback tokens are derived from."""
+
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Account(SQLModel, table=True):
+    """One inbox: whether we may touch it, why not, and how far it has been read."""
+
+    __tablename__ = "accounts"
+
+    account: str = Field(default=DEFAULT_ACCOUNT, primary_key=True)
+    external_id: str | None = None
+    """The site's id of the person whose inbox it is; another one there later is a halt."""
+    link_state: LinkState = Field(
+        default=LinkState.OK,
+        sa_column=Column(_enum(LinkState, "link_state"), nullable=False, server_default="ok"),
+    )
+    halt_kind: str | None = None
+    halt_detail: str | None = None
+    halt_exit_code: int | None = None
+    halt_evidence: str | None = None
+    halted_at: datetime | None = None
+    paused_at: datetime | None = None
+    """Set by a person: reading goes on, nothing is sent."""
+    swept_through: datetime | None = None
+    """Everything in the list with activity before this time has been taken in."""
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class WorkerState(SQLModel, table=True):
+    """The last sign of life of each worker, for `status`, `/health` and the dashboard."""
+
+    __tablename__ = "workers"
+
+    account: str = Field(default=DEFAULT_ACCOUNT, primary_key=True)
+    worker: str = Field(primary_key=True)
+    process_id: int
+    hostname: str
+    started_at: datetime
+    last_cycle_at: datetime | None = None
+    last_duration_ms: int | None = None
+    last_outcome: str | None = None
+    cycles: int = 0
+    failures_in_a_row: int = 0
+    stopped_at: datetime | None = None
+
+
+class ModeRule(SQLModel, table=True):
+    """A reply mode set by a person for the account, a listing or a conversation; the narrowest one wins."""
+
+    __tablename__ = "reply_modes"
+
+    account: str = Field(default=DEFAULT_ACCOUNT, primary_key=True)
+    scope: str = Field(primary_key=True)
+    scope_id: str = Field(primary_key=True)
+    mode: ReplyMode = Field(sa_column=Column(_enum(ReplyMode, "reply_mode"), nullable=False))
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class Conversation(SQLModel, table=True):
+    """A conversation of the inbox, or one that a callback named before it was ever seen (``seen_at`` is null)."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (UniqueConstraint("account", "external_id", name="uq_conversations_external"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account: str = DEFAULT_ACCOUNT
+    external_id: str
+    kind: str | None = None
+    guest_name: str | None = None
+    listing_id: str | None = None
+    stay: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+    """JSON object: facts of the stay as far as the inbox shows them."""
+    skip_reason: str | None = None
+    """Why nothing here is answered (``model/gate.py``), or null."""
+    newest_fingerprint: str | None = None
+    """Which version of which newest message has been taken in; another one in the list means: open it."""
+    host_wrote_at: datetime | None = None
+    """When a person of the host's side last wrote; HUMAN_PAUSE_MIN counts from here."""
+    last_activity_at: datetime | None = None
+    seen_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
+
+
+class InboxRequest(SQLModel, table=True):
+    """One request to the AI: a guest's message, or burst of messages, on its way. ``id`` is the request id."""
+
+    __tablename__ = "queue_inbox"
+    __table_args__ = (
+        CheckConstraint(f"({_in('status', FINAL_INBOX)}) = (processed_at IS NOT NULL)", name="inbox_final"),
+        Index(
+            "uq_queue_inbox_open",
+            "conversation_id",
+            unique=True,
+            sqlite_where=sql(_in("status", OPEN_INBOX)),
+            postgresql_where=sql(_in("status", OPEN_INBOX)),
+        ),
+        Index("ix_queue_inbox_due", "account", "status", "due_at"),
+        Index("ix_queue_inbox_conversation", "conversation_id", "created_at"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account: str = DEFAULT_ACCOUNT
+    conversation_id: str = Field(foreign_key="conversations.id")
+    status: InboxStatus = Field(
+        default=InboxStatus.PENDING,
+        sa_column=Column(_enum(InboxStatus, "inbox_status"), nullable=False, server_default="pending"),
+    )
+    reason: str | None = None
+    newest_external_id: str
+    """The newest guest message in it: the one that the reply answers."""
+    due_at: datetime
+    """Not posted before: end of the burst, of the host's pause, or of the back-off."""
+    burst_until: datetime
+    """A message later than this does not move ``due_at`` any more (GROUPING_MAX_SEC)."""
+    reply_by: datetime
+    """After this an answer is of no use."""
+    attempts: int = 0
+    last_error: str | None = None
+    claimed_by: str | None = None
+    lease_until: datetime | None = None
+    accepted_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    processed_at: datetime | None = None
+
+
+class OutboxJob(SQLModel, table=True):
+    """One reply on its way to the guest. At most one arm, hence at most one press of Send, in a job's life."""
+
+    __tablename__ = "queue_outbox"
+    __table_args__ = (
+        CheckConstraint(f"({_in('status', FINAL_OUTBOX)}) = (processed_at IS NOT NULL)", name="outbox_final"),
+        CheckConstraint("arm_count IN (0, 1)", name="outbox_armed_at_most_once"),
+        CheckConstraint("(arm_count = 1) = (armed_at IS NOT NULL)", name="outbox_arm"),
+        UniqueConstraint("account", "idempotency_key", name="uq_queue_outbox_idempotency"),
+        Index(
+            "uq_queue_outbox_one_at_a_time",
+            "conversation_id",
+            unique=True,
+            sqlite_where=sql("status = 'processing'"),
+            postgresql_where=sql("status = 'processing'"),
+        ),
+        Index(
+            "ix_queue_outbox_pending",
+            "account",
+            "created_at",
+            "id",
+            sqlite_where=sql("status = 'pending'"),
+            postgresql_where=sql("status = 'pending'"),
+        ),
+        Index("ix_queue_outbox_status", "account", "status", "processed_at"),
+        Index("ix_queue_outbox_conversation", "conversation_id", "created_at"),
+        Index("ix_queue_outbox_request", "request_id"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account: str = DEFAULT_ACCOUNT
+    conversation_id: str = Field(foreign_key="conversations.id")
+    request_id: str | None = Field(default=None, foreign_key="queue_inbox.id")
+    status: OutboxStatus = Field(
+        default=OutboxStatus.PENDING,
+        sa_column=Column(_enum(OutboxStatus, "outbox_status"), nullable=False, server_default="pending"),
+    )
+    reason: str | None = None
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    idempotency_key: str
+    replaces_id: str | None = Field(default=None, foreign_key="queue_outbox.id")
+    """The job that a person asked to send again."""
+    due_at: datetime = Field(default_factory=utc_now)
+    attempts: int = 0
+    last_error: str | None = None
+    claimed_by: str | None = None
+    lease_until: datetime | None = None
+    arm_count: int = 0
+    armed_at: datetime | None = None
+    after_external_id: str | None = None
+    """The newest message when Send was armed: our message is looked for only after it."""
+    receipt_external_id: str | None = None
+    """The message that our reply became on the site."""
+    receipt_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    """The text as the site shows it, when it differs from ``text``."""
+    created_at: datetime = Field(default_factory=utc_now)
+    processed_at: datetime | None = None
+
+
+class Message(SQLModel, table=True):
+    """A message of a conversation as last seen, and what became of it."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("account", "external_id", name="uq_messages_external"),
+        Index("ix_messages_conversation", "conversation_id", "sent_at"),
+        Index("ix_messages_request", "request_id"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account: str = DEFAULT_ACCOUNT
+    conversation_id: str = Field(foreign_key="conversations.id")
+    external_id: str
+    direction: Direction = Field(sa_column=Column(_enum(Direction, "direction"), nullable=False))
+    origin: str
+    """guest, cotraveller, host, team, site, or assistant for a reply of this product."""
+    sender_name: str | None = None
+    kind: str
+    detail: str
+    text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    sent_at: datetime
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    request_id: str | None = Field(default=None, foreign_key="queue_inbox.id")
+    """The request that carried it to the AI."""
+    outbox_id: str | None = Field(default=None, foreign_key="queue_outbox.id")
+    """The job that it came from, for an assistant's message."""
+    skip_reason: str | None = None
+    """Why it was not given to the AI (``model/gate.py``), or null."""
+    seen_at: datetime = Field(default_factory=utc_now)

@@ -1,0 +1,1 @@
+"""VERBS: one file for each step of a message's way."""

@@ -1,0 +1,1 @@
+"""CLOCKS: when the services run, and how the process lives and ends."""
