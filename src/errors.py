@@ -29,6 +29,10 @@ class TransientError(NightporterError):
     """The step failed for now and is tried again later; the try counts."""
 
 
+class NotUnderstood(TransientError):
+    """The site answered in a way that is not understood; several times in a row, it is a changed page."""
+
+
 class BrowserGone(TransientError):
     """The browser, its page or its driver went away; it is opened anew and the step tried again."""
 

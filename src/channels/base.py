@@ -7,13 +7,14 @@ concurrently. Every method may raise:
 * ``PageChanged``    the page or its data are not understood: the caller halts
 * ``BrowserGone``    the browser or its page went away: the caller closes the channel and opens it anew later
 * ``TransientError`` the site or the network did not answer as it should this time
+* ``NotUnderstood``  the site answered, but not in a way that is understood (a TransientError)
 
 and the further errors that its docstring names. "Repeatable" says whether a call may be made again after an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -38,9 +39,11 @@ class Channel(Protocol):
         """Let go of the page. Never raises; may be called at any time, also twice."""
         ...
 
-    async def glance(self, since: datetime) -> InboxGlance:
+    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
         """Look at the list of conversations, back to those whose last activity is before ``since``.
 
+        ``thorough`` (the first glance of a process) does not trust the list's order: it goes on until a whole
+        stretch of the list is older. Otherwise it stops where the known begins.
         Opens no conversation. What the page has fetched by itself since the last glance is used first.
         An empty list is returned only if the site says beyond doubt that there is nothing. Repeatable.
         """
@@ -51,11 +54,15 @@ class Channel(Protocol):
         ...
 
     async def read(
-        self, external_id: str, *, known: Container[str] = (), anew: bool = False
+        self,
+        external_id: str,
+        *,
+        enough: Callable[[SeenConversation], bool] = ...,
+        anew: bool = False,
     ) -> SeenConversation:
         """Open a conversation and return it as the site has it now, not from a memory of the page.
 
-        Reads further back until a message in ``known`` (external ids) is reached, or the beginning. ``anew``
+        Reads further back until ``enough`` holds (default: at once), or the beginning is reached. ``anew``
         loads the whole page by address: slower, independent of all that the page did before. Raises
         ``PermanentError(reason="no_such_conversation")`` if the site does not have it. Repeatable; the site
         may mark the conversation as read.

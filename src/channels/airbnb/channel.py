@@ -1,0 +1,245 @@
+"""The Airbnb inbox behind the port ``src/channels/base.py``: reading, writing and evidence put together."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Locator
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from src.channels.airbnb import ids, selectors
+from src.channels.airbnb.list_reader import ListReader
+from src.channels.airbnb.pages import OpenConversation, on_inbox_address, plain
+from src.channels.airbnb.settings import AirbnbSettings
+from src.channels.airbnb.thread_reader import ThreadReader
+from src.channels.airbnb.visit import Visit
+from src.channels.browser import Browser, bounded
+from src.errors import BrowserGone, CannotWrite, ComposerBusy, Halt, NotUnderstood, PageChanged, TransientError
+from src.model.inbox import InboxGlance, SeenConversation
+
+_GONE = ("has been closed", "Page crashed", "Connection closed", "Target crashed", "Target closed")
+
+
+class AirbnbChannel:
+    """One host's inbox. The port says what each method promises; only what is particular stands here."""
+
+    name = "airbnb"
+
+    RECYCLE_AFTER_GLANCES = 400
+    """A fresh page after so many glances keeps the memory flat; between jobs, never within one."""
+
+    def __init__(self, settings: AirbnbSettings, browser: Browser, *, evidence_dir: Path) -> None:
+        self.browser = browser
+        self._visit = Visit(browser, settings)
+        self._list = ListReader(self._visit)
+        self._thread = ThreadReader(self._visit)
+        self._evidence_dir = evidence_dir
+        self._written: str | None = None
+        self._glances = 0
+
+    def is_conversation_id(self, external_id: str) -> bool:
+        return ids.thread_number(external_id) is not None
+
+    async def open(self) -> None:
+        await self.browser.start()
+        self._visit.listen()
+        async with _Trouble(self):
+            await self._visit.go_to_inbox()
+
+    async def close(self) -> None:
+        self._thread.leave()
+        self._visit.stop_listening()
+        await self.browser.stop()
+
+    async def save_login(self) -> Path:
+        """Keep the login beside the profile (mode 0600)."""
+        return await self.browser.save_login()
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
+        async with _Trouble(self):
+            self._thread.leave()
+            await self._recycle_if_due()
+            await self._visit.check_walls()
+            if not on_inbox_address(self._visit.page.url):
+                await self._visit.go_to_inbox()
+            glance = await self._list.glance(since, thorough=thorough)
+            self._visit.tap.forget()
+            return glance
+
+    async def wait_for_news(self, timeout: float) -> bool:
+        async with _Trouble(self):
+            return await self._list.wait_for_news(timeout)
+
+    async def read(
+        self,
+        external_id: str,
+        *,
+        enough: Callable[[SeenConversation], bool] = lambda _: True,
+        anew: bool = False,
+    ) -> SeenConversation:
+        async with _Trouble(self):
+            self._written = None
+            return await self._thread.read(external_id, enough=enough, anew=anew)
+
+    async def reread(self, external_id: str) -> SeenConversation:
+        async with _Trouble(self):
+            view = await self._thread.reread(external_id)
+            if self._written is not None:
+                await self._check_composer(self._written)
+            return view
+
+    async def follow(
+        self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
+    ) -> SeenConversation | None:
+        deadline = time.monotonic() + timeout
+        patience = min(1.5, timeout / 4)
+        tap = self._visit.tap
+        async with _Trouble(self):
+            while True:
+                view = self._thread.now(external_id)
+                if until(view):
+                    return view
+                left, seq = deadline - time.monotonic(), tap.seq
+                if left <= 0:
+                    return None
+                told = await tap.wait(lambda seq=seq: tap.seq > seq, min(patience, left))  # type: ignore[misc]
+                await self._visit.check_walls()
+                if not told:
+                    await self._visit.ask_for_news()
+                    patience = min(patience * 2, 5.0)
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    async def write(self, external_id: str, text: str) -> None:
+        async with _Trouble(self):
+            self._thread.here(external_id)
+            thread = OpenConversation(self._visit.page)
+            composer = await self._composer(thread)
+            await self._visit.check_walls()
+            self._thread.check_address(external_id)
+            await self._insert(thread, composer, text)
+            await self._visit.check_walls()
+            self._thread.check_address(external_id)
+            if await thread.send_button() is None:
+                await self._give_up_sending(thread, composer)
+
+    async def clear(self, external_id: str) -> None:
+        async with _Trouble(self):
+            written, self._written = self._written, None
+            self._thread.check_address(external_id)
+            thread = OpenConversation(self._visit.page)
+            composer = await thread.composer(timeout_ms=1_000)
+            if composer is not None and written is not None:
+                await thread.empty(composer)
+
+    async def press_send(self, external_id: str) -> None:
+        async with _Trouble(self):
+            self._thread.check_address(external_id)
+            self._written = None
+            button = self._visit.page.locator(selectors.SEND_BUTTON).locator("visible=true").first
+            await button.click(timeout=5_000, no_wait_after=True)
+
+    async def evidence(self, label: str) -> str | None:
+        path = self._evidence_dir / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{label}.png"
+        try:
+            self._evidence_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            picture = await bounded(self._visit.page.screenshot(timeout=5_000), 8.0)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(picture)
+        except (PlaywrightError, BrowserGone, OSError) as error:
+            logger.debug("No screenshot: {}", type(error).__name__)
+            return None
+        return str(path)
+
+    async def _composer(self, thread: OpenConversation) -> Locator:
+        composer = await thread.composer()
+        if composer is not None:
+            return composer
+        await self._visit.check_walls()
+        if await thread.has_other_editable():
+            raise PageChanged("the composer", "the conversation")
+        raise CannotWrite
+
+    async def _insert(self, thread: OpenConversation, composer: Locator, text: str) -> None:
+        """Insert and read back; an editor that does not take inserted text gets it once more key by key."""
+        left_over = await thread.text_in(composer)
+        if left_over and left_over != plain(text):
+            raise ComposerBusy
+        for insert in (thread.insert, thread.type_keys):
+            await thread.empty(composer)  # also what is left of a try of ours that ended before the press
+            self._written = text
+            await insert(composer, text)
+            if await thread.text_in(composer) == plain(text):
+                return
+            await self._visit.check_walls()
+        await thread.empty(composer)
+        self._written = None
+        raise TransientError("The composer does not take the text as it is.")
+
+    async def _give_up_sending(self, thread: OpenConversation, composer: Locator) -> None:
+        await self._visit.check_walls()
+        await thread.empty(composer)
+        self._written = None
+        if await self._visit.page.locator(selectors.SEND_BUTTON).count():
+            raise TransientError("Send cannot be pressed although the text is there.")
+        raise PageChanged("the Send button", "the conversation")
+
+    async def _check_composer(self, text: str) -> None:
+        thread = OpenConversation(self._visit.page)
+        composer = await thread.composer(timeout_ms=2_000)
+        if composer is None or await thread.text_in(composer) != plain(text):
+            raise TransientError("The composer does not hold the reply any more.")
+
+    async def _recycle_if_due(self) -> None:
+        self._glances += 1
+        if self._glances > self.RECYCLE_AFTER_GLANCES:
+            self._glances = 0
+            await self._visit.tap.settle()
+            await self.browser.fresh_page()
+            self._visit.listen()
+            await self._visit.go_to_inbox()
+
+
+class _Trouble:
+    """Turns Playwright's errors into ours, cuts the page off at a halt, keeps a picture of what is not understood."""
+
+    def __init__(self, channel: AirbnbChannel) -> None:
+        self._channel = channel
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        halt = error if isinstance(error, Halt) else None
+        if isinstance(error, PlaywrightError):
+            problem = self._channel._visit.problem
+            if problem is None:
+                raise _ours(error) from None
+            halt = problem
+        if halt is not None:
+            await self._channel.browser.go_offline()
+            if halt.evidence is None:
+                halt.evidence = await self._channel.evidence(halt.kind)
+            if halt is not error:
+                raise halt from None
+        elif isinstance(error, NotUnderstood):
+            where = await self._channel.evidence("not_understood")
+            logger.debug("Evidence of what was not understood: {}", where)
+
+
+def _ours(error: PlaywrightError) -> TransientError:
+    """Our error for one of Playwright's; without its text, which may quote what was typed."""
+    if any(words in str(error) for words in _GONE):
+        return BrowserGone()
+    if isinstance(error, PlaywrightTimeout):
+        return TransientError("A step on the page took too long.")
+    return TransientError("A step on the page failed.")

@@ -1,0 +1,53 @@
+"""How far down the list has been seen without a gap, since the page was loaded. Pure.
+
+The page fetches the list in stretches: again from the top when something changed, further down when scrolled.
+A stretch from the top that shares nothing with what was seen before may hide changes below it; then the known
+begins anew.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from src.channels.airbnb.wire import ListPage
+
+
+class Coverage:
+    """Feed it every stretch in the order of arrival; ask it whether the list is covered back to a time."""
+
+    def __init__(self) -> None:
+        self._fingerprints: dict[str, str | None] = {}
+        self._newest: datetime | None = None
+        self._oldest: datetime | None = None
+        self._stretch_newest: datetime | None = None
+        self._ended = False
+
+    def add(self, page: ListPage) -> None:
+        """Take in one stretch. An empty one without a next page is the end of an empty list."""
+        times = [c.last_activity_at for c in page.conversations]
+        prints = {c.external_id: c.newest.fingerprint if c.newest else None for c in page.conversations}
+        from_top = self._newest is None or not times or max(times) >= self._newest
+        if from_top and not self._shares(prints):
+            self._fingerprints, self._oldest, self._ended = {}, None, False
+        self._fingerprints.update(prints)
+        self._ended = self._ended or not page.has_next
+        if times:
+            self._newest = max(times) if self._newest is None else max(self._newest, *times)
+            self._oldest = min(times) if self._oldest is None else min(self._oldest, *times)
+            self._stretch_newest = (
+                max(times) if self._stretch_newest is None else min(self._stretch_newest, max(times))
+            )
+
+    def reaches(self, since: datetime, *, thorough: bool) -> bool:
+        """Whether nothing younger than ``since`` can be below what was seen.
+
+        ``thorough``: only if a whole stretch is older, for a list that may not be strictly in order.
+        """
+        if self._ended:
+            return True
+        edge = self._stretch_newest if thorough else self._oldest
+        return edge is not None and edge < since
+
+    def _shares(self, prints: dict[str, str | None]) -> bool:
+        """Whether a stretch has a conversation in it that stands as it stood when it was seen before."""
+        return any(key in self._fingerprints and self._fingerprints[key] == value for key, value in prints.items())

@@ -1,0 +1,148 @@
+"""Reading the list: what the page tells by itself first, else a gentle refresh, a new load as the last resort."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from src.channels.airbnb import ids
+from src.channels.airbnb.pages import ListOfConversations
+from src.channels.airbnb.visit import Visit
+from src.errors import PageChanged
+from src.model.inbox import InboxGlance, SeenConversation
+
+
+class ListReader:
+    """Turns the stretches of the list that the page fetched into one glance, with the rows as second witness."""
+
+    FRESH_SEC = 10.0
+    """A list that the page told by itself so recently is not asked for again."""
+    NEXT_STRETCH_SEC = 4.0
+    FILL_SEC = 4.0
+    """How long an empty first response may take to be filled by a second (field guide, 2.6)."""
+    ROWS_SEC = 6.0
+    STRETCHES_AT_MOST = 400
+    """An end to scrolling, whatever the page says about a next stretch."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._taken = 0
+        """Everything told up to this seq is in ``visit.known`` and ``visit.coverage``."""
+        self._fresh: set[int] = set()
+        """Conversations told since the last glance: these must have their rows."""
+
+    async def glance(self, since: datetime, *, thorough: bool) -> InboxGlance:
+        """See the port."""
+        visit = self._visit
+        self._take()
+        if time.monotonic() - visit.list_told_at > self.FRESH_SEC and not await visit.refresh_gently():
+            await visit.go_to_inbox()
+        self._take()
+        await self._believe_empty()
+        complete = await self._load_back_to(since, thorough=thorough)
+        await visit.check_walls()
+        await self._witness()
+        self._fresh = set()
+        newest_first = sorted(visit.known.values(), key=lambda c: c.last_activity_at, reverse=True)
+        viewer = visit.tap.viewer_id
+        if viewer is None:
+            raise PageChanged("the viewer's id", "the list")
+        return InboxGlance(viewer, tuple(newest_first), complete)
+
+    async def wait_for_news(self, timeout: float) -> bool:
+        """See the port. A list that tells nothing new (the page's own polling) is taken in on the way."""
+        deadline = time.monotonic() + timeout
+        tap = self._visit.tap
+        while True:
+            if self._take():
+                return True
+            left = deadline - time.monotonic()
+            seq = tap.seq
+            if left <= 0 or not await tap.wait(lambda seq=seq: tap.seq > seq, left):  # type: ignore[misc]
+                return self._take()
+
+    def _take(self) -> bool:
+        """Take in what was told since the last time; True if a conversation has another newest message."""
+        visit = self._visit
+        news = False
+        for page in visit.tap.lists_since(max(self._taken, visit.loaded_at_seq)):
+            news = any(_is_news(visit.known.get(c.external_id), c) for c in page.conversations) or news
+            visit.coverage.add(page)
+            visit.known.update({c.external_id: c for c in page.conversations})
+            visit.list_told_at = time.monotonic()
+            self._fresh |= {n for n in (ids.thread_number(c.external_id) for c in page.conversations) if n is not None}
+        self._taken = visit.tap.seq
+        return news
+
+    async def _believe_empty(self) -> None:
+        """An empty list is believed only if no second response fills it (2.6, 3.6)."""
+        visit = self._visit
+        if visit.known:
+            return
+        await visit.tap.wait(lambda: self._take() or bool(visit.known), self.FILL_SEC)
+
+    async def _load_back_to(self, since: datetime, *, thorough: bool) -> bool:
+        visit = self._visit
+        for _ in range(self.STRETCHES_AT_MOST):
+            if visit.coverage.reaches(since, thorough=thorough):
+                return True
+            if await self._load_next():
+                continue
+            await visit.go_to_inbox()  # the page thinks that it has shown all: begin again from the top
+            self._take()
+            if not visit.coverage.reaches(since, thorough=thorough) and not await self._load_next():
+                raise PageChanged("further conversations", "the list, scrolled to its end")
+        return False
+
+    async def _load_next(self) -> bool:
+        shown, tap = ListOfConversations(self._visit.page), self._visit.tap
+        for way in (shown.scroll_on, shown.scroll_on, shown.press_load_more):
+            start = tap.seq
+            if await way() is False:
+                continue
+            if await tap.wait(lambda start=start: bool(tap.lists_since(start)), self.NEXT_STRETCH_SEC):  # type: ignore[misc]
+                self._take()
+                return True
+        return False
+
+    async def _witness(self) -> None:
+        """Every row must be in the data, every conversation of the data must have its row (3.1)."""
+        visit = self._visit
+        shown = ListOfConversations(visit.page)
+        rows: set[int] = set()
+        deadline = time.monotonic() + self.ROWS_SEC
+        while time.monotonic() < deadline:
+            rows = await shown.numbers()
+            self._take()
+            if rows <= self._told() and self._fresh <= rows:
+                return
+            seq = visit.tap.seq
+            if rows and rows <= self._told() and await self._rows_by_scrolling(rows):
+                return
+            await visit.tap.wait(lambda seq=seq: visit.tap.seq > seq, 0.05)  # type: ignore[misc]
+        self._take()
+        if rows - self._told():
+            raise PageChanged("no row that the data do not know", "the list")
+        raise PageChanged("a row for each conversation in the data", "the list")
+
+    def _told(self) -> set[int]:
+        return {n for n in (ids.thread_number(key) for key in self._visit.known) if n is not None}
+
+    async def _rows_by_scrolling(self, rows: set[int]) -> bool:
+        """A virtualised list shows a part of its rows at a time (3.1): scroll through it and collect them."""
+        shown = ListOfConversations(self._visit.page)
+        if await shown.fits():
+            return False
+        await shown.scroll_to_top()
+        for _ in range(self.STRETCHES_AT_MOST):
+            rows |= await shown.numbers()
+            if self._fresh <= rows or await shown.at_end():
+                break
+            await shown.scroll_through()
+        await shown.scroll_to_top()
+        return self._fresh <= rows
+
+
+def _is_news(known: SeenConversation | None, told: SeenConversation) -> bool:
+    newest, old = told.newest, known.newest if known else None
+    return newest is not None and (old is None or old.fingerprint != newest.fingerprint)

@@ -1,0 +1,200 @@
+"""Reading one conversation: opened by a click in the list, by address as the fallback; told by the wire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from loguru import logger
+
+from src.channels.airbnb import ids, selectors, wire
+from src.channels.airbnb.pages import ListOfConversations, OpenConversation, on_inbox_address, thread_in_address
+from src.channels.airbnb.visit import Visit
+from src.channels.airbnb.wiretap import with_messages
+from src.errors import NotUnderstood, PageChanged, PermanentError, TransientError
+from src.model.inbox import SeenConversation, SeenMessage
+
+Enough = Callable[[SeenConversation], bool]
+
+
+class ThreadReader:
+    """Knows the one open conversation and everything that was told about it since it was opened."""
+
+    ANSWER_SEC = 6.0
+    """How long the page may take to fetch a conversation after a click on its row."""
+    ADDRESS_SEC = 15.0
+    """The same after loading the whole page by address."""
+    OLDER_SEC = 5.0
+    SHOWN_SEC = 6.0
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._open: SeenConversation | None = None
+        self._opened_at_seq = 0
+
+    def leave(self) -> None:
+        """The page is not on the conversation any more, or may not be."""
+        self._open = None
+
+    def here(self, external_id: str) -> SeenConversation:
+        """The open conversation as last read; TransientError if it is another one."""
+        if self._open is None or self._open.external_id != external_id:
+            raise TransientError("The conversation is not the open one.")
+        return self._open
+
+    def check_address(self, external_id: str) -> None:
+        """Never act anywhere but in this conversation on an own host (contract, promise 3)."""
+        self._visit.tap.raise_problem()
+        url = self._visit.page.url
+        if not self._visit.is_own_host(url):
+            raise PageChanged("an address of Airbnb", "the address")
+        if thread_in_address(url) != number_of(external_id):
+            raise TransientError("The page is not on the conversation any more.")
+
+    async def read(self, external_id: str, *, enough: Enough, anew: bool) -> SeenConversation:
+        """See the port."""
+        number = number_of(external_id)
+        self.leave()
+        await self._visit.check_walls()
+        start = self._visit.tap.seq
+        view = None if anew else await self._open_by_click(number, external_id)
+        if view is None:
+            start = self._visit.tap.seq
+            view = await self._open_by_address(number, external_id)
+        view = await self._load_older(external_id, start, view, enough)
+        await self._witness(view)
+        self._open, self._opened_at_seq = view, start
+        return view
+
+    async def reread(self, external_id: str) -> SeenConversation:
+        """See the port: asks the page for its news, then believes whichever of wire and page is newer."""
+        self.here(external_id)
+        tap, start = self._visit.tap, self._visit.tap.seq
+        if await self._visit.ask_for_news():
+            await tap.wait(
+                lambda: bool(tap.lists_since(start)) or self._told(external_id, start) is not None,
+                self._visit.REFRESH_SEC,
+            )
+        await self._visit.check_walls()
+        self.check_address(external_id)
+        self._open = await self._catch_up(external_id, self.now(external_id))
+        return self._open
+
+    def now(self, external_id: str) -> SeenConversation:
+        """Everything told since the conversation was opened: its own answers, a send's answer, the list's newest."""
+        before = self.here(external_id)
+        view = self._visit.tap.thread_since(external_id, self._opened_at_seq) or before
+        found: dict[str, SeenMessage] = {m.external_id: m for m in before.messages}
+        found.update({m.external_id: m for m in view.messages})
+        for page in self._visit.tap.lists_since(self._opened_at_seq):
+            newest = next((c.newest for c in page.conversations if c.external_id == external_id), None)
+            if newest is not None and newest.detail != "PREVIEW":
+                old = found.get(newest.external_id)
+                if old is None or old.fingerprint != newest.fingerprint:
+                    found[newest.external_id] = newest
+        return with_messages(replace(view, opened=True), found, has_older=before.has_older and view.has_older)
+
+    def _told(self, external_id: str, start: int) -> SeenConversation | None:
+        """What was told after ``start``: None while it is not filled, or is behind what the list says (2.6)."""
+        view = self._visit.tap.thread_since(external_id, start)
+        if view is None or not wire.is_filled(view):
+            return None
+        listed = self._visit.known.get(external_id)
+        newest = listed.newest if listed else None
+        if newest and view.messages and newest.sent_at > view.messages[-1].sent_at:
+            return None
+        return view
+
+    async def _open_by_click(self, number: int, external_id: str) -> SeenConversation | None:
+        visit, start = self._visit, self._visit.tap.seq
+        if thread_in_address(visit.page.url) == number:
+            patience = visit.REFRESH_SEC if await visit.ask_for_news() else 0.0
+        elif on_inbox_address(visit.page.url) and await ListOfConversations(visit.page).open_row(number):
+            patience = self.ANSWER_SEC
+        else:
+            return None
+        await visit.tap.wait(lambda: self._told(external_id, start) is not None, patience)
+        return self._told(external_id, start)
+
+    async def _open_by_address(self, number: int, external_id: str) -> SeenConversation:
+        visit, start = self._visit, self._visit.tap.seq
+        await visit.go(f"{selectors.INBOX_PATH}/{number}")
+        tap = visit.tap
+        await tap.wait(lambda: self._told(external_id, start) is not None, self.ADDRESS_SEC)
+        await visit.check_walls()
+        if not on_inbox_address(visit.page.url):
+            raise PageChanged("the conversation", "the address")
+        if thread_in_address(visit.page.url) != number:
+            raise PermanentError("The site does not open this conversation.", reason="no_such_conversation")
+        view = self._told(external_id, start)
+        if view is not None:
+            return view
+        troubles = tap.troubles_since(start)
+        if troubles:
+            raise NotUnderstood(f"The conversation did not load: {troubles[-1]}.")
+        if tap.thread_since(external_id, start) is not None:
+            raise NotUnderstood("The conversation did not load: its messages did not come.")
+        if tap.threads:
+            raise PermanentError("The site shows another conversation instead.", reason="no_such_conversation")
+        raise NotUnderstood("The conversation did not load: its data did not come.")
+
+    async def _load_older(
+        self, external_id: str, start: int, view: SeenConversation, enough: Enough
+    ) -> SeenConversation:
+        tap = self._visit.tap
+        while view.has_older and not enough(view):
+            count = len(view.messages)
+            await OpenConversation(self._visit.page).scroll_up()
+
+            def grew(count: int = count) -> bool:
+                told = tap.thread_since(external_id, start)
+                return told is not None and len(told.messages) > count
+
+            if not await tap.wait(grew, self.OLDER_SEC):
+                logger.warning("Older messages of a conversation did not load; its history has a gap.")
+                break
+            view = tap.thread_since(external_id, start) or view
+        return view
+
+    async def _witness(self, view: SeenConversation) -> None:
+        """The page is the second witness: the newest text of the wire must stand there (3.2)."""
+        tap, shown = self._visit.tap, OpenConversation(self._visit.page)
+        newest = next((m for m in reversed(view.messages) if m.text and not m.deleted), None)
+        wanted = str(ids.message_number(newest.external_id)) if newest else None
+        deadline = time.monotonic() + self.SHOWN_SEC
+        there = False
+        while time.monotonic() < deadline:
+            there, item_ids, _ = await shown.items()
+            if there and (wanted is None or wanted in item_ids):
+                return
+            seq = tap.seq
+            await tap.wait(lambda seq=seq: tap.seq > seq, 0.05)  # type: ignore[misc]
+        await self._visit.check_walls()
+        raise PageChanged("the newest message" if there else "the list of messages", "the conversation")
+
+    async def _catch_up(self, external_id: str, view: SeenConversation) -> SeenConversation:
+        """If the page shows a newer message than was told, wait for the wire to tell it."""
+        _, _, last = await OpenConversation(self._visit.page).items()
+        if last is None or not last.isdigit() or not _is_beyond(int(last), view):
+            return view
+        told = self._visit.tap.wait(
+            lambda: not _is_beyond(int(last), self.now(external_id)), self._visit.REFRESH_SEC
+        )
+        if not await told:
+            raise TransientError("The page shows a newer message than its data.")
+        return self.now(external_id)
+
+
+def number_of(external_id: str) -> int:
+    """The number in a conversation's id; PermanentError if it is none."""
+    number = ids.thread_number(external_id)
+    if number is None:
+        raise PermanentError("That is not the id of a conversation.", reason="no_such_conversation")
+    return number
+
+
+def _is_beyond(shown: int, view: SeenConversation) -> bool:
+    """Whether a message that the page shows is newer than all that was told."""
+    told = [ids.message_number(m.external_id) or 0 for m in view.messages]
+    return shown not in told and shown > max(told, default=0)

@@ -1,0 +1,167 @@
+"""A visit to the inbox: the page, what it has told since it was loaded, and where it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import NoReturn
+
+from loguru import logger
+from playwright.async_api import Page
+
+from src.channels.airbnb import selectors, walls
+from src.channels.airbnb.coverage import Coverage
+from src.channels.airbnb.pages import ListOfConversations, on_inbox_address
+from src.channels.airbnb.settings import AirbnbSettings, is_own_host
+from src.channels.airbnb.wiretap import Wiretap
+from src.channels.browser import Browser, bounded
+from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError
+from src.model.inbox import SeenConversation
+
+
+class Visit:
+    """Owns the wiretap of the browser's page. Everything that reads or writes goes through it."""
+
+    LOAD_SEC = 30.0
+    """How long the inbox may take to appear, two looks together."""
+    REFRESH_SEC = 2.5
+    """How long the page may take to fetch its news when asked gently, before it is loaded anew."""
+
+    def __init__(self, browser: Browser, settings: AirbnbSettings) -> None:
+        self.browser = browser
+        self.settings = settings
+        self.known: dict[str, SeenConversation] = {}
+        """Conversations of the list since the page was loaded, as last told."""
+        self.coverage = Coverage()
+        self.loaded_at_seq = 0
+        self.list_told_at = 0.0
+        """Monotonic time at which the page last told the list."""
+        self._gentle_misses = 0
+        self._tap: Wiretap | None = None
+        self._going_offline: asyncio.Task[None] | None = None
+
+    @property
+    def page(self) -> Page:
+        return self.browser.page
+
+    @property
+    def tap(self) -> Wiretap:
+        if self._tap is None:
+            raise BrowserGone("The inbox is not open.")
+        return self._tap
+
+    @property
+    def problem(self) -> Halt | None:
+        """The wall or unknown answer that was noticed, if any."""
+        return self._tap.problem if self._tap else None
+
+    @property
+    def refreshes_gently(self) -> bool:
+        """Whether this page fetches its news when a person comes back to it (it is asked twice at most)."""
+        return self._gentle_misses < 2
+
+    def listen(self) -> None:
+        """Attach to the browser's page, which is new."""
+        self.stop_listening()
+        self._tap = Wiretap(self.page, self.is_own_host, self._cut_off)
+        self._forget_page()
+
+    def stop_listening(self) -> None:
+        """Detach; may be called twice."""
+        if self._tap is not None:
+            self._tap.detach()
+        self._tap = None
+        self._forget_page()
+
+    def is_own_host(self, url: str) -> bool:
+        return is_own_host(url, self.settings.base_url)
+
+    async def go(self, path: str) -> None:
+        """Load a page of the site by address."""
+        await self.tap.settle()
+        self._forget_page()
+        response = await self.page.goto(
+            self.settings.base_url.rstrip("/") + path,
+            wait_until="domcontentloaded",
+            timeout=self.LOAD_SEC * 1000,
+        )
+        self.tap.raise_problem()
+        if response is not None and response.status >= 400:
+            raise TransientError(f"The page answered {response.status}.")
+
+    async def go_to_inbox(self) -> None:
+        """Load the inbox and prove it: right address, list on the page, list in the data (walls.py, rule 4)."""
+        for look in range(2):
+            await self.go(selectors.INBOX_PATH)
+            if await self._inbox_appears(self.LOAD_SEC / 2):
+                return
+            await self.check_walls()
+            if self.tap.troubles_since(self.loaded_at_seq):
+                break
+            logger.debug("The inbox did not appear (look {})", look + 1)
+        await self._explain_missing_inbox()
+
+    async def check_walls(self) -> None:
+        """Raise the wall that was met or is shown."""
+        self.tap.raise_problem()
+        wall = await bounded(walls.by_page(self.page))
+        if wall is not None:
+            raise wall
+
+    async def ask_for_news(self) -> bool:
+        """Ask the page, as by coming back to it, to fetch its news; False if it is known not to react."""
+        if self.refreshes_gently:
+            await ListOfConversations(self.page).come_back()
+        return self.refreshes_gently
+
+    async def refresh_gently(self) -> bool:
+        """Ask for news and wait until the list is told anew; remembers whether that works here."""
+        start = self.tap.seq
+        if not await self.ask_for_news():
+            return False
+        if await self.tap.wait(lambda: bool(self.tap.lists_since(start)), self.REFRESH_SEC):
+            self._gentle_misses = 0
+            return True
+        self._gentle_misses += 1
+        logger.debug("The page did not fetch its news when asked gently ({})", self._gentle_misses)
+        return False
+
+    def _forget_page(self) -> None:
+        self.known.clear()
+        self.coverage = Coverage()
+        self.loaded_at_seq = self._tap.seq if self._tap else 0
+        self.list_told_at = 0.0
+
+    def _cut_off(self) -> None:
+        """A wall was met: from here on nothing more may reach the site (contract, promise 6)."""
+        self._going_offline = asyncio.get_running_loop().create_task(self.browser.go_offline())
+
+    async def _inbox_appears(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        shown = ListOfConversations(self.page)
+        while time.monotonic() < deadline:
+            await self.check_walls()
+            told = bool(self.tap.lists_since(self.loaded_at_seq))
+            if told and on_inbox_address(self.page.url) and (await shown.state())["list"]:
+                return True
+            seq = self.tap.seq
+            await self.tap.wait(lambda seq=seq: self.tap.seq > seq, 0.25)  # type: ignore[misc]
+        return False
+
+    async def _explain_missing_inbox(self) -> NoReturn:
+        if not on_inbox_address(self.page.url):
+            raise PageChanged("the inbox", f"the address (its path should begin with {selectors.INBOX_PATH})")
+        state = await ListOfConversations(self.page).state()
+        if not state["list"]:
+            wall = await walls.by_words(self.page)
+            if wall is not None:
+                raise wall
+        told = bool(self.tap.lists_since(self.loaded_at_seq))
+        troubles = self.tap.troubles_since(self.loaded_at_seq)
+        if troubles:
+            raise NotUnderstood(f"The inbox did not load: {troubles[-1]}.")
+        if state["blank"]:
+            raise NotUnderstood("The inbox did not load: the page is blank.")
+        if told or not state["list"]:
+            raise PageChanged("the list of conversations", "the inbox")
+        raise NotUnderstood("The inbox did not load: the data of the list did not come.")

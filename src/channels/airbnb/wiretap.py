@@ -1,0 +1,214 @@
+"""Listens to the JSON that the page fetches by itself. Makes no request of its own.
+
+Bodies are read as they arrive, because a body is lost once the page has moved on. What is kept is parsed values,
+never Playwright objects (those pile up in the driver).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from loguru import logger
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, Response
+
+from src.channels.airbnb import ids, walls, wire
+from src.errors import Halt, WallHit
+from src.model.inbox import SeenConversation, SeenMessage
+
+_BODY_TIMEOUT_SEC = 15.0
+
+
+class Wiretap:
+    """What the page has learned, numbered: ``seq`` grows by one with every answer that concerns us."""
+
+    def __init__(self, page: Page, is_own_host: Callable[[str], bool], on_wall: Callable[[], None]) -> None:
+        self._page = page
+        self._is_own_host = is_own_host
+        self._on_wall = on_wall
+        self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.seq = 0
+        self.problem: Halt | None = None
+        self.viewer_id: str | None = None
+        self.lists: list[tuple[int, wire.ListPage]] = []
+        self.threads: dict[str, list[tuple[int, wire.ThreadPage]]] = {}
+        self.arrived: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        self.troubles: list[tuple[int, str]] = []
+        page.on("response", self._on_response)
+        page.on("framenavigated", self._on_navigated)
+
+    def detach(self) -> None:
+        """Stop listening and forget everything."""
+        self._page.remove_listener("response", self._on_response)
+        self._page.remove_listener("framenavigated", self._on_navigated)
+        for task in self._tasks:
+            task.cancel()
+
+    async def settle(self, timeout: float = 5.0) -> None:
+        """Let the bodies that are on their way be read, before the page moves on and they are lost."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=timeout)
+
+    def forget(self) -> None:
+        """Drop all answers told so far: the caller has taken them in."""
+        self.lists.clear()
+        self.threads.clear()
+        self.arrived.clear()
+        self.troubles.clear()
+
+    async def wait(self, ready: Callable[[], bool], timeout: float) -> bool:
+        """Wait until ``ready()`` holds; False after ``timeout`` seconds. Raises the wall that came meanwhile."""
+        try:
+            async with asyncio.timeout(timeout), self._changed:
+                await self._changed.wait_for(lambda: self.problem is not None or ready())
+        except TimeoutError:
+            pass
+        self.raise_problem()
+        return ready()
+
+    def raise_problem(self) -> None:
+        """Raise the wall or the unknown answer that was noticed, if any."""
+        if self.problem is not None:
+            raise self.problem
+
+    def lists_since(self, seq: int) -> list[wire.ListPage]:
+        return [page for number, page in self.lists if number > seq]
+
+    def troubles_since(self, seq: int) -> list[str]:
+        return [words for number, words in self.troubles if number > seq]
+
+    def thread_since(self, external_id: str, seq: int) -> SeenConversation | None:
+        """All that answers after ``seq`` told about a conversation, put together; None if there was none."""
+        pages = [page for number, page in self.threads.get(external_id, []) if number > seq]
+        if not pages or self.viewer_id is None:
+            return None
+        view = wire.thread_view(pages[-1], self.viewer_id)
+        found: dict[str, SeenMessage] = {}
+        older = view.has_older
+        oldest = view.messages[0].sent_at if view.messages else None
+        for page in pages:
+            part = wire.thread_view(page, self.viewer_id)
+            found.update({m.external_id: m for m in part.messages})
+            if part.messages and (oldest is None or part.messages[0].sent_at <= oldest):
+                oldest, older = part.messages[0].sent_at, part.has_older
+        for number, node in self.arrived.get(external_id, []):
+            if number > seq:
+                extra = wire.message(node, self.viewer_id, view.people)
+                found.setdefault(extra.external_id, extra)
+        return with_messages(view, found, has_older=older)
+
+    def _on_navigated(self, frame: Any) -> None:
+        if frame == self._page.main_frame:
+            wall = walls.by_address(frame.url)
+            if wall is not None:
+                self._hit(wall)
+
+    def _on_response(self, response: Response) -> None:
+        if not self._is_own_host(response.url):
+            return
+        try:
+            document = response.request.resource_type == "document" and response.frame == self._page.main_frame
+        except PlaywrightError:  # the frame is gone already
+            document = False
+        wall = walls.by_response(response, main_document=document)
+        if wall is not None:
+            self._hit(wall)
+        elif not document and "/api/" in response.url:
+            task = asyncio.create_task(self._read(response))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _read(self, response: Response) -> None:
+        messaging = walls.is_messaging(urlsplit(response.url).path)
+        method, status = response.request.method, response.status
+        try:
+            async with asyncio.timeout(_BODY_TIMEOUT_SEC):
+                body = await response.body()
+        except (PlaywrightError, TimeoutError):
+            if messaging:
+                await self._note("an answer's body was lost")
+            return
+        try:
+            payload = json.loads(body)
+        except ValueError:
+            if messaging:
+                await self._not_json(response, body, status)
+            return
+        try:
+            await self._take(payload, method, status, messaging)
+        except Halt as problem:
+            self._hit(problem)
+        except Exception as error:  # a payload must never kill the listener silently
+            logger.error("An answer could not be read: {}", type(error).__name__)
+            await self._note("an answer could not be read")
+
+    async def _take(self, payload: Any, method: str, status: int, messaging: bool) -> None:
+        wall = walls.by_body(payload)
+        if wall is not None:
+            self._hit(wall)
+            return
+        found = wire.recognise(payload) if method == "GET" or messaging else None
+        if isinstance(found, wire.ErrorPage):
+            if found.kind == "validation":
+                self._hit(WallHit(walls.CHALLENGE, "an answer asks for bot validation"))
+            elif messaging:
+                await self._note(f"an answer carried an error ({found.kind}, status {found.status or status})")
+            return
+        async with self._changed:
+            self.seq += 1
+            if isinstance(found, wire.ListPage):
+                self.viewer_id = found.viewer_id
+                self.lists.append((self.seq, found))
+            elif isinstance(found, wire.ThreadPage):
+                self.threads.setdefault(found.external_id, []).append((self.seq, found))
+            else:
+                if status >= 400 and messaging:
+                    self.troubles.append((self.seq, f"an answer had status {status}"))
+                if messaging:
+                    self._take_messages(payload)
+            self._changed.notify_all()
+
+    def _take_messages(self, payload: Any) -> None:
+        for node in wire.message_nodes(payload):
+            thread = str(node.get("threadId"))
+            if thread.isdigit():
+                key = ids.encode("MessageThread", int(thread))
+                self.arrived.setdefault(key, []).append((self.seq, node))
+
+    async def _not_json(self, response: Response, body: bytes, status: int) -> None:
+        kind = response.headers.get("content-type", "")
+        if status == 200 and "html" in kind and body.strip():
+            self._hit(WallHit(walls.LOGGED_OUT, "a messaging call answered with a page instead of data"))
+        else:
+            await self._note(f"an answer was not JSON (status {status}, {len(body)} bytes)")
+
+    async def _note(self, words: str) -> None:
+        async with self._changed:
+            self.seq += 1
+            self.troubles.append((self.seq, words))
+            self._changed.notify_all()
+
+    def _hit(self, problem: Halt) -> None:
+        if self.problem is None:
+            self.problem = problem
+            self._on_wall()
+            task = asyncio.create_task(self._wake())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def with_messages(
+    view: SeenConversation, found: dict[str, SeenMessage], *, has_older: bool
+) -> SeenConversation:
+    """The same conversation with these messages, in order."""
+    return replace(view, messages=tuple(sorted(found.values(), key=wire.order)), has_older=has_older)

@@ -1,0 +1,245 @@
+"""The browser of one account: found, started on the saved profile, kept to one process at a time, closed cleanly.
+
+No stealth: the browser says what it is. Facts about its failures are in ``docs/reliability.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from loguru import logger
+from playwright.async_api import BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from src.errors import BrowserGone, SettingsError
+
+T = TypeVar("T")
+
+SYSTEM_BROWSERS = (
+    "google-chrome",
+    "google-chrome-stable",
+    "chromium",
+    "chromium-browser",
+    "microsoft-edge",
+    "chromium-headless-shell",
+)
+# Background services of Chromium that have nothing to do with the inbox.
+ARGUMENTS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-features=Translate,MediaRouter,OptimizationHints",
+)
+STATE_FILE = "storage_state.json"
+PROFILE_FOLDER = "profile"
+_LAUNCH_TIMEOUT_MS = 60_000
+_CALL_TIMEOUT_SEC = 15.0
+
+
+def find_browsers(explicit: str | None, own: str | None = None) -> list[str]:
+    """Executables to try, best first: the configured one alone, else Playwright's own, else the system's.
+
+    Raises SettingsError naming BROWSER_EXECUTABLE_PATH if that is set and is not an executable file.
+    """
+    if explicit:
+        path = shutil.which(explicit)
+        if path is None:
+            raise SettingsError([f"BROWSER_EXECUTABLE_PATH: {explicit} is not an executable file"])
+        return [path]
+    found = [own] if own and Path(own).exists() else []
+    found += [path for path in map(shutil.which, SYSTEM_BROWSERS) if path]
+    return list(dict.fromkeys(found))
+
+
+def launch_options() -> dict[str, Any]:
+    """Options that every launch shares. Root cannot use Chromium's sandbox; everyone else keeps it."""
+    return {
+        "args": list(ARGUMENTS),
+        "chromium_sandbox": os.geteuid() != 0,
+        "timeout": _LAUNCH_TIMEOUT_MS,
+        "handle_sigint": False,
+        "handle_sigterm": False,
+        "handle_sighup": False,
+    }
+
+
+async def bounded(call: Awaitable[T], timeout: float = _CALL_TIMEOUT_SEC) -> T:
+    """A Playwright call that has no time limit of its own (evaluate, cookies, close …), with one.
+
+    Raises BrowserGone after ``timeout`` seconds: a page that does not answer is no page.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            return await call
+    except TimeoutError:
+        raise BrowserGone(f"The page did not answer within {timeout:g} s.") from None
+
+
+@contextmanager
+def _driver_in_its_own_session() -> Iterator[None]:
+    """Start Playwright's driver outside our process group.
+
+    Ctrl-C in a terminal goes to the whole group; a driver that gets it dies in the middle of a send.
+    """
+    original = asyncio.create_subprocess_exec
+    asyncio.create_subprocess_exec = functools.partial(original, start_new_session=True)
+    try:
+        yield
+    finally:
+        asyncio.create_subprocess_exec = original
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file that only its owner may read, all or nothing (temporary file, fsync, rename)."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Browser:
+    """A browser context on the saved profile of one account. ``start`` and ``stop`` may be repeated in turn."""
+
+    def __init__(self, session_dir: Path, *, headless: bool, executable: str | None) -> None:
+        self.session_dir = session_dir
+        self.headless = headless
+        self.executable = executable
+        self.started_at = 0.0
+        self._playwright: Playwright | None = None
+        self._context: BrowserContext | None = None
+        self._page: Page | None = None
+
+    @property
+    def page(self) -> Page:
+        if self._page is None:
+            raise BrowserGone("The browser is not open.")
+        return self._page
+
+    @property
+    def context(self) -> BrowserContext:
+        if self._context is None:
+            raise BrowserGone("The browser is not open.")
+        return self._context
+
+    async def start(self) -> Page:
+        """Launch and return the one page. Raises SettingsError if no browser can be started at all."""
+        self.session_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.session_dir.chmod(0o700)
+        with _driver_in_its_own_session():
+            self._playwright = await async_playwright().start()
+        try:
+            self._context = await self._launch(self._playwright)
+            self._context.set_default_timeout(10_000)
+            await self._restore_login()
+            pages = self._context.pages
+            self._page = pages[0] if pages else await self._context.new_page()
+        except BaseException:
+            await self.stop()
+            raise
+        self.started_at = time.monotonic()
+        return self._page
+
+    async def stop(self) -> None:
+        """Close everything; never raises. What hangs is left to the driver, which ends with its pipe."""
+        context, playwright = self._context, self._playwright
+        self._page = self._context = self._playwright = None
+        for call in (context.close if context else None, playwright.stop if playwright else None):
+            if call is not None:
+                try:
+                    await bounded(call(), 10.0)
+                except (PlaywrightError, BrowserGone, OSError) as error:
+                    logger.debug("Closing the browser: {}", type(error).__name__)
+
+    async def fresh_page(self) -> Page:
+        """A new page in place of the old one (memory, a crashed renderer)."""
+        old = self._page
+        self._page = await bounded(self.context.new_page())
+        if old is not None:
+            try:
+                await bounded(old.close(), 5.0)
+            except (PlaywrightError, BrowserGone) as error:
+                logger.debug("Closing a page: {}", type(error).__name__)
+        return self._page
+
+    async def alive(self) -> bool:
+        """Whether the page really answers (flags like ``is_connected`` stay true after a crash)."""
+        try:
+            return await bounded(self.page.evaluate("1"), 5.0) == 1
+        except (PlaywrightError, BrowserGone):
+            return False
+
+    async def go_offline(self) -> None:
+        """Cut the page off from the network, so that nothing more reaches the site. Never raises."""
+        try:
+            await bounded(self.context.set_offline(True), 3.0)
+        except (PlaywrightError, BrowserGone) as error:
+            logger.debug("Going offline: {}", type(error).__name__)
+
+    async def save_login(self) -> Path:
+        """Keep the cookies and local storage beside the profile, mode 0600.
+
+        Chromium commits cookies only every 30 s and drops session cookies on close; this copy survives both.
+        """
+        state = await bounded(self.context.storage_state())
+        path = self.session_dir / STATE_FILE
+        await asyncio.to_thread(write_private, path, json.dumps(state))
+        return path
+
+    async def _launch(self, playwright: Playwright) -> BrowserContext:
+        own = playwright.chromium.executable_path
+        candidates = find_browsers(self.executable, own)
+        reason = "none is installed"
+        for executable in candidates:
+            try:
+                return await playwright.chromium.launch_persistent_context(
+                    self.session_dir / PROFILE_FOLDER,
+                    executable_path=executable,
+                    headless=self.headless,
+                    viewport={"width": 1280, "height": 900},
+                    service_workers="block",
+                    accept_downloads=False,
+                    **launch_options(),
+                )
+            except PlaywrightError as error:
+                first = str(error).strip().splitlines()[0][:200]
+                reason = f"{executable}: {first}"
+                logger.debug("Browser {} did not start: {}", executable, first)
+                if "ProcessSingleton" in str(error) or "already in use" in str(error):
+                    raise BrowserGone("Another browser is using the profile folder.") from None
+        raise SettingsError([f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"])
+
+    async def _restore_login(self) -> None:
+        path = self.session_dir / STATE_FILE
+        if not path.exists():
+            return
+        try:
+            saved = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))["cookies"]
+        except (OSError, ValueError, KeyError):
+            logger.warning("The saved login in {} cannot be read and is not used.", path)
+            return
+        here = {(c.get("name"), c.get("domain"), c.get("path")) for c in await bounded(self.context.cookies())}
+        now = time.time()
+        missing = [
+            cookie
+            for cookie in saved
+            if (cookie["name"], cookie["domain"], cookie["path"]) not in here
+            and (cookie.get("expires", -1) == -1 or cookie["expires"] > now)
+        ]
+        if missing:
+            await bounded(self.context.add_cookies(cast("Any", missing)))
