@@ -55,9 +55,12 @@ INBOX_TRANSITIONS: Mapping[InboxStatus, frozenset[InboxStatus]] = {
     InboxStatus.PENDING: frozenset(
         {
             InboxStatus.PROCESSING,
+            # The first post may have reached the AI although it looked failed: its answer is as good as any.
+            InboxStatus.ANSWERED,
+            InboxStatus.IGNORED,
+            InboxStatus.ESCALATED,
             InboxStatus.CANCELLED,
             InboxStatus.EXPIRED,
-            InboxStatus.ESCALATED,
         }
     ),
     InboxStatus.PROCESSING: frozenset(
@@ -137,6 +140,8 @@ class CancelReason(StrEnum):
     """Something that is not a guest's text (a card, a photo, a bulletin) now comes after the message."""
     NOT_ANSWERABLE = "not_answerable"
     """The conversation or its newest message does not pass the gate (see ``model/gate.py``)."""
+    ALREADY_ANSWERED = "already_answered"
+    """Another reply of ours to the same message is there."""
     EXPIRED = "expired"
     """The answer would come too late to be of use."""
     REJECTED = "rejected"

@@ -14,6 +14,7 @@ from sqlalchemy import CheckConstraint, Column, Enum, Index, Text, UniqueConstra
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
+from src.model.columns import UtcDateTime
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, OPEN_INBOX, InboxStatus, OutboxStatus
 
 DEFAULT_ACCOUNT = "default"
@@ -65,6 +66,10 @@ def _in(column: str, statuses: frozenset[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(str(s.value)) for s in sorted(statuses))})"
 
 
+OPEN_INBOX_SQL = _in("status", OPEN_INBOX)
+"""The condition of the index that keeps a conversation to one open request; an upsert must repeat it exactly."""
+
+
 class Meta(SQLModel, table=True):
     """Facts of this database: its id and the secret that callback tokens are derived from."""
 
@@ -90,12 +95,12 @@ class Account(SQLModel, table=True):
     halt_detail: str | None = None
     halt_exit_code: int | None = None
     halt_evidence: str | None = None
-    halted_at: datetime | None = None
-    paused_at: datetime | None = None
+    halted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Set by a person: reading goes on, nothing is sent."""
-    swept_through: datetime | None = None
+    swept_through: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Everything in the list with activity before this time has been taken in."""
-    updated_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
 class WorkerState(SQLModel, table=True):
@@ -107,13 +112,15 @@ class WorkerState(SQLModel, table=True):
     worker: str = Field(primary_key=True)
     process_id: int
     hostname: str
-    started_at: datetime
-    last_cycle_at: datetime | None = None
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    beat_at: datetime = Field(sa_type=UtcDateTime)
+    """The last sign of life, also between two cycles."""
+    last_cycle_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_duration_ms: int | None = None
     last_outcome: str | None = None
     cycles: int = 0
     failures_in_a_row: int = 0
-    stopped_at: datetime | None = None
+    stopped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class ModeRule(SQLModel, table=True):
@@ -125,7 +132,7 @@ class ModeRule(SQLModel, table=True):
     scope: str = Field(primary_key=True)
     scope_id: str = Field(primary_key=True)
     mode: ReplyMode = Field(sa_column=Column(_enum(ReplyMode, "reply_mode"), nullable=False))
-    updated_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
 class Conversation(SQLModel, table=True):
@@ -146,12 +153,12 @@ class Conversation(SQLModel, table=True):
     """Why nothing here is answered (``model/gate.py``), or null."""
     newest_fingerprint: str | None = None
     """Which version of which newest message has been taken in; another one in the list means: open it."""
-    host_wrote_at: datetime | None = None
+    host_wrote_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """When a person of the host's side last wrote; HUMAN_PAUSE_MIN counts from here."""
-    last_activity_at: datetime | None = None
-    seen_at: datetime | None = None
-    created_at: datetime = Field(default_factory=utc_now)
-    updated_at: datetime = Field(default_factory=utc_now)
+    last_activity_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
 class InboxRequest(SQLModel, table=True):
@@ -164,10 +171,11 @@ class InboxRequest(SQLModel, table=True):
             "uq_queue_inbox_open",
             "conversation_id",
             unique=True,
-            sqlite_where=sql(_in("status", OPEN_INBOX)),
-            postgresql_where=sql(_in("status", OPEN_INBOX)),
+            sqlite_where=sql(OPEN_INBOX_SQL),
+            postgresql_where=sql(OPEN_INBOX_SQL),
         ),
         Index("ix_queue_inbox_due", "account", "status", "due_at"),
+        Index("ix_queue_inbox_status", "account", "status", "processed_at"),
         Index("ix_queue_inbox_conversation", "conversation_id", "created_at"),
     )
 
@@ -181,19 +189,19 @@ class InboxRequest(SQLModel, table=True):
     reason: str | None = None
     newest_external_id: str
     """The newest guest message in it: the one that the reply answers."""
-    due_at: datetime
+    due_at: datetime = Field(sa_type=UtcDateTime)
     """Not posted before: end of the burst, of the host's pause, or of the back-off."""
-    burst_until: datetime
+    burst_until: datetime = Field(sa_type=UtcDateTime)
     """A message later than this does not move ``due_at`` any more (GROUPING_MAX_SEC)."""
-    reply_by: datetime
+    reply_by: datetime = Field(sa_type=UtcDateTime)
     """After this an answer is of no use."""
     attempts: int = 0
     last_error: str | None = None
     claimed_by: str | None = None
-    lease_until: datetime | None = None
-    accepted_at: datetime | None = None
-    created_at: datetime = Field(default_factory=utc_now)
-    processed_at: datetime | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    accepted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class OutboxJob(SQLModel, table=True):
@@ -204,6 +212,11 @@ class OutboxJob(SQLModel, table=True):
         CheckConstraint(f"({_in('status', FINAL_OUTBOX)}) = (processed_at IS NOT NULL)", name="outbox_final"),
         CheckConstraint("arm_count IN (0, 1)", name="outbox_armed_at_most_once"),
         CheckConstraint("(arm_count = 1) = (armed_at IS NOT NULL)", name="outbox_arm"),
+        # Once Send may have been pressed, no status from which it could be pressed (again) is reachable.
+        CheckConstraint(
+            "arm_count = 0 OR status IN ('processing', 'sent', 'unconfirmed')", name="outbox_armed_stays_put"
+        ),
+        CheckConstraint("arm_count = 1 OR status <> 'unconfirmed'", name="outbox_unconfirmed_was_armed"),
         UniqueConstraint("account", "idempotency_key", name="uq_queue_outbox_idempotency"),
         Index(
             "uq_queue_outbox_one_at_a_time",
@@ -220,7 +233,15 @@ class OutboxJob(SQLModel, table=True):
             sqlite_where=sql("status = 'pending'"),
             postgresql_where=sql("status = 'pending'"),
         ),
+        Index(
+            "ix_queue_outbox_due",
+            "account",
+            "due_at",
+            sqlite_where=sql("status = 'pending'"),
+            postgresql_where=sql("status = 'pending'"),
+        ),
         Index("ix_queue_outbox_status", "account", "status", "processed_at"),
+        Index("ix_queue_outbox_account", "account", "created_at"),
         Index("ix_queue_outbox_conversation", "conversation_id", "created_at"),
         Index("ix_queue_outbox_request", "request_id"),
     )
@@ -238,21 +259,21 @@ class OutboxJob(SQLModel, table=True):
     idempotency_key: str
     replaces_id: str | None = Field(default=None, foreign_key="queue_outbox.id")
     """The job that a person asked to send again."""
-    due_at: datetime = Field(default_factory=utc_now)
+    due_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     attempts: int = 0
     last_error: str | None = None
     claimed_by: str | None = None
-    lease_until: datetime | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     arm_count: int = 0
-    armed_at: datetime | None = None
+    armed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     after_external_id: str | None = None
     """The newest message when Send was armed: our message is looked for only after it."""
     receipt_external_id: str | None = None
     """The message that our reply became on the site."""
     receipt_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     """The text as the site shows it, when it differs from ``text``."""
-    created_at: datetime = Field(default_factory=utc_now)
-    processed_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Message(SQLModel, table=True):
@@ -263,6 +284,7 @@ class Message(SQLModel, table=True):
         UniqueConstraint("account", "external_id", name="uq_messages_external"),
         Index("ix_messages_conversation", "conversation_id", "sent_at"),
         Index("ix_messages_request", "request_id"),
+        Index("ix_messages_account", "account", "sent_at"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -276,13 +298,13 @@ class Message(SQLModel, table=True):
     kind: str
     detail: str
     text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    sent_at: datetime
-    edited_at: datetime | None = None
-    deleted_at: datetime | None = None
+    sent_at: datetime = Field(sa_type=UtcDateTime)
+    edited_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     request_id: str | None = Field(default=None, foreign_key="queue_inbox.id")
     """The request that carried it to the AI."""
     outbox_id: str | None = Field(default=None, foreign_key="queue_outbox.id")
     """The job that it came from, for an assistant's message."""
     skip_reason: str | None = None
     """Why it was not given to the AI (``model/gate.py``), or null."""
-    seen_at: datetime = Field(default_factory=utc_now)
+    seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

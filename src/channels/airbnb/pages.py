@@ -34,13 +34,10 @@ _READ_ITEMS = """
   });
 }
 """
-# What a person causes by coming back to the tab; pages fetch their news then.
-_COME_BACK = """
-() => {
-  document.dispatchEvent(new Event('visibilitychange'));
-  window.dispatchEvent(new Event('focus'));
-}
-"""
+# What a person causes by coming back to the tab, or to the network; pages fetch their news then. One at a time,
+# because a page that listens to several would fetch several times.
+COMEBACKS = ("visibilitychange", "focus", "online")
+_COME_BACK = "kind => (kind === 'visibilitychange' ? document : window).dispatchEvent(new Event(kind))"
 _PANEL = """
 const panelOf = (rows, root) => {
   const found = document.querySelectorAll(rows);
@@ -133,9 +130,9 @@ class ListOfConversations:
         shown = (await self.state())["numbers"]
         return {int(n) for n in shown if str(n).isdigit()} if isinstance(shown, list) else set()
 
-    async def come_back(self) -> None:
-        """As a person who returns to the tab: a live page then asks for its news."""
-        await bounded(self.page.evaluate(_COME_BACK))
+    async def come_back(self, kind: str) -> None:
+        """As a person who returns to the tab (``kind``, one of COMEBACKS): a live page then asks for its news."""
+        await bounded(self.page.evaluate(_COME_BACK, kind))
 
     async def scroll_on(self) -> None:
         """Scroll to the end of what is shown; a page that loads on scrolling loads more. Else press its button."""

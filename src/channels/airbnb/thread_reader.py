@@ -31,10 +31,14 @@ class ThreadReader:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._open: SeenConversation | None = None
+        self._last: SeenConversation | None = None
+        """The conversation that was open before, as last told; a page may still show it."""
         self._opened_at_seq = 0
 
     def leave(self) -> None:
-        """The page is not on the conversation any more, or may not be."""
+        """What was told about the open conversation is not enough to act on any more."""
+        if self._open is not None:
+            self._last = self._open
         self._open = None
 
     def here(self, external_id: str) -> SeenConversation:
@@ -87,12 +91,11 @@ class ThreadReader:
         view = self._visit.tap.thread_since(external_id, self._opened_at_seq) or before
         found: dict[str, SeenMessage] = {m.external_id: m for m in before.messages}
         found.update({m.external_id: m for m in view.messages})
-        for page in self._visit.tap.lists_since(self._opened_at_seq):
-            newest = next((c.newest for c in page.conversations if c.external_id == external_id), None)
-            if newest is not None and newest.detail != "PREVIEW":
-                old = found.get(newest.external_id)
-                if old is None or old.fingerprint != newest.fingerprint:
-                    found[newest.external_id] = newest
+        newest = _listed_newest(self._visit.tap.lists_since(self._opened_at_seq), external_id)
+        if newest is not None and newest.detail != "PREVIEW":
+            old = found.get(newest.external_id)
+            if old is None or old.fingerprint != newest.fingerprint:
+                found[newest.external_id] = newest
         return with_messages(replace(view, opened=True), found, has_older=before.has_older and view.has_older)
 
     def _told(self, external_id: str, start: int) -> SeenConversation | None:
@@ -109,13 +112,29 @@ class ThreadReader:
     async def _open_by_click(self, number: int, external_id: str) -> SeenConversation | None:
         visit, start = self._visit, self._visit.tap.seq
         if thread_in_address(visit.page.url) == number:
-            patience = visit.REFRESH_SEC if await visit.ask_for_news() else 0.0
-        elif on_inbox_address(visit.page.url) and await ListOfConversations(visit.page).open_row(number):
-            patience = self.ANSWER_SEC
-        else:
+            return await self._still_open(external_id)
+        if not on_inbox_address(visit.page.url) or not await ListOfConversations(visit.page).open_row(number):
             return None
-        await visit.tap.wait(lambda: self._told(external_id, start) is not None, patience)
+        await visit.tap.wait(lambda: self._told(external_id, start) is not None, self.ANSWER_SEC)
         return self._told(external_id, start)
+
+    async def _still_open(self, external_id: str) -> SeenConversation | None:
+        """The page already shows it: ask for news; if the list then names the same newest message, it is current."""
+        visit, tap, start = self._visit, self._visit.tap, self._visit.tap.seq
+        if not await visit.ask_for_news():
+            return None
+
+        def current() -> SeenConversation | None:
+            told = self._told(external_id, start)
+            last = self._last if self._last and self._last.external_id == external_id else None
+            if told is not None or last is None or last.newest is None:
+                return told
+            newest = _listed_newest(tap.lists_since(start), external_id)
+            same = newest is not None and newest.fingerprint == last.newest.fingerprint
+            return last if same else None
+
+        await tap.wait(lambda: current() is not None, visit.REFRESH_SEC)
+        return current()
 
     async def _open_by_address(self, number: int, external_id: str) -> SeenConversation:
         visit, start = self._visit, self._visit.tap.seq
@@ -184,6 +203,15 @@ class ThreadReader:
         if not await told:
             raise TransientError("The page shows a newer message than its data.")
         return self.now(external_id)
+
+
+def _listed_newest(pages: list[wire.ListPage], external_id: str) -> SeenMessage | None:
+    """The newest message of a conversation as the last of these stretches of the list that has it tells."""
+    for page in reversed(pages):
+        for conversation in page.conversations:
+            if conversation.external_id == external_id:
+                return conversation.newest
+    return None
 
 
 def number_of(external_id: str) -> int:

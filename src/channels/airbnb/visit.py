@@ -11,12 +11,15 @@ from playwright.async_api import Page
 
 from src.channels.airbnb import selectors, walls
 from src.channels.airbnb.coverage import Coverage
-from src.channels.airbnb.pages import ListOfConversations, on_inbox_address
+from src.channels.airbnb.pages import COMEBACKS, ListOfConversations, on_inbox_address
 from src.channels.airbnb.settings import AirbnbSettings, is_own_host
 from src.channels.airbnb.wiretap import Wiretap
 from src.channels.browser import Browser, bounded
 from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.model.inbox import SeenConversation
+
+_MISSES_FORGIVEN = 3
+"""A way that has worked before may fail so often in a row (a slow site) before another one is tried."""
 
 
 class Visit:
@@ -36,7 +39,10 @@ class Visit:
         self.loaded_at_seq = 0
         self.list_told_at = 0.0
         """Monotonic time at which the page last told the list."""
-        self._gentle_misses = 0
+        self._comeback = 0
+        """Index of the comeback that this page reacts to, or that is tried next."""
+        self._reacts = False
+        self._misses = 0
         self._tap: Wiretap | None = None
         self._going_offline: asyncio.Task[None] | None = None
 
@@ -57,8 +63,8 @@ class Visit:
 
     @property
     def refreshes_gently(self) -> bool:
-        """Whether this page fetches its news when a person comes back to it (it is asked twice at most)."""
-        return self._gentle_misses < 2
+        """Whether there is a way left of making this page fetch its news without loading it anew."""
+        return self._comeback < len(COMEBACKS)
 
     def listen(self) -> None:
         """Attach to the browser's page, which is new."""
@@ -111,19 +117,22 @@ class Visit:
     async def ask_for_news(self) -> bool:
         """Ask the page, as by coming back to it, to fetch its news; False if it is known not to react."""
         if self.refreshes_gently:
-            await ListOfConversations(self.page).come_back()
+            await ListOfConversations(self.page).come_back(COMEBACKS[self._comeback])
         return self.refreshes_gently
 
     async def refresh_gently(self) -> bool:
-        """Ask for news and wait until the list is told anew; remembers whether that works here."""
-        start = self.tap.seq
-        if not await self.ask_for_news():
-            return False
-        if await self.tap.wait(lambda: bool(self.tap.lists_since(start)), self.REFRESH_SEC):
-            self._gentle_misses = 0
-            return True
-        self._gentle_misses += 1
-        logger.debug("The page did not fetch its news when asked gently ({})", self._gentle_misses)
+        """Ask for news and wait until the list is told anew; remembers which way works here, if any."""
+        while self.refreshes_gently:
+            start = self.tap.seq
+            await self.ask_for_news()
+            if await self.tap.wait(lambda start=start: bool(self.tap.lists_since(start)), self.REFRESH_SEC):  # type: ignore[misc]
+                self._misses, self._reacts = 0, True
+                return True
+            self._misses += 1
+            if self._reacts and self._misses <= _MISSES_FORGIVEN:
+                return False
+            logger.debug("The page does not fetch its news on {}", COMEBACKS[self._comeback])
+            self._comeback, self._misses, self._reacts = self._comeback + 1, 0, False
         return False
 
     def _forget_page(self) -> None:

@@ -1,0 +1,36 @@
+"""Finds a channel by the name of its folder, so that a further site needs no edit in the core.
+
+A channel's package defines ``SETTINGS`` (a ``Variables`` class with its own prefix), ``build(settings, browser,
+evidence_dir)`` and ``headless(settings)``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from src.channels.base import Channel
+from src.settings import Variables
+
+DEFAULT_CHANNEL = "airbnb"
+
+
+class ChannelFolder(Protocol):
+    """What the package of a channel offers."""
+
+    SETTINGS: type[Variables]
+
+    def build(self, settings: Any, *, session_dir: Path, executable: str | None, evidence_dir: Path) -> Channel:
+        """A channel on the saved login in ``session_dir``."""
+        ...
+
+    def is_conversation_id(self, external_id: str) -> bool:
+        """Whether the text has the form of the site's conversation ids. Pure; needs no browser."""
+        ...
+
+
+def find(name: str = DEFAULT_CHANNEL) -> ChannelFolder:
+    """The package of a channel. ModuleNotFoundError if there is none of that name."""
+    folder: Any = import_module(f"src.channels.{name}")
+    return folder  # type: ignore[no-any-return]

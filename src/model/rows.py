@@ -1,0 +1,163 @@
+"""Rows as the rest of the code sees them: frozen copies, made by ``src/db``. Every ``*_at`` is UTC-aware.
+
+The fields are called as the columns of the table are; what they mean is said in ``tables.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from src.model.statuses import InboxStatus, OutboxStatus
+from src.model.tables import Direction, LinkState, ReplyMode
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """One inbox (table ``accounts``)."""
+
+    account: str
+    external_id: str | None
+    link_state: LinkState
+    halt_kind: str | None
+    halt_detail: str | None
+    halt_exit_code: int | None
+    halt_evidence: str | None
+    halted_at: datetime | None
+    paused_at: datetime | None
+    swept_through: datetime | None
+    updated_at: datetime
+
+    @property
+    def halted(self) -> bool:
+        return self.link_state is LinkState.HALTED
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerBeat:
+    """The last signs of life of a worker (table ``workers``)."""
+
+    account: str
+    worker: str
+    process_id: int
+    hostname: str
+    started_at: datetime
+    beat_at: datetime
+    last_cycle_at: datetime | None
+    last_duration_ms: int | None
+    last_outcome: str | None
+    cycles: int
+    failures_in_a_row: int
+    stopped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A reply mode that a person has set (table ``reply_modes``)."""
+
+    account: str
+    scope: str
+    scope_id: str
+    mode: ReplyMode
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """A conversation (table ``conversations``). ``seen_at`` is None if only a callback has named it so far."""
+
+    id: str
+    account: str
+    external_id: str
+    kind: str | None
+    guest_name: str | None
+    listing_id: str | None
+    stay: dict[str, str]
+    skip_reason: str | None
+    newest_fingerprint: str | None
+    host_wrote_at: datetime | None
+    last_activity_at: datetime | None
+    seen_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as last seen (table ``messages``)."""
+
+    id: str
+    account: str
+    conversation_id: str
+    external_id: str
+    direction: Direction
+    origin: str
+    sender_name: str | None
+    kind: str
+    detail: str
+    text: str | None
+    sent_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    request_id: str | None
+    outbox_id: str | None
+    skip_reason: str | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the AI (table ``queue_inbox``). ``id`` is the request id that the AI sees."""
+
+    id: str
+    account: str
+    conversation_id: str
+    status: InboxStatus
+    reason: str | None
+    newest_external_id: str
+    due_at: datetime
+    burst_until: datetime
+    reply_by: datetime
+    attempts: int
+    last_error: str | None
+    claimed_by: str | None
+    lease_until: datetime | None
+    accepted_at: datetime | None
+    created_at: datetime
+    processed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A reply on its way to the guest (table ``queue_outbox``)."""
+
+    id: str
+    account: str
+    conversation_id: str
+    request_id: str | None
+    status: OutboxStatus
+    reason: str | None
+    text: str
+    idempotency_key: str
+    replaces_id: str | None
+    due_at: datetime
+    attempts: int
+    last_error: str | None
+    claimed_by: str | None
+    lease_until: datetime | None
+    arm_count: int
+    armed_at: datetime | None
+    after_external_id: str | None
+    receipt_external_id: str | None
+    receipt_text: str | None
+    created_at: datetime
+    processed_at: datetime | None
+
+    @property
+    def armed(self) -> bool:
+        """Send may have been pressed."""
+        return self.arm_count > 0

@@ -1,0 +1,187 @@
+"""SYNC: one look at the inbox, and everything that is new taken in.
+
+Only conversations whose newest message changed are touched, and only those are opened in which there may be
+something to answer: opening marks a conversation as read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from loguru import logger
+
+from src.channels.base import Channel
+from src.db import accounts, conversations
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.errors import Halt, PermanentError, TransientError
+from src.model.gate import conversation_refusal
+from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation
+from src.services.intake import Intake, Rules, take_in
+
+_OVERLAP = timedelta(minutes=10)
+"""The list is read again this far behind the last complete look; the site's clock need not be ours."""
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one cycle did."""
+
+    conversations: int = 0
+    changed: int = 0
+    opened: int = 0
+    new_messages: int = 0
+    queued: int = 0
+    failures: list[TransientError] = field(default_factory=list)
+
+    def words(self) -> str:
+        """One short line for the log."""
+        return f"{self.changed} changed, {self.opened} opened, {self.new_messages} new, {self.queued} queued"
+
+
+async def nobody_waits() -> None:
+    """The default between two conversations: no other worker wants the page."""
+
+
+class Sync:
+    """The SYNC step of one account. ``run_once`` may be repeated at any time: it takes in only what is new."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        account: str,
+        rules: Rules,
+        wakeup: Wakeup,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._db = db
+        self._account = account
+        self._rules = rules
+        self._wakeup = wakeup
+        self._clock = clock
+        self._thorough = True
+
+    async def run_once(
+        self, channel: Channel, let_others: Callable[[], Awaitable[None]] = nobody_waits
+    ) -> SyncReport:
+        """One cycle. Raises what the port raises; a single conversation that fails is left for the next cycle.
+
+        ``let_others`` is awaited between two conversations, so that a reply need not wait for a long cycle.
+        """
+        since = await asyncio.to_thread(self._read_back_to)
+        glance = await channel.glance(since, thorough=self._thorough)
+        await asyncio.to_thread(self._check_viewer, glance.viewer_id)
+        changed = await asyncio.to_thread(self._changed, glance.conversations)
+        report = SyncReport(conversations=len(glance.conversations), changed=len(changed))
+        for listed in sorted(changed, key=lambda c: c.last_activity_at):
+            await self._take(channel, listed, report)
+            await let_others()
+        if report.failures:
+            raise report.failures[0]
+        if glance.complete:
+            newest = max((c.last_activity_at for c in glance.conversations), default=None)
+            await asyncio.to_thread(self._note_complete, newest)
+            self._thorough = False
+        return report
+
+    def _read_back_to(self) -> datetime:
+        oldest = self._clock() - self._rules.max_age
+        with self._db.read() as conn:
+            swept = accounts.get(conn, self._account).swept_through
+        if swept is None or self._thorough:
+            return oldest
+        return max(oldest, swept - _OVERLAP)
+
+    def _check_viewer(self, viewer_id: str) -> None:
+        with self._db.write() as conn:
+            known = accounts.get(conn, self._account).external_id
+            if known is None:
+                accounts.set_viewer(conn, self._account, viewer_id)
+            elif known != viewer_id:
+                raise Halt("other_account", "the saved login belongs to another host than this database")
+
+    def _changed(self, listed: tuple[SeenConversation, ...]) -> list[SeenConversation]:
+        with self._db.read() as conn:
+            taken_in = conversations.fingerprints(conn, self._account, [c.external_id for c in listed])
+        return [c for c in listed if c.newest and taken_in.get(c.external_id) != c.newest.fingerprint]
+
+    async def _take(self, channel: Channel, listed: SeenConversation, report: SyncReport) -> None:
+        view = listed
+        if self._must_open(listed):
+            known = await asyncio.to_thread(self._known_ids, listed.external_id)
+            try:
+                view = await channel.read(listed.external_id, enough=lambda v: self._enough(v, known))
+                report.opened += 1
+            except PermanentError as error:
+                logger.warning("A conversation of the list cannot be opened: {}", error.reason)
+            except TransientError as error:
+                if type(error).__name__ == "BrowserGone":
+                    raise
+                logger.warning("A conversation could not be read this time: {}", error)
+                report.failures.append(error)
+                return
+        intake = await asyncio.to_thread(self._store, listed, view)
+        report.new_messages += intake.new_guest_messages
+        report.queued += intake.queued is not None
+        tell(intake)
+        if intake.queued is not None:
+            self._wakeup.notify("inbox")
+
+    def _must_open(self, listed: SeenConversation) -> bool:
+        """Whether there may be something to answer that the list does not show."""
+        newest = listed.newest
+        if newest is None or conversation_refusal(listed) is not None:
+            return False
+        if self._clock() - listed.last_activity_at > self._rules.max_age:
+            return False
+        answered = newest.role in HOST_SIDE and newest.kind is MessageKind.TEXT and not newest.deleted
+        return not answered
+
+    def _enough(self, view: SeenConversation, known: set[str]) -> bool:
+        """Whether a conversation was read back far enough: to what is stored, to an answer, or to what is old."""
+        if any(m.external_id in known for m in view.messages):
+            return True
+        if any(m.role in HOST_SIDE and m.kind is MessageKind.TEXT for m in view.messages):
+            return True
+        return bool(view.messages) and self._clock() - view.messages[0].sent_at > self._rules.max_age
+
+    def _known_ids(self, external_id: str) -> set[str]:
+        with self._db.read() as conn:
+            conversation = conversations.by_external_id(conn, self._account, external_id)
+            return conversations.known_external_ids(conn, conversation.id) if conversation else set()
+
+    def _store(self, listed: SeenConversation, view: SeenConversation) -> Intake:
+        newest = listed.newest
+        same = newest is not None and view.newest is not None and newest.external_id == view.newest.external_id
+        fingerprint = newest.fingerprint if same and newest else None
+        with self._db.write() as conn:
+            return take_in(
+                conn, self._account, view, rules=self._rules, now=self._clock(), fingerprint=fingerprint
+            )
+
+    def _note_complete(self, newest: datetime | None) -> None:
+        with self._db.write() as conn:
+            if newest is not None:
+                accounts.set_swept_through(conn, self._account, min(newest, self._clock()))
+
+
+def tell(intake: Intake) -> None:
+    """One log line for each thing that taking in has done; none for nothing. Ids only, never a text or a name."""
+    log = logger.bind(conversation_id=intake.conversation.external_id)
+    if intake.host_wrote:
+        log.info("Host wrote in {}; the AI keeps quiet there for a while", intake.conversation.external_id)
+    for request in intake.cancelled_requests:
+        log.info("Request {} cancelled: {}", request.id, request.reason)
+    for job in intake.cancelled_replies:
+        log.info("Reply {} cancelled: {}", job.id, job.reason)
+    for job in intake.settled:
+        log.info("Reply {} is in its conversation: sent", job.id)
+    if intake.queued is not None:
+        verb = "joined" if intake.extended else "queued as"
+        log.info("Guest message in {} {} request {}", intake.conversation.external_id, verb, intake.queued.id)
+    if intake.escalated is not None:
+        log.warning("Guest message in {} waits for a person: {}", intake.conversation.external_id, intake.escalated)
