@@ -99,6 +99,10 @@ class Channel(Protocol):
         """
         ...
 
+    async def save_login(self) -> object:
+        """Keep what makes the login survive a crash of the browser, mode 0600. Repeatable; OSError if the disk says no."""
+        ...
+
     async def evidence(self, label: str) -> str | None:
         """Keep what the page shows now (a screenshot, mode 0600) and return its path; None if impossible."""
         ...

@@ -17,7 +17,7 @@ from src.channels.base import Channel
 from src.db import accounts, conversations
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.errors import Halt, PermanentError, TransientError
+from src.errors import BrowserGone, Halt, PermanentError, TransientError
 from src.model.gate import conversation_refusal
 from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation
 from src.services.intake import Intake, Rules, take_in
@@ -66,11 +66,15 @@ class Sync:
         self._thorough = True
 
     async def run_once(
-        self, channel: Channel, let_others: Callable[[], Awaitable[None]] = nobody_waits
+        self,
+        channel: Channel,
+        let_others: Callable[[], Awaitable[None]] = nobody_waits,
+        go_on: Callable[[], bool] = lambda: True,
     ) -> SyncReport:
         """One cycle. Raises what the port raises; a single conversation that fails is left for the next cycle.
 
-        ``let_others`` is awaited between two conversations, so that a reply need not wait for a long cycle.
+        ``let_others`` is awaited between two conversations, so that a reply need not wait for a long cycle; when
+        ``go_on()`` is false the cycle ends early, and what it did not reach is read by the next one.
         """
         since = await asyncio.to_thread(self._read_back_to)
         glance = await channel.glance(since, thorough=self._thorough)
@@ -78,6 +82,8 @@ class Sync:
         changed = await asyncio.to_thread(self._changed, glance.conversations)
         report = SyncReport(conversations=len(glance.conversations), changed=len(changed))
         for listed in sorted(changed, key=lambda c: c.last_activity_at):
+            if not go_on():
+                return report
             await self._take(channel, listed, report)
             await let_others()
         if report.failures:
@@ -100,7 +106,7 @@ class Sync:
         with self._db.write() as conn:
             known = accounts.get(conn, self._account).external_id
             if known is None:
-                accounts.set_viewer(conn, self._account, viewer_id)
+                accounts.set_viewer(conn, self._account, viewer_id, self._clock())
             elif known != viewer_id:
                 raise Halt("other_account", "the saved login belongs to another host than this database")
 
@@ -119,7 +125,7 @@ class Sync:
             except PermanentError as error:
                 logger.warning("A conversation of the list cannot be opened: {}", error.reason)
             except TransientError as error:
-                if type(error).__name__ == "BrowserGone":
+                if isinstance(error, BrowserGone):
                     raise
                 logger.warning("A conversation could not be read this time: {}", error)
                 report.failures.append(error)
@@ -166,7 +172,7 @@ class Sync:
     def _note_complete(self, newest: datetime | None) -> None:
         with self._db.write() as conn:
             if newest is not None:
-                accounts.set_swept_through(conn, self._account, min(newest, self._clock()))
+                accounts.set_swept_through(conn, self._account, min(newest, self._clock()), self._clock())
 
 
 def tell(intake: Intake) -> None:

@@ -1,0 +1,7 @@
+"""HTTP IN: the AI's callback, the operator's side, health and metrics.
+
+app.py        puts everything together           server.py   uvicorn, and the look for a running instance
+doors.py      who is let in                      limits.py   how much is read, and what no error may show
+callback.py   POST /api/ai/webhook-simple        operator.py what a person does with replies and modes
+health.py     /health…                           metrics.py  /metrics        docs.py  /docs
+"""

@@ -1,0 +1,110 @@
+"""Puts the API together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse
+
+from src.api.callback import callback_routes
+from src.api.context import Context
+from src.api.docs import add_docs
+from src.api.doors import Doors, Unauthorized
+from src.api.health import health_routes
+from src.api.limits import Guard, field_name, refusal
+from src.api.metrics import Metrics, metrics_routes
+from src.api.operator import operator_routes
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.errors import TransientError
+from src.logs import hide
+from src.model.tables import utc_now
+from src.services.refusals import Conflict, Malformed, NotFound
+from src.settings import Settings
+
+
+def create_app(
+    settings: Settings,
+    db: Database,
+    wakeup: Wakeup,
+    *,
+    is_conversation_id: Callable[[str], bool],
+    clock: Callable[[], datetime] = utc_now,
+    browser_state: Callable[[], str] | None = None,
+) -> FastAPI:
+    """The whole HTTP side. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
+
+    ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
+    """
+    hide([db.secret.hex(), *settings.secret_values()])
+    context = Context(
+        settings, db, wakeup, Doors(settings, db.secret), is_conversation_id, clock, browser_state
+    )
+    metrics = Metrics()
+    app = FastAPI(
+        title="Nightporter",
+        description="Answers a host's inbox: the AI hands in its answers here, and people see to the rest.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_docs(app)
+    for routes in (
+        callback_routes(context, metrics),
+        health_routes(context),
+        operator_routes(context),
+        metrics_routes(context, metrics),
+    ):
+        app.include_router(routes)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    _say_errors_alike(app)
+    app.add_middleware(Guard)
+    return app
+
+
+def _say_errors_alike(app: FastAPI) -> None:
+    """Every error is ``{"success": false, "error": …}``, with ``field``, ``reason`` or ``state`` where it helps."""
+
+    def answer(status: int, error: str, **more: str | None) -> JSONResponse:
+        headers = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "5"}}.get(status)
+        return JSONResponse(refusal(error, **more), status_code=status, headers=headers)
+
+    async def malformed(_: Request, error: Malformed) -> JSONResponse:
+        return answer(422, f"{error.field} {error}", field=error.field)
+
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field = field_name(first["loc"])
+        return answer(422, f"{field}: {first['msg']}", field=field)
+
+    async def conflict(_: Request, error: Conflict) -> JSONResponse:
+        return answer(409, str(error), reason=error.reason, state=error.state)
+
+    async def not_found(_: Request, error: NotFound) -> JSONResponse:
+        return answer(404, str(error))
+
+    async def unauthorized(_: Request, error: Unauthorized) -> JSONResponse:
+        return answer(401, str(error))
+
+    async def database(_: Request, __: TransientError) -> JSONResponse:
+        return answer(503, "the database is out of reach; nothing was stored, try again")
+
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        response = answer(error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    app.add_exception_handler(Malformed, malformed)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(Conflict, conflict)  # type: ignore[arg-type]
+    app.add_exception_handler(NotFound, not_found)  # type: ignore[arg-type]
+    app.add_exception_handler(Unauthorized, unauthorized)  # type: ignore[arg-type]
+    app.add_exception_handler(TransientError, database)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, http)  # type: ignore[arg-type]

@@ -1,0 +1,120 @@
+"""``POST /api/ai/webhook-simple``: the AI's answer comes in."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from src.api.context import Context
+from src.api.docs import REFUSALS, described
+from src.api.doors import Entry
+from src.api.limits import read_json
+from src.api.metrics import Metrics
+from src.db import inbox_queue
+from src.services.ai_exchange import CALLBACK_PATH
+from src.services.callback import Action, Answer, Outcome, Result, take_answer
+from src.services.refusals import Conflict, Malformed
+
+_OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_WEBHOOK_ID = re.compile(r"[!-~]{1,200}")
+
+# Public: what programs outside have always been told.
+_SAID = {
+    Result.ENQUEUED: "Réponse IA ajoutée à la queue d'envoi",
+    Result.REPEATED: "Réponse IA ajoutée à la queue d'envoi",
+    Result.ESCALATED: "Conversation confiée à une personne",
+    Result.IGNORED: "Aucune réponse nécessaire",
+}
+
+
+class CallbackBody(BaseModel):
+    """What the AI sends: ``message``, or ``action`` instead of it. Fields that are not listed are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    conversation_id: str = Field(min_length=1, max_length=200, examples=["TWVzc2FnZVRocmVhZDoxMjM0NTY3"])
+    message: str | None = Field(None, description="the reply, up to 4,000 characters")
+    sender: str | None = Field(None, description="the guest's name; not used")
+    action: Literal["escalate", "ignore"] | None = Field(
+        None, description="escalate: a person must answer; ignore: no answer is needed"
+    )
+    reason: str | None = Field(None, description="why, with an action")
+    request_id: str | None = Field(None, description="the request that is answered, where there is no token")
+
+
+class CallbackDone(BaseModel):
+    """``outbox_id`` is null for an action."""
+
+    success: Literal[True] = True
+    outbox_id: str | None
+    message: str
+    thread_id: str
+
+
+def callback_routes(context: Context, metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["AI"], responses=REFUSALS)
+
+    token = {"name": "token", "in": "query", "required": False, "schema": {"type": "string"}}
+    token["description"] = "as it stands in callback_url"
+
+    @router.post(
+        CALLBACK_PATH,
+        summary="Hand in the AI's answer",
+        response_model=CallbackDone,
+        openapi_extra={"parameters": [token], **described(CallbackBody)},
+    )
+    async def hand_in(request: Request) -> CallbackDone:
+        """Let in by the token in `callback_url`, by `X-API-KEY`, or by a signature (Standard Webhooks).
+
+        Repeatable: the same request gets the same `outbox_id`. `409` when the answer is not wanted any more.
+        """
+        entry = await context.doors.callback(request)
+        try:
+            body = await read_json(request, CallbackBody)
+            webhook_id = request.headers.get("webhook-id")
+            outcome = await run_in_threadpool(_take, context, entry, body, webhook_id)
+        except (Malformed, Conflict) as error:
+            metrics.callbacks.labels(type(error).__name__.lower()).inc()
+            raise
+        metrics.callbacks.labels(str(outcome.result)).inc()
+        return CallbackDone(
+            outbox_id=outcome.job.id if outcome.job else None,
+            message=_SAID[outcome.result],
+            thread_id=outcome.conversation_external_id,
+        )
+
+    return router
+
+
+def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: str | None) -> Outcome:
+    if entry.request_id and body.request_id and entry.request_id != body.request_id:
+        raise Malformed("request_id", "is not the one of the token")
+    if webhook_id is not None and not _WEBHOOK_ID.fullmatch(webhook_id):
+        raise Malformed("webhook-id", "is not an id")
+    return take_answer(
+        context.db,
+        context.wakeup,
+        Answer(
+            conversation_external_id=body.conversation_id,
+            request_id=entry.request_id or _known(context, body.request_id),
+            message=body.message,
+            action=Action(body.action) if body.action else None,
+            reason=body.reason,
+            webhook_id=webhook_id,
+        ),
+        settings=context.settings,
+        now=context.clock(),
+        is_conversation_id=context.is_conversation_id,
+    )
+
+
+def _known(context: Context, request_id: str | None) -> str | None:
+    """The id if it is one of ours; many programs put an id of their own there, which is nothing to us."""
+    if request_id is None or not _OUR_ID.fullmatch(request_id):
+        return None
+    with context.db.read() as conn:
+        return request_id if inbox_queue.get(conn, request_id) else None

@@ -1,0 +1,25 @@
+"""What the endpoints share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from src.api.doors import Doors
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """Made once by ``create_app``."""
+
+    settings: Settings
+    db: Database
+    wakeup: Wakeup
+    doors: Doors
+    is_conversation_id: Callable[[str], bool]
+    clock: Callable[[], datetime]
+    browser_state: Callable[[], str] | None

@@ -1,0 +1,92 @@
+"""``/metrics`` for Prometheus: what the database says at this moment, and what this process has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from src.api.context import Context
+from src.api.health import Moment, look
+from src.logs import lost_lines
+
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The counters of this process; a registry of its own, so that several applications can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.callbacks = Counter(
+            "nightporter_callbacks", "Calls of the AI's callback", ["result"], registry=self.registry
+        )
+
+
+def metrics_routes(context: Context, metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+    async def show(request: Request) -> Response:
+        await context.doors.operator(request)
+        moment = await run_in_threadpool(look, context.db, context.settings, context.clock())
+        moments = CollectorRegistry()
+        moments.register(_Once(moment))
+        return Response(
+            generate_latest(metrics.registry) + generate_latest(moments), media_type=_CONTENT_TYPE
+        )
+
+    return router
+
+
+class _Once:
+    """A collector that tells one moment."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def collect(self) -> Iterator[Metric]:
+        overview, account = self._moment.overview, self._moment.account
+        for name, what, counts in (
+            ("outbox_jobs", "Replies by status", overview.outbox),
+            ("inbox_requests", "Requests to the AI by status", overview.inbox),
+        ):
+            family = GaugeMetricFamily(f"nightporter_{name}", what, labels=["status"])
+            for status, number in counts.items():
+                family.add_metric([str(status)], number)
+            yield family
+        for name, what, value in (
+            ("sent_today", "Replies sent this UTC day", overview.sent_today),
+            ("received_today", "Guests' messages of this UTC day", overview.received_today),
+            ("answered_today", "Requests that the AI answered this UTC day", overview.answered_today),
+            ("oldest_request_age_seconds", "Of the open requests", overview.oldest_request_age_sec),
+            ("oldest_pending_age_seconds", "Of the replies on their way", overview.oldest_pending_age_sec),
+            (
+                "oldest_draft_age_seconds",
+                "Of the replies that wait for a person",
+                overview.oldest_draft_age_sec,
+            ),
+            ("halted", "1 if a person is needed", account is not None and account.halted),
+            ("paused", "1 if a person has paused sending", account is not None and account.paused),
+            ("log_lines_lost", "Log lines of this process that could not be written", lost_lines()),
+        ):
+            yield GaugeMetricFamily(f"nightporter_{name}", what, value=float(value or 0))
+        yield from self._workers()
+
+    def _workers(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily(
+            "nightporter_worker_beat_age_seconds", "Since the last sign of life", labels=["worker"]
+        )
+        failures = GaugeMetricFamily(
+            "nightporter_worker_failures_in_a_row", "Failed cycles since the last good one", labels=["worker"]
+        )
+        for name, beat in self._moment.workers.items():
+            age.add_metric([name], (self._moment.now - beat.beat_at).total_seconds())
+            failures.add_metric([name], beat.failures_in_a_row)
+        yield age
+        yield failures

@@ -1,0 +1,198 @@
+"""What a person does: look into the queues, approve, reject, retry, cancel, pause, set modes, try the AI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from loguru import logger
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from src.api import views
+from src.api.context import Context
+from src.api.docs import REFUSALS, described
+from src.api.limits import read_json, refusal
+from src.db import accounts, conversations
+from src.model.rows import Job
+from src.model.statuses import OutboxStatus
+from src.model.tables import ReplyMode
+from src.services import outbox_moves
+from src.services.ai_webhook import verify
+from src.services.refusals import Malformed, NotFound
+
+_OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_SITE_ID = re.compile(r"[\w.:=+/-]{1,200}", re.ASCII)
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class ApproveBody(_Body):
+    message: str | None = Field(None, description="the edited text; without it, the draft as it is")
+
+
+class RejectBody(_Body):
+    reason: str | None = None
+
+
+class ModeBody(_Body):
+    scope: Literal["account", "listing", "conversation"]
+    id: str | None = Field(None, description="the site's id of the listing or conversation; none for account")
+    mode: Literal["auto", "draft", "off"]
+
+
+def operator_routes(context: Context) -> APIRouter:
+    """Everything here goes through the operator's doors before anything of the request is used."""
+    router = APIRouter(prefix="/api", dependencies=[Depends(context.doors.operator)], responses=REFUSALS)
+    _add_views(router, context)
+    _add_moves(router, context)
+    _add_switches(router, context)
+    return router
+
+
+def _add_views(router: APIRouter, context: Context) -> None:
+    @router.get("/outbox", tags=["replies"], summary="Replies, by status or all")
+    async def outbox(status: OutboxStatus | None = None, limit: Limit = 50) -> dict[str, Any]:
+        jobs = await run_in_threadpool(views.jobs, context.db, context.settings.account, status, limit)
+        return {"success": True, "jobs": jobs}
+
+    @router.get("/conversations", tags=["conversations"], summary="Conversations, newest activity first")
+    async def recent(limit: Limit = 50) -> dict[str, Any]:
+        found = await run_in_threadpool(views.recent, context.db, context.settings.account, limit)
+        return {"success": True, "conversations": found}
+
+    @router.get(
+        "/conversations/{conversation_id:path}",
+        tags=["conversations"],
+        summary="One conversation with its messages and its latest request",
+    )
+    async def one(conversation_id: str, limit: Limit = 50) -> dict[str, Any]:
+        if not _SITE_ID.fullmatch(conversation_id):
+            raise NotFound("there is no conversation with this id")
+        return {
+            "success": True,
+            **await run_in_threadpool(
+                views.conversation, context.db, context.settings, conversation_id, limit
+            ),
+        }
+
+
+def _add_moves(router: APIRouter, context: Context) -> None:
+    db, wakeup = context.db, context.wakeup
+
+    async def done(job_id: str, move: Callable[..., Job], **more: Any) -> dict[str, Any]:
+        if not _OUR_ID.fullmatch(job_id):
+            raise NotFound("there is no reply with this id")
+        job = await run_in_threadpool(partial(move, job_id=job_id, now=context.clock(), **more))
+        return {"success": True, "job": await run_in_threadpool(views.job, db, job)}
+
+    @router.post(
+        "/outbox/{job_id}/approve",
+        tags=["replies"],
+        summary="Send a draft, as it is or edited",
+        openapi_extra=described(ApproveBody, optional=True),
+    )
+    async def approve(job_id: str, request: Request) -> dict[str, Any]:
+        body = await read_json(request, ApproveBody, optional=True)
+        return await done(job_id, partial(outbox_moves.approve, db, wakeup), message=body.message)
+
+    @router.post(
+        "/outbox/{job_id}/reject",
+        tags=["replies"],
+        summary="Do not send a draft",
+        openapi_extra=described(RejectBody, optional=True),
+    )
+    async def reject(job_id: str, request: Request) -> dict[str, Any]:
+        body = await read_json(request, RejectBody, optional=True)
+        return await done(job_id, partial(outbox_moves.reject, db), reason=body.reason)
+
+    @router.post("/outbox/{job_id}/retry", tags=["replies"], summary="Try a failed reply again")
+    async def retry(job_id: str) -> dict[str, Any]:
+        return await done(job_id, partial(outbox_moves.retry, db, wakeup))
+
+    @router.post("/outbox/{job_id}/cancel", tags=["replies"], summary="Cancel a reply that waits")
+    async def cancel(job_id: str) -> dict[str, Any]:
+        return await done(job_id, partial(outbox_moves.cancel, db))
+
+    @router.post(
+        "/outbox/{job_id}/confirm-sent",
+        tags=["replies"],
+        summary="An unconfirmed reply is there: I have seen it",
+    )
+    async def confirm_sent(job_id: str) -> dict[str, Any]:
+        return await done(job_id, partial(outbox_moves.confirm_sent, db))
+
+    @router.post(
+        "/outbox/{job_id}/send-again",
+        tags=["replies"],
+        summary="An unconfirmed or cancelled reply is not there: send its text as a new one",
+    )
+    async def send_again(job_id: str) -> dict[str, Any]:
+        return await done(job_id, partial(outbox_moves.send_again, db, wakeup))
+
+
+def _add_switches(router: APIRouter, context: Context) -> None:
+    db, settings = context.db, context.settings
+
+    def switch(*, paused: bool) -> dict[str, Any]:
+        with db.write() as conn:
+            (accounts.pause if paused else accounts.resume)(conn, settings.account, context.clock())
+        if not paused:
+            context.wakeup.notify("outbox")
+        logger.info("a person paused sending" if paused else "a person let sending go on")
+        return {"success": True, "paused": paused}
+
+    @router.post("/pause", tags=["account"], summary="Go on reading, send nothing")
+    async def pause() -> dict[str, Any]:
+        return await run_in_threadpool(partial(switch, paused=True))
+
+    @router.post("/resume", tags=["account"], summary="Send again")
+    async def resume() -> dict[str, Any]:
+        return await run_in_threadpool(partial(switch, paused=False))
+
+    @router.put(
+        "/mode",
+        tags=["account"],
+        summary="What happens with the AI's answers: auto, draft or off",
+        openapi_extra=described(ModeBody),
+    )
+    async def mode(request: Request) -> dict[str, Any]:
+        return await run_in_threadpool(_set_mode, context, await read_json(request, ModeBody))
+
+    @router.post(
+        "/ai/verify",
+        tags=["AI"],
+        summary="Post a test message to the AI",
+        responses={502: {"description": "the AI did not accept it"}},
+    )
+    async def ai_verify() -> JSONResponse:
+        found = await verify(db, settings, now=context.clock())
+        told = {"outcome": found.outcome, "status_code": found.status, "duration_ms": found.duration_ms}
+        if found.ok:
+            return JSONResponse({"success": True, **told})
+        return JSONResponse(refusal("the AI did not accept the test message", **told), status_code=502)
+
+
+def _set_mode(context: Context, body: ModeBody) -> dict[str, Any]:
+    account, scope_id = context.settings.account, ""
+    if body.scope != "account":
+        if body.id is None or not _SITE_ID.fullmatch(body.id):
+            raise Malformed("id", f"must be the id of a {body.scope}")
+        scope_id = body.id
+    with context.db.write() as conn:
+        if body.scope == "conversation":
+            found = conversations.by_external_id(conn, account, scope_id)
+            if found is None:
+                raise NotFound("there is no conversation with this id")
+            scope_id = found.id
+        accounts.set_mode(conn, account, body.scope, scope_id, ReplyMode(body.mode), context.clock())
+    logger.bind(scope=body.scope, mode=body.mode).info("a person set a mode")
+    return {"success": True, "scope": body.scope, "id": body.id, "mode": body.mode}

@@ -1,0 +1,120 @@
+"""Serving the API inside a program that has signals and an end of its own; and finding who serves already."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import uvicorn
+from loguru import logger
+from starlette.types import ASGIApp
+
+from src.errors import SettingsError
+
+Neighbour = Literal["same", "other", "none"]
+
+_LARGEST_HEALTH = 64 * 1024
+# More than a burst of an AI's retries; beyond it a caller gets 503 at once and comes again.
+_AT_ONCE = 256
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers: the program around it decides when it ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``SettingsError`` naming the variable if the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise SettingsError(
+            [f"API_HOST: {host!r} is no address of this machine ({error.strerror})"]
+        ) from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(512)
+    except OSError as error:
+        sock.close()
+        problem = f"API_PORT: {host}:{port} cannot be used ({error.strerror}); choose another port"
+        raise SettingsError([problem]) from error
+    return sock
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    stop: asyncio.Event | None = None,
+    on_started: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until ``stop`` is set or the task is cancelled; what is in hand is finished (up to 5 s).
+
+    ``on_started`` is told the address as soon as it answers. Raises ``SettingsError`` if the address cannot be had.
+    """
+    sock = listen(host, port)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,  # addresses carry tokens
+            proxy_headers=False,  # who calls is who is connected
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            limit_concurrency=_AT_ONCE,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    running = asyncio.create_task(server.serve(sockets=[sock]))
+    stopped = asyncio.create_task((stop or asyncio.Event()).wait())
+    try:
+        if on_started is not None:
+            # The socket listens already; who calls from now on waits a moment at most.
+            on_started(f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}")
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        server.should_exit = True
+        await asyncio.shield(running)
+        sock.close()
+
+
+def probe(url: str, database_id: str, *, timeout: float = 2.0) -> Neighbour:
+    """Who answers ``<url>/health``: ``same`` is this product with this database, ``none`` is nobody. Blocks."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+    try:
+        with opener.open(f"{url.rstrip('/')}/health", timeout=timeout) as response:
+            raw = response.read(_LARGEST_HEALTH)
+    except urllib.error.HTTPError as error:  # 503 says who it is, too
+        with error:
+            raw = error.read(_LARGEST_HEALTH)
+    except urllib.error.URLError as error:
+        return "none" if isinstance(error.reason, ConnectionRefusedError) else "other"
+    except (OSError, ValueError) as error:
+        logger.debug("the neighbour did not answer as it should: {}", type(error).__name__)
+        return "other"
+    try:
+        health = json.loads(raw)
+        same = health["product"] == "nightporter" and health["database_id"] == database_id
+    except (ValueError, KeyError, TypeError):
+        return "other"
+    return "same" if same else "other"
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None

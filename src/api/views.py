@@ -1,0 +1,126 @@
+"""Rows as the operator's JSON shows them. ``conversation_id`` is the site's id everywhere, as for the AI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from src.db import accounts, conversations, inbox_queue, outbox_queue
+from src.db.engine import Connection, Database
+from src.model.rows import Job, Request, StoredConversation, StoredMessage
+from src.model.statuses import OutboxStatus
+from src.model.tables import ReplyMode
+from src.services.refusals import NotFound
+from src.settings import Settings
+
+
+def jobs(db: Database, account: str, status: OutboxStatus | None, limit: int) -> list[dict[str, Any]]:
+    """Replies: those that wait oldest first, final ones newest first."""
+    with db.read() as conn:
+        known: dict[str, str] = {}
+        return [
+            _job(one, _external(conn, one, known))
+            for one in outbox_queue.list_jobs(conn, account, status, limit)
+        ]
+
+
+def job(db: Database, one: Job) -> dict[str, Any]:
+    with db.read() as conn:
+        return _job(one, _external(conn, one, {}))
+
+
+def recent(db: Database, account: str, limit: int) -> list[dict[str, Any]]:
+    with db.read() as conn:
+        return [_conversation(one) for one in conversations.list_recent(conn, account, limit)]
+
+
+def conversation(db: Database, settings: Settings, external_id: str, limit: int) -> dict[str, Any]:
+    """One conversation, its newest messages (oldest of them first), its latest request and that one's replies."""
+    with db.read() as conn:
+        found = conversations.by_external_id(conn, settings.account, external_id)
+        if found is None:
+            raise NotFound("there is no conversation with this id")
+        request = inbox_queue.latest_request(conn, found.id)
+        replies = outbox_queue.for_request(conn, request.id) if request else []
+        default = ReplyMode(settings.reply_mode)
+        mode = accounts.mode_for(conn, found.account, found.id, found.listing_id, default)
+        messages = conversations.messages_of(conn, found.id, limit)
+    return {
+        "conversation": {**_conversation(found), "mode": str(mode)},
+        "messages": [_message(one) for one in messages],
+        "request": _request(request) if request else None,
+        "jobs": [_job(one, external_id) for one in replies],
+    }
+
+
+def _external(conn: Connection, one: Job, known: dict[str, str]) -> str:
+    if one.conversation_id not in known:
+        known[one.conversation_id] = conversations.get(conn, one.conversation_id).external_id
+    return known[one.conversation_id]
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _job(one: Job, external_id: str) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "conversation_id": external_id,
+        "request_id": one.request_id,
+        "status": str(one.status),
+        "reason": one.reason,
+        "text": one.text,
+        "attempts": one.attempts,
+        "last_error": one.last_error,
+        "replaces_id": one.replaces_id,
+        "receipt_message_id": one.receipt_external_id,
+        "receipt_text": one.receipt_text,
+        "created_at": _time(one.created_at),
+        "due_at": _time(one.due_at),
+        "processed_at": _time(one.processed_at),
+    }
+
+
+def _conversation(one: StoredConversation) -> dict[str, Any]:
+    return {
+        "conversation_id": one.external_id,
+        "guest_name": one.guest_name,
+        "listing_id": one.listing_id,
+        "stay": one.stay,
+        "skip_reason": one.skip_reason,
+        "last_activity_at": _time(one.last_activity_at),
+        "host_wrote_at": _time(one.host_wrote_at),
+        "seen_at": _time(one.seen_at),
+    }
+
+
+def _message(one: StoredMessage) -> dict[str, Any]:
+    return {
+        "id": one.external_id,
+        "direction": str(one.direction),
+        "origin": one.origin,
+        "sender": one.sender_name,
+        "kind": one.kind,
+        "text": one.text,
+        "sent_at": _time(one.sent_at),
+        "edited_at": _time(one.edited_at),
+        "deleted_at": _time(one.deleted_at),
+        "skip_reason": one.skip_reason,
+        "request_id": one.request_id,
+        "outbox_id": one.outbox_id,
+    }
+
+
+def _request(one: Request) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "status": str(one.status),
+        "reason": one.reason,
+        "attempts": one.attempts,
+        "last_error": one.last_error,
+        "due_at": _time(one.due_at),
+        "reply_by": _time(one.reply_by),
+        "created_at": _time(one.created_at),
+        "processed_at": _time(one.processed_at),
+    }

@@ -1,0 +1,107 @@
+"""The commands. Each builds settings, logging and database, then hands over to ``src/commands``.
+
+Imports are made inside the commands: ``status`` must not pay for the browser, nor ``--help`` for the database.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from src.errors import ExitCode, SettingsError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Nightporter answers a host's Airbnb inbox through the host's own AI.",
+)
+
+NoApi = Annotated[bool, typer.Option("--no-api", help="Leave the callback API to another process.")]
+
+
+@app.command()
+def syncsend(no_api: NoApi = False) -> None:
+    """The main job: read the inbox and send the replies, and serve the callback API."""
+    from src.commands.run import run_workers
+
+    _end(lambda: run_workers(sync=True, send=True, api=not no_api))
+
+
+@app.command()
+def sync() -> None:
+    """Only read the inbox and hand new messages to the AI."""
+    from src.commands.run import run_workers
+
+    _end(lambda: run_workers(sync=True, send=False, api=False))
+
+
+@app.command()
+def send() -> None:
+    """Only send the replies that are in the outbox."""
+    from src.commands.run import run_workers
+
+    _end(lambda: run_workers(sync=False, send=True, api=False))
+
+
+@app.command()
+def api() -> None:
+    """Only serve the callback API."""
+    from src.commands.run import run_api
+
+    _end(run_api)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Play a short scripted inbox, print what happened, end.")] = False,
+) -> None:
+    """The whole system on a simulated inbox: no account, no key, no .env."""
+    from src.commands.demo import run_demo
+
+    _end(lambda: run_demo(once=once))
+
+
+@app.command()
+def doctor() -> None:
+    """Check all that syncsend needs, a line each."""
+    from src.commands.doctor import run_doctor
+
+    _end(run_doctor)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Counts of the queues, state of the link, last cycles."""
+    from src.commands.status import run_status
+
+    _end(lambda: run_status(as_json=as_json))
+
+
+def _end(command: Callable[[], int]) -> None:
+    """Run a command and leave with its exit code; a wrong configuration is 2 with a line for each problem."""
+    try:
+        code = command()
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        code = ExitCode.SETTINGS
+    raise typer.Exit(int(code))
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    try:
+        app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 130
+    return 0

@@ -1,0 +1,137 @@
+"""``syncsend``, ``sync``, ``send`` and ``api``."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC
+from typing import Any
+
+from loguru import logger
+from rich.console import Console
+
+from src.api.app import create_app
+from src.api.server import listen, probe, serve
+from src.channels import registry
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.errors import ExitCode, SettingsError
+from src.logs import close_logs, set_up_logs
+from src.model.rows import AccountState
+from src.settings import Settings, load_settings
+from src.workers import lifecycle
+
+AGAIN_SEC = 0.5
+"""Between two looks whether a neighbour that is just starting has begun to answer."""
+
+
+def run_workers(*, sync: bool, send: bool, api: bool) -> int:
+    """Run the workers (and the API, unless one is there already) until a signal or a halt. Exit code."""
+    settings = load_settings(need_ai=sync)
+    part: Any = "both" if api else "worker"
+    set_up_logs(settings.log_dir, part, terminal=True, secrets=settings.secret_values())
+    db = Database.open(settings.database_url.get_secret_value())
+    try:
+        state = lifecycle.halted(db, settings.account)
+        if state is not None:
+            return _say_halted(state)
+        if settings.reply_mode == "off" and send:
+            logger.info("REPLY_MODE=off: nothing is sent, only read")
+            send = False
+            if not sync:
+                return ExitCode.STOPPED
+        serve_api = api and _api_is_ours(settings, db)
+        _say_what_comes(settings, sync=sync, send=send, api=api, serve_api=serve_api)
+        crew = lifecycle.Crew(sync=sync, send=send)
+        if serve_api:
+            crew.beside = [lambda stop: _serve(settings, db, stop)]
+        code = asyncio.run(lifecycle.run(settings, db, crew))
+        logger.info("Stopped ({})", int(code))
+        return int(code)
+    finally:
+        db.close()
+        close_logs()
+
+
+def run_api() -> int:
+    """Serve the API until a signal. Exit code."""
+    settings = load_settings()
+    set_up_logs(settings.log_dir, "api", terminal=True, secrets=settings.secret_values())
+    db = Database.open(settings.database_url.get_secret_value())
+    try:
+        if not _api_is_ours(settings, db):
+            return ExitCode.STOPPED
+        crew = lifecycle.Crew(beside=[lambda stop: _serve(settings, db, stop)])
+        lifecycle.halted(db, settings.account)
+        return int(asyncio.run(lifecycle.run(settings, db, crew)))
+    finally:
+        db.close()
+        close_logs()
+
+
+async def _serve(settings: Settings, db: Database, stop: asyncio.Event) -> None:
+    wakeup = Wakeup(db)
+    app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
+
+    def started(address: str) -> None:
+        logger.bind(part="api").info("API at {} (callback, /health, /docs)", address)
+
+    try:
+        await serve(app, settings.api_host, settings.api_port, stop=stop, on_started=started)
+    finally:
+        wakeup.close()
+
+
+def _api_is_ours(settings: Settings, db: Database) -> bool:
+    """Whether this process shall serve the API: not if this product does so already, with the same database.
+
+    Raises SettingsError naming API_PORT if another program has the port.
+    """
+    host = settings.api_host
+    here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 (compared, not bound)
+    url = f"http://{f'[{here}]' if ':' in here else here}:{settings.api_port}"
+    neighbour = probe(url, db.database_id)
+    if neighbour == "same":
+        logger.info("The API is served already by a running Nightporter at {}; using that one", url)
+        return False
+    if neighbour == "other":
+        raise SettingsError(
+            [f"API_PORT: {settings.api_port} is used by another program (or another database); choose another port"]
+        )
+    listen(host, settings.api_port).close()
+    return True
+
+
+def _say_halted(state: AccountState) -> int:
+    code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
+    since = state.halted_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if state.halted_at else "?"
+    logger.critical(
+        "Still HALTED since {} ({}: {}); nothing is touched. {}",
+        since,
+        state.halt_kind,
+        state.halt_detail,
+        lifecycle.what_to_do(code),
+    )
+    return code
+
+
+def _say_what_comes(settings: Settings, *, sync: bool, send: bool, api: bool, serve_api: bool) -> None:
+    """The start of every run: what will be done, for whom, how fast, and where to look."""
+    site = settings.of(registry.find().SETTINGS)
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold]Nightporter[/bold] · account {settings.account} · {getattr(site, 'base_url', '')}")
+    if sync:
+        console.print(
+            f"  reads    the inbox every {settings.scrape_interval_sec:g} s and at once when it shows news; "
+            f"messages up to {settings.max_message_age_hours:g} h old"
+        )
+        console.print(
+            f"  asks     your AI after {settings.grouping_delay_sec:g} s without a further message "
+            f"(at most {settings.grouping_max_sec:g} s)"
+        )
+    if send:
+        what = {"auto": "replies at once", "draft": "only replies that you approved"}[settings.reply_mode]
+        console.print(f"  sends    {what}; quiet for {settings.human_pause_min:g} min where you wrote yourself")
+    if api:
+        where = f"http://{settings.api_host}:{settings.api_port}"
+        console.print(f"  API      {where}{'' if serve_api else ' (another process)'}")
+    console.print(f"  logs     {settings.log_dir}/app.log · stop with Ctrl-C")

@@ -1,0 +1,109 @@
+"""``status``: what is in the queues, how the link is, when the workers last went round."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from src.db import accounts, places
+from src.db.engine import Database
+from src.db.overview import overview
+from src.settings import load_settings
+
+
+def run_status(*, as_json: bool) -> int:
+    """Print it; 0 whatever it says. SettingsError if the database is out of reach."""
+    settings = load_settings()
+    url = settings.database_url.get_secret_value()
+    path = places.sqlite_path(places.parse(url))
+    if path is not None and not path.exists():
+        print(json.dumps({"database": "not made yet"}) if as_json else "Nothing yet: the database is made at the first start.")
+        return 0
+    db = Database.open(url)
+    try:
+        facts = _facts(db, settings.account)
+    finally:
+        db.close()
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print(facts)
+    return 0
+
+
+def _facts(db: Database, account: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    with db.read() as conn:
+        numbers = overview(conn, account, now)
+        workers = accounts.workers(conn, account)
+        try:
+            state = accounts.get(conn, account)
+        except KeyError:
+            state = None
+    halt = None
+    if state is not None and state.halted:
+        halt = {
+            "kind": state.halt_kind,
+            "detail": state.halt_detail,
+            "since": _iso(state.halted_at),
+            "exit_code": state.halt_exit_code,
+            "evidence": state.halt_evidence,
+        }
+    return {
+        "account": account,
+        "link": state.link_state.value if state else "ok",
+        "halt": halt,
+        "paused_since": _iso(state.paused_at) if state else None,
+        "inbox": {str(key): value for key, value in numbers.inbox.items()},
+        "outbox": {str(key): value for key, value in numbers.outbox.items()},
+        "sent_today": numbers.sent_today,
+        "received_today": numbers.received_today,
+        "answered_today": numbers.answered_today,
+        "oldest_pending_age_sec": numbers.oldest_pending_age_sec,
+        "workers": [
+            {
+                "worker": beat.worker,
+                "process_id": beat.process_id,
+                "running": beat.stopped_at is None,
+                "started_at": _iso(beat.started_at),
+                "last_cycle_at": _iso(beat.last_cycle_at),
+                "last_duration_ms": beat.last_duration_ms,
+                "last_outcome": beat.last_outcome,
+                "cycles": beat.cycles,
+                "failures_in_a_row": beat.failures_in_a_row,
+            }
+            for beat in workers
+        ],
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="seconds") if at else None
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    halt = facts["halt"]
+    if halt:
+        console.print(f"[bold red]HALTED[/bold red] since {halt['since']}: {halt['kind']}, {halt['detail']}")
+    elif facts["paused_since"]:
+        console.print(f"Link ok, sending paused since {facts['paused_since']}")
+    else:
+        console.print("Link ok")
+    for title, key in (("Requests to the AI (queue_inbox)", "inbox"), ("Replies (queue_outbox)", "outbox")):
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for status in facts[key]:
+            table.add_column(status, justify="right")
+        table.add_row(*(str(number) for number in facts[key].values()))
+        console.print(table)
+    console.print(f"Today: {facts['received_today']} received, {facts['sent_today']} sent")
+    for worker in facts["workers"]:
+        state = "running" if worker["running"] else "stopped"
+        console.print(
+            f"{worker['worker'].upper():5} {state}, last cycle {worker['last_cycle_at'] or 'none'}: "
+            f"{worker['last_outcome'] or '-'}"
+        )

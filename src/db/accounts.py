@@ -1,0 +1,223 @@
+"""Accounts, workers' signs of life, and the reply modes that a person has set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, case, or_, select, update
+
+from src.db.statements import ACCOUNTS, MODES, WORKERS, RowShape, insert_into, one_or_none, rows
+from src.model.rows import AccountState, Rule, WorkerBeat
+from src.model.tables import LinkState, ReplyMode
+
+_ACCOUNT = RowShape.of(AccountState, ACCOUNTS)
+_WORKER = RowShape.of(WorkerBeat, WORKERS)
+_RULE = RowShape.of(Rule, MODES)
+
+SCOPES = ("account", "listing", "conversation")
+"""From the widest to the narrowest; the narrowest rule wins."""
+
+
+def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
+    """The account's row, made if it is not there. Repeatable."""
+    made = insert_into(conn, ACCOUNTS).values(account=account, link_state=LinkState.OK, updated_at=now)
+    conn.execute(made.on_conflict_do_nothing(index_elements=["account"]))
+    return get(conn, account)
+
+
+def get(conn: Connection, account: str) -> AccountState:
+    """The account's row. KeyError if ``ensure`` never made it."""
+    found = one_or_none(conn, select(*_ACCOUNT.columns).where(ACCOUNTS.c.account == account), _ACCOUNT)
+    if found is None:
+        raise KeyError(account)
+    return found
+
+
+def halt(
+    conn: Connection,
+    account: str,
+    kind: str,
+    detail: str,
+    exit_code: int,
+    evidence: str | None,
+    now: datetime,
+) -> bool:
+    """Nothing touches the site until ``clear_halt``. True if it was not halted before; the first halt is kept."""
+    ensure(conn, account, now)
+    done = conn.execute(
+        update(ACCOUNTS)
+        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.link_state == LinkState.OK)
+        .values(
+            link_state=LinkState.HALTED,
+            halt_kind=kind,
+            halt_detail=detail,
+            halt_exit_code=int(exit_code),
+            halt_evidence=evidence,
+            halted_at=now,
+            updated_at=now,
+        )
+    )
+    return done.rowcount == 1
+
+
+def clear_halt(conn: Connection, account: str, now: datetime) -> bool:
+    """The site may be touched again. True if it was halted. Repeatable."""
+    done = conn.execute(
+        update(ACCOUNTS)
+        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.link_state == LinkState.HALTED)
+        .values(
+            link_state=LinkState.OK,
+            halt_kind=None,
+            halt_detail=None,
+            halt_exit_code=None,
+            halt_evidence=None,
+            halted_at=None,
+            updated_at=now,
+        )
+    )
+    return done.rowcount == 1
+
+
+def pause(conn: Connection, account: str, now: datetime) -> bool:
+    """Reading goes on, nothing is sent. True if it was not paused before. Repeatable."""
+    ensure(conn, account, now)
+    done = conn.execute(
+        update(ACCOUNTS)
+        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.paused_at.is_(None))
+        .values(paused_at=now, updated_at=now)
+    )
+    return done.rowcount == 1
+
+
+def resume(conn: Connection, account: str, now: datetime) -> bool:
+    """The end of ``pause``. True if it was paused. Repeatable."""
+    done = conn.execute(
+        update(ACCOUNTS)
+        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.paused_at.is_not(None))
+        .values(paused_at=None, updated_at=now)
+    )
+    return done.rowcount == 1
+
+
+def set_viewer(conn: Connection, account: str, external_id: str, now: datetime) -> None:
+    """Remember whose inbox it is (the site's id). Overwrites: comparing it first is the caller's part."""
+    conn.execute(
+        update(ACCOUNTS).where(ACCOUNTS.c.account == account).values(external_id=external_id, updated_at=now)
+    )
+
+
+def set_swept_through(conn: Connection, account: str, through: datetime, now: datetime) -> None:
+    """Everything with activity before ``through`` has been taken in. Never moves back. Repeatable."""
+    conn.execute(
+        update(ACCOUNTS)
+        .where(
+            ACCOUNTS.c.account == account,
+            or_(ACCOUNTS.c.swept_through.is_(None), ACCOUNTS.c.swept_through < through),
+        )
+        .values(swept_through=through, updated_at=now)
+    )
+
+
+def beat(
+    conn: Connection,
+    account: str,
+    worker: str,
+    *,
+    process_id: int,
+    hostname: str,
+    now: datetime,
+    started: bool = False,
+) -> None:
+    """A sign of life. ``started``: the worker begins now, so its start is noted and its failures are forgotten."""
+    seen = {"process_id": process_id, "hostname": hostname, "beat_at": now, "stopped_at": None}
+    begun = {"started_at": now, "failures_in_a_row": 0} if started else {}
+    statement = insert_into(conn, WORKERS).values(
+        account=account, worker=worker, started_at=now, cycles=0, failures_in_a_row=0, **seen
+    )
+    conn.execute(
+        statement.on_conflict_do_update(index_elements=["account", "worker"], set_={**seen, **begun})
+    )
+
+
+def cycle_done(
+    conn: Connection, account: str, worker: str, *, outcome: str, duration_ms: int, ok: bool, now: datetime
+) -> int:
+    """Note the end of a cycle; returns the failures in a row, 0 after a good one. ``beat`` comes first."""
+    failures = 0 if ok else WORKERS.c.failures_in_a_row + 1
+    found = conn.execute(
+        update(WORKERS)
+        .where(WORKERS.c.account == account, WORKERS.c.worker == worker)
+        .values(
+            last_cycle_at=now,
+            beat_at=now,
+            last_duration_ms=duration_ms,
+            last_outcome=outcome,
+            cycles=WORKERS.c.cycles + 1,
+            failures_in_a_row=failures,
+        )
+        .returning(WORKERS.c.failures_in_a_row)
+    )
+    return int(found.scalar_one())
+
+
+def worker_stopped(conn: Connection, account: str, worker: str, *, process_id: int, now: datetime) -> None:
+    """Note an orderly stop, unless another process has taken the worker's place meanwhile. Repeatable."""
+    conn.execute(
+        update(WORKERS)
+        .where(WORKERS.c.account == account, WORKERS.c.worker == worker, WORKERS.c.process_id == process_id)
+        .values(stopped_at=now, beat_at=now)
+    )
+
+
+def workers(conn: Connection, account: str) -> list[WorkerBeat]:
+    """Every worker that ever lived for the account, by name."""
+    found = select(*_WORKER.columns).where(WORKERS.c.account == account).order_by(WORKERS.c.worker)
+    return rows(conn, found, _WORKER)
+
+
+def set_mode(
+    conn: Connection, account: str, scope: str, scope_id: str, mode: ReplyMode, now: datetime
+) -> None:
+    """Set the mode of an ``account`` (``scope_id`` is then ''), a ``listing`` (the site's id) or a
+    ``conversation`` (our id). ValueError for another scope. Repeatable.
+    """
+    if scope not in SCOPES:
+        raise ValueError(f"scope must be one of {', '.join(SCOPES)}")
+    scope_id = "" if scope == "account" else scope_id
+    statement = insert_into(conn, MODES).values(
+        account=account, scope=scope, scope_id=scope_id, mode=mode, updated_at=now
+    )
+    conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account", "scope", "scope_id"], set_={"mode": mode, "updated_at": now}
+        )
+    )
+
+
+def mode_for(
+    conn: Connection, account: str, conversation_id: str, listing_id: str | None, default: ReplyMode
+) -> ReplyMode:
+    """The mode that holds for a conversation (our id): its own, else its listing's, else the account's.
+
+    ``default`` if a person has set none of them.
+    """
+    narrowness = case({scope: rank for rank, scope in enumerate(SCOPES)}, value=MODES.c.scope)
+    scopes = [("account", ""), ("conversation", conversation_id)]
+    if listing_id:
+        scopes.append(("listing", listing_id))
+    found = conn.execute(
+        select(MODES.c.mode)
+        .where(
+            MODES.c.account == account,
+            or_(*(and_(MODES.c.scope == scope, MODES.c.scope_id == scope_id) for scope, scope_id in scopes)),
+        )
+        .order_by(narrowness.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return default if found is None else ReplyMode(found)
+
+
+def modes(conn: Connection, account: str) -> list[Rule]:
+    """Every mode that a person has set, the account's first."""
+    found = select(*_RULE.columns).where(MODES.c.account == account).order_by(MODES.c.scope, MODES.c.scope_id)
+    return rows(conn, found, _RULE)

@@ -1,0 +1,110 @@
+"""Connections: what is set on each of them, in either dialect, and how a transaction begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import NullPool
+
+from src.db import places
+
+LOCK_WAIT_SEC = 5.0
+_SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA foreign_keys=ON",
+    # A commit must survive a power cut: the note that Send is about to be pressed rests on it.
+    "PRAGMA synchronous=FULL",
+    "PRAGMA journal_size_limit=67108864",
+)
+_POSTGRES_ARGS = {
+    "application_name": "nightporter",
+    "connect_timeout": 5,
+    # A dead network shows after a minute, not after the system's two hours.
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+_POSTGRES_SESSION = (
+    "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '5s', false),"
+    " set_config('idle_in_transaction_session_timeout', '60s', false)"
+)
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine whose every connection is set up as we need it; nothing is connected yet."""
+    if url.get_backend_name() == "postgresql":
+        engine = create_engine(
+            url,
+            hide_parameters=True,  # they hold guests' texts, and errors are logged
+            pool_size=5,
+            max_overflow=10,
+            pool_timeout=LOCK_WAIT_SEC,
+            pool_pre_ping=True,  # a restart of the server goes by unnoticed
+            connect_args={name: value for name, value in _POSTGRES_ARGS.items() if name not in url.query},
+        )
+        event.listen(engine, "connect", _set_up_postgres)
+        return engine
+    path = places.sqlite_path(url)
+    engine = create_engine(
+        url.set(database=str(path)),
+        hide_parameters=True,
+        pool_size=5,
+        max_overflow=35,  # threads wait for a connection nowhere; a writer waits for its turn
+        pool_timeout=LOCK_WAIT_SEC,
+        connect_args={"check_same_thread": False, "timeout": LOCK_WAIT_SEC},
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def make_migration_engine(url: URL) -> Engine:
+    """An engine for one use. On SQLite foreign keys rest, since a table is changed by making it anew."""
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    if url.get_backend_name() == "postgresql":
+        return engine
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", _rest_foreign_keys)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_postgres(driver: DBAPIConnection, _record: object) -> None:
+    cursor = driver.cursor()
+    cursor.execute(_POSTGRES_SESSION)
+    cursor.close()
+    driver.commit()
+
+
+def _set_up_sqlite(driver: Any, _record: object) -> None:
+    driver.isolation_level = None  # the driver begins no transaction by itself: _begin_sqlite does
+    cursor = driver.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _rest_foreign_keys(driver: Any, _record: object) -> None:
+    driver.execute("PRAGMA foreign_keys=OFF")
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once when another one has written in between
+    # (SQLite does not even wait). So a writer takes the lock at its beginning, and a reader may not write.
+    reads_only = bool(conn.get_execution_options().get("reads_only"))
+    conn.exec_driver_sql(f"PRAGMA query_only={int(reads_only)}")
+    conn.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def connect_raw(url: URL) -> psycopg.Connection[Any]:
+    """A PostgreSQL connection outside the pool and without transactions. psycopg.Error if that is impossible."""
+    dialect = url.get_dialect()()
+    arguments, options = dialect.create_connect_args(url)
+    extra = {name: value for name, value in _POSTGRES_ARGS.items() if name not in url.query}
+    conn: psycopg.Connection[Any] = psycopg.connect(*arguments, **{**options, **extra}, autocommit=True)
+    return conn

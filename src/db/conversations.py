@@ -1,0 +1,258 @@
+"""Conversations and their messages as last seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, insert_into, one_or_none, rows
+from src.model.inbox import SeenConversation, SeenMessage
+from src.model.rows import StoredConversation, StoredMessage
+from src.model.tables import Direction, new_id
+
+_C = CONVERSATIONS.c
+_M = MESSAGES.c
+_AT_A_TIME = 500
+"""Ids in one statement; SQLite and PostgreSQL take far more, but the text of the statement grows with them."""
+
+
+def _stored_conversation(*row: Any) -> StoredConversation:
+    values = dict(zip(StoredConversation.__dataclass_fields__, row, strict=True))
+    values["stay"] = json.loads(values["stay"])
+    return StoredConversation(**values)
+
+
+_CONVERSATION = RowShape(RowShape.of(StoredConversation, CONVERSATIONS).columns, _stored_conversation)
+_MESSAGE = RowShape.of(StoredMessage, MESSAGES)
+
+
+# --- conversations ---------------------------------------------------------------------------------------
+
+
+def upsert_seen(
+    conn: Connection,
+    account: str,
+    seen: SeenConversation,
+    *,
+    skip_reason: str | None,
+    fingerprint: str | None,
+    now: datetime,
+) -> StoredConversation:
+    """Store what the site shows of a conversation (not its messages). Repeatable.
+
+    ``fingerprint`` None leaves the stored one as it is. Names and facts that this look did not show (None, empty)
+    leave the stored ones as they are, too: the list shows less than the opened conversation.
+    """
+    shown: dict[str, Any] = {
+        "guest_name": seen.guest_name,
+        "listing_id": seen.listing_id,
+        "stay": json.dumps(seen.stay, ensure_ascii=False, sort_keys=True) if seen.stay else None,
+        "newest_fingerprint": fingerprint,
+    }
+    values: dict[str, Any] = {
+        "kind": seen.kind,
+        "skip_reason": skip_reason,
+        "last_activity_at": seen.last_activity_at,
+        "seen_at": now,
+        "updated_at": now,
+        **{name: value for name, value in shown.items() if value is not None},
+    }
+    first = {"stay": "{}", **values}
+    statement = (
+        insert_into(conn, CONVERSATIONS)
+        .values(id=new_id(), account=account, external_id=seen.external_id, created_at=now, **first)
+        .on_conflict_do_update(index_elements=["account", "external_id"], set_=values)
+        .returning(*_CONVERSATION.columns)
+    )
+    return _CONVERSATION.make(*conn.execute(statement).one())
+
+
+def ensure_named(conn: Connection, account: str, external_id: str, now: datetime) -> StoredConversation:
+    """The conversation with the site's id, made (unseen) if it is not there yet. Repeatable."""
+    statement = (
+        insert_into(conn, CONVERSATIONS)
+        .values(
+            id=new_id(), account=account, external_id=external_id, stay="{}", created_at=now, updated_at=now
+        )
+        .on_conflict_do_nothing(index_elements=["account", "external_id"])
+        .returning(*_CONVERSATION.columns)
+    )
+    made = one_or_none(conn, statement, _CONVERSATION)
+    found = made or by_external_id(conn, account, external_id)
+    assert found is not None  # noqa: S101 - the INSERT has just met it
+    return found
+
+
+def get(conn: Connection, conversation_id: str) -> StoredConversation:
+    """By our id. KeyError if there is none."""
+    found = one_or_none(conn, select(*_CONVERSATION.columns).where(_C.id == conversation_id), _CONVERSATION)
+    if found is None:
+        raise KeyError(conversation_id)
+    return found
+
+
+def by_external_id(conn: Connection, account: str, external_id: str) -> StoredConversation | None:
+    """By the site's id."""
+    return one_or_none(
+        conn,
+        select(*_CONVERSATION.columns).where(_C.account == account, _C.external_id == external_id),
+        _CONVERSATION,
+    )
+
+
+def fingerprints(
+    conn: Connection, account: str, external_ids: Collection[str] | None = None
+) -> dict[str, str]:
+    """External id → fingerprint of the newest message that was taken in.
+
+    Conversations without one are left out. With ``external_ids`` only these are looked up, so that a cycle costs
+    what the list is long, not what the inbox has ever held.
+    """
+    wanted = select(_C.external_id, _C.newest_fingerprint).where(
+        _C.account == account, _C.newest_fingerprint.is_not(None)
+    )
+    if external_ids is None:
+        return {row[0]: row[1] for row in conn.execute(wanted)}
+    found: dict[str, str] = {}
+    ids = list(external_ids)
+    for start in range(0, len(ids), _AT_A_TIME):
+        some = ids[start : start + _AT_A_TIME]
+        found.update((row[0], row[1]) for row in conn.execute(wanted.where(_C.external_id.in_(some))))
+    return found
+
+
+def mark_host_wrote(conn: Connection, conversation_id: str, at: datetime) -> None:
+    """A person of the host's side wrote at this time. Never moves back. Repeatable."""
+    conn.execute(
+        update(CONVERSATIONS)
+        .where(_C.id == conversation_id, or_(_C.host_wrote_at.is_(None), _C.host_wrote_at < at))
+        .values(host_wrote_at=at)
+    )
+
+
+def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConversation]:
+    """Newest activity first; those that were never seen come last."""
+    return rows(
+        conn,
+        select(*_CONVERSATION.columns)
+        .where(_C.account == account)
+        .order_by(_C.last_activity_at.desc().nulls_last(), _C.created_at.desc(), _C.id)
+        .limit(limit),
+        _CONVERSATION,
+    )
+
+
+# --- messages --------------------------------------------------------------------------------------------
+
+
+def messages_of(conn: Connection, conversation_id: str, limit: int) -> list[StoredMessage]:
+    """The newest ``limit`` messages, oldest of them first; deleted ones included."""
+    newest = (
+        select(*_MESSAGE.columns)
+        .where(_M.conversation_id == conversation_id)
+        .order_by(_M.sent_at.desc(), _M.external_id.desc())
+        .limit(limit)
+    )
+    return rows(conn, newest, _MESSAGE)[::-1]
+
+
+def messages_of_request(conn: Connection, request_id: str) -> list[StoredMessage]:
+    """The guest's messages that a request carries to the AI, oldest first; deleted ones included."""
+    return rows(
+        conn,
+        select(*_MESSAGE.columns).where(_M.request_id == request_id).order_by(_M.sent_at, _M.external_id),
+        _MESSAGE,
+    )
+
+
+def message_by_external_id(conn: Connection, account: str, external_id: str) -> StoredMessage | None:
+    """By the site's id."""
+    return one_or_none(
+        conn,
+        select(*_MESSAGE.columns).where(_M.account == account, _M.external_id == external_id),
+        _MESSAGE,
+    )
+
+
+def known_external_ids(conn: Connection, conversation_id: str) -> set[str]:
+    """The site's ids of every stored message of the conversation."""
+    return set(conn.execute(select(_M.external_id).where(_M.conversation_id == conversation_id)).scalars())
+
+
+def insert_message(
+    conn: Connection,
+    account: str,
+    conversation_id: str,
+    seen: SeenMessage,
+    *,
+    direction: Direction,
+    origin: str,
+    skip_reason: str | None,
+    now: datetime,
+) -> StoredMessage:
+    """Store a message. Repeatable: one that is already there is returned as it is stored, unchanged."""
+    statement = (
+        insert_into(conn, MESSAGES)
+        .values(
+            id=new_id(),
+            account=account,
+            conversation_id=conversation_id,
+            external_id=seen.external_id,
+            direction=direction,
+            origin=origin,
+            sender_name=seen.author_name,
+            kind=str(seen.kind),
+            detail=seen.detail,
+            text=seen.text,
+            sent_at=seen.sent_at,
+            edited_at=seen.edited_at,
+            deleted_at=now if seen.deleted else None,
+            skip_reason=skip_reason,
+            seen_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["account", "external_id"])
+        .returning(*_MESSAGE.columns)
+    )
+    made = one_or_none(conn, statement, _MESSAGE)
+    found = made or message_by_external_id(conn, account, seen.external_id)
+    assert found is not None  # noqa: S101 - the INSERT has just met it
+    return found
+
+
+def update_message(conn: Connection, message_id: str, seen: SeenMessage, *, now: datetime) -> None:
+    """Store that a message was edited or deleted. A deleted one keeps the text that was last seen. Repeatable."""
+    if seen.deleted:
+        gone = update(MESSAGES).where(_M.id == message_id, _M.deleted_at.is_(None))
+        conn.execute(gone.values(deleted_at=now))
+        return
+    conn.execute(
+        update(MESSAGES)
+        .where(_M.id == message_id)
+        .values(kind=str(seen.kind), detail=seen.detail, text=seen.text, edited_at=seen.edited_at)
+    )
+
+
+def set_skip_reason(conn: Connection, message_ids: Collection[str], reason: str | None) -> None:
+    """Say why these messages (our ids) are not given to the AI. Repeatable."""
+    _set(conn, message_ids, skip_reason=reason)
+
+
+def attach_to_request(conn: Connection, message_ids: Collection[str], request_id: str) -> None:
+    """These messages (our ids) go to the AI with this request. Repeatable."""
+    _set(conn, message_ids, request_id=request_id, skip_reason=None)
+
+
+def attach_receipt(conn: Connection, message_id: str, outbox_id: str) -> None:
+    """This message is our own reply, from that job: its origin becomes ``assistant``. Repeatable."""
+    _set(conn, [message_id], origin="assistant", outbox_id=outbox_id, skip_reason=None)
+
+
+def _set(conn: Connection, message_ids: Collection[str], **values: str | None) -> None:
+    ids = list(message_ids)
+    for start in range(0, len(ids), _AT_A_TIME):
+        some = ids[start : start + _AT_A_TIME]
+        conn.execute(update(MESSAGES).where(_M.id.in_(some)).values(**values))

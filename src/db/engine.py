@@ -1,0 +1,135 @@
+"""The database: opened once in a process, passed on, closed at the end.
+
+``with db.write() as conn`` and ``with db.read() as conn`` are the transactions: committed on success, rolled back
+on an exception. They are short and synchronous; async code calls them through ``asyncio.to_thread``.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import URL, Connection, Engine, select
+
+from src.db import connections, migrate, places
+from src.db.statements import META, insert_into
+from src.db.trouble import translated
+from src.errors import TransientError
+
+__all__ = ["Connection", "Database", "after_commit"]
+
+
+class Database:
+    """One database, of either kind. Safe to use from several threads; not to be carried over a fork."""
+
+    def __init__(self, url: URL, engine: Engine) -> None:
+        self.url = url
+        self.dialect = url.get_backend_name()
+        """``sqlite`` or ``postgresql``."""
+        self.path: Path | None = places.sqlite_path(url)
+        """The SQLite file, None for PostgreSQL."""
+        self._engine = engine
+        self._readers = engine.execution_options(reads_only=True, postgresql_readonly=True)
+        # Threads of one process queue here in order; at SQLite's own lock they would sleep and race instead.
+        self._turn: threading.Lock | None = threading.Lock() if self.path else None
+        self._inode = self.path.stat().st_ino if self.path else None
+        self.database_id, self.secret = self._facts()
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Open the database, made or brought up to date first. Safe while other processes do the same.
+
+        SettingsError (naming DATABASE_URL) for a URL we cannot use, a server out of reach, or a schema that is
+        newer than this code.
+        """
+        parsed = places.parse(url)
+        path = places.sqlite_path(parsed)
+        if path is not None:
+            places.prepare_file(path)
+        engine = connections.make_engine(parsed)
+        try:
+            migrate.bring_up_to_date(engine, path)
+            return cls(parsed, engine)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write. TransientError if the database is locked, full or out of reach.
+
+        If the connection is lost at the very end, nobody knows whether it was committed; every move is guarded
+        by the state it starts from, so making it again is safe. Not to be nested.
+        """
+        callbacks: list[Callable[[], None]] = []
+        with translated(), self._my_turn(), self._engine.connect() as conn:
+            conn = conn.execution_options(after_commit=callbacks)  # noqa: PLW2901 - the same connection
+            with conn.begin():
+                yield conn
+                self._still_open(conn)
+        for callback in callbacks:
+            callback()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that cannot write: what it sees belongs together. TransientError as above."""
+        with translated(), self._readers.begin() as conn:
+            yield conn
+
+    def check(self) -> None:
+        """TransientError if the database is out of reach, or another one has taken its place."""
+        with self.read() as conn:
+            found = conn.execute(select(META.c.value).where(META.c.key == "database_id")).scalar_one_or_none()
+        if found != self.database_id:
+            raise TransientError("the database is another one than at the start")
+        if self.path is not None and (not self.path.exists() or self.path.stat().st_ino != self._inode):
+            raise TransientError("the database file is gone")
+
+    def close(self) -> None:
+        """Let go of every connection. May be called twice."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=connections.LOCK_WAIT_SEC):
+            raise TransientError("the database is locked")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _still_open(self, conn: Connection) -> None:
+        # A full disk makes SQLite roll the transaction back by itself; whoever caught that error must not go on.
+        if self.path is not None and not _sqlite_in_transaction(conn):
+            raise TransientError("the database gave the transaction up")
+
+    def _facts(self) -> tuple[str, bytes]:
+        """The id of this database and its secret, made at the first start, the same for ever."""
+        wanted = select(META.c.key, META.c.value).where(META.c.key.in_(["database_id", "secret"]))
+        with self.read() as conn:
+            found = {row.key: row.value for row in conn.execute(wanted)}
+        if len(found) < 2:
+            made = {"database_id": str(uuid4()), "secret": secrets.token_hex(32)}
+            with self.write() as conn:
+                fill = insert_into(conn, META).on_conflict_do_nothing(index_elements=["key"])
+                conn.execute(fill, [{"key": key, "value": value} for key, value in made.items()])
+                found = {row.key: row.value for row in conn.execute(wanted)}
+        return found["database_id"], bytes.fromhex(found["secret"])
+
+
+def after_commit(conn: Connection, callback: Callable[[], None]) -> None:
+    """Call ``callback`` (which must not raise) once the transaction of ``db.write()`` is committed; else never."""
+    conn.get_execution_options()["after_commit"].append(callback)
+
+
+def _sqlite_in_transaction(conn: Connection) -> bool:
+    driver: Any = conn.connection.driver_connection
+    return bool(driver.in_transaction)

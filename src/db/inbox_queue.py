@@ -1,0 +1,305 @@
+"""The queue of requests to the AI (``queue_inbox``): one function for each move; nobody else writes its status.
+
+A move that no longer fits the row's state raises StaleJob: drop the work quietly. The moves are written down in
+``INBOX_TRANSITIONS`` and drawn in ``docs/state-machines.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, case, select, update
+from sqlalchemy import text as sql
+
+from src.db.statements import (
+    INBOX,
+    RowShape,
+    check_move,
+    insert_into,
+    literal,
+    moved,
+    one_or_none,
+    rows,
+)
+from src.errors import StaleJob
+from src.model.rows import Request
+from src.model.statuses import INBOX_TRANSITIONS, InboxStatus
+from src.model.tables import OPEN_INBOX_SQL, new_id
+
+_Q = INBOX.c
+_REQUEST = RowShape.of(Request, INBOX)
+_S = InboxStatus
+_UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
+
+
+# --- looking ---------------------------------------------------------------------------------------------
+
+
+def get(conn: Connection, request_id: str) -> Request | None:
+    """By our id, which is the request id that the AI sees."""
+    return one_or_none(conn, select(*_REQUEST.columns).where(_Q.id == request_id), _REQUEST)
+
+
+def open_request(conn: Connection, conversation_id: str) -> Request | None:
+    """The conversation's request that is not final yet; there is at most one."""
+    return one_or_none(
+        conn,
+        select(*_REQUEST.columns).where(_Q.conversation_id == conversation_id, sql(OPEN_INBOX_SQL)),
+        _REQUEST,
+    )
+
+
+def latest_request(conn: Connection, conversation_id: str) -> Request | None:
+    """The conversation's newest request, whatever its status."""
+    newest = (
+        select(*_REQUEST.columns)
+        .where(_Q.conversation_id == conversation_id)
+        .order_by(_Q.created_at.desc(), _Q.id.desc())
+        .limit(1)
+    )
+    return one_or_none(conn, newest, _REQUEST)
+
+
+def next_due_at(conn: Connection, account: str) -> datetime | None:
+    """When the next pending request is due, maybe in the past; None if none is pending."""
+    return conn.execute(
+        select(_Q.due_at)
+        .where(_Q.account == account, _Q.status == literal(_S.PENDING))
+        .order_by(_Q.due_at)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+# --- coming in -------------------------------------------------------------------------------------------
+
+
+def create(
+    conn: Connection,
+    account: str,
+    conversation_id: str,
+    *,
+    newest_external_id: str,
+    due_at: datetime,
+    burst_until: datetime,
+    reply_by: datetime,
+    now: datetime,
+) -> Request:
+    """A new pending request. StaleJob if the conversation has an open one already."""
+    statement = (
+        insert_into(conn, INBOX)
+        .values(
+            id=new_id(),
+            account=account,
+            conversation_id=conversation_id,
+            status=_S.PENDING,
+            newest_external_id=newest_external_id,
+            due_at=due_at,
+            burst_until=burst_until,
+            reply_by=reply_by,
+            attempts=0,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["conversation_id"], index_where=sql(OPEN_INBOX_SQL))
+        .returning(*_REQUEST.columns)
+    )
+    made = one_or_none(conn, statement, _REQUEST)
+    if made is None:
+        raise StaleJob("create: the conversation has an open request")
+    return made
+
+
+def extend_burst(
+    conn: Connection, request_id: str, *, newest_external_id: str, due_at: datetime, reply_by: datetime
+) -> Request:
+    """The guest wrote more before it was posted. Only while pending, else StaleJob. Repeatable."""
+    statement = (
+        update(INBOX)
+        .where(_Q.id == request_id, _Q.status == _S.PENDING)
+        .values(newest_external_id=newest_external_id, due_at=due_at, reply_by=reply_by)
+    )
+    return moved(conn, statement, _REQUEST, "extend_burst")
+
+
+# --- on the way ------------------------------------------------------------------------------------------
+
+
+def claim_due(
+    conn: Connection, account: str, *, owner: str, lease_until: datetime, now: datetime, limit: int
+) -> list[Request]:
+    """From pending to processing for the requests that are due, oldest due first, each with one attempt more.
+
+    One statement, safe for many processes: nobody else gets a request that this call returns.
+    """
+    due = (
+        select(_Q.id)
+        .where(_Q.account == account, _Q.status == literal(_S.PENDING), _Q.due_at <= now)
+        .order_by(_Q.due_at, _Q.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
+        .cte("due")
+        # PostgreSQL might otherwise run the inner SELECT more than once, and lock more rows than it returns.
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    statement = (
+        update(INBOX)
+        .where(_Q.id.in_(select(due.c.id)))
+        .values(status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1)
+        .returning(*_REQUEST.columns)
+    )
+    claimed = rows(conn, statement, _REQUEST)
+    return sorted(claimed, key=lambda request: (request.due_at, request.id))  # RETURNING has no order
+
+
+def release(
+    conn: Connection,
+    request_id: str,
+    owner: str,
+    *,
+    due_at: datetime,
+    error: str | None,
+    give_attempt_back: bool = False,
+) -> Request:
+    """From processing to pending, to be tried again at ``due_at``. StaleJob if it is not this owner's any more."""
+    statement = (
+        update(INBOX)
+        .where(_Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner)
+        .values(
+            status=_S.PENDING,
+            due_at=due_at,
+            last_error=error,
+            attempts=_Q.attempts - (1 if give_attempt_back else 0),
+            **_UNCLAIMED,
+        )
+    )
+    return moved(conn, statement, _REQUEST, "release")
+
+
+def accepted(conn: Connection, request_id: str, owner: str, now: datetime) -> Request:
+    """From processing to waiting: the AI took it. StaleJob if it is not this owner's any more."""
+    statement = (
+        update(INBOX)
+        .where(_Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner)
+        .values(status=_S.WAITING, accepted_at=now, last_error=None, **_UNCLAIMED)
+    )
+    return moved(conn, statement, _REQUEST, "accepted")
+
+
+def release_stale(conn: Connection, account: str, now: datetime) -> list[Request]:
+    """From processing to pending for every request whose lease is over: its worker died. Due at once. Repeatable.
+
+    Posting twice is safe: the AI sees the same request id, and an answer closes the request once.
+    """
+    statement = (
+        update(INBOX)
+        .where(_Q.account == account, _Q.status == literal(_S.PROCESSING), _Q.lease_until < now)
+        .values(status=_S.PENDING, due_at=now, last_error="lease_over", **_UNCLAIMED)
+        .returning(*_REQUEST.columns)
+    )
+    return rows(conn, statement, _REQUEST)
+
+
+def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Request]:
+    """From pending or waiting to expired for every request whose ``reply_by`` is past. Repeatable.
+
+    The reason says which: ``not_accepted_in_time`` or ``no_answer_in_time``.
+    """
+    why = case((_Q.status == literal(_S.WAITING), "no_answer_in_time"), else_="not_accepted_in_time")
+    statement = (
+        update(INBOX)
+        .where(
+            _Q.account == account,
+            _Q.status.in_([literal(_S.PENDING), literal(_S.WAITING)]),
+            _Q.reply_by < now,
+        )
+        .values(status=_S.EXPIRED, reason=why, processed_at=now, **_UNCLAIMED)
+        .returning(*_REQUEST.columns)
+    )
+    return rows(conn, statement, _REQUEST)
+
+
+# --- going out -------------------------------------------------------------------------------------------
+# Each takes the statuses that it may start from: a subset of what INBOX_TRANSITIONS allows.
+
+
+def answered(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    """To answered, in the transaction that enqueues the answer. StaleJob if it is in no such status."""
+    return _finish(conn, request_id, from_statuses, _S.ANSWERED, reason, now)
+
+
+def ignored(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    """To ignored: the AI said that no answer is needed. StaleJob if it is in no such status."""
+    return _finish(conn, request_id, from_statuses, _S.IGNORED, reason, now)
+
+
+def escalated(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    """To escalated: a person must answer. StaleJob if it is in no such status."""
+    return _finish(conn, request_id, from_statuses, _S.ESCALATED, reason, now)
+
+
+def cancelled(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    """To cancelled: no answer is wanted any more. StaleJob if it is in no such status."""
+    return _finish(conn, request_id, from_statuses, _S.CANCELLED, reason, now)
+
+
+def expired(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    """To expired: no answer came while it would have been of use. StaleJob if it is in no such status."""
+    return _finish(conn, request_id, from_statuses, _S.EXPIRED, reason, now)
+
+
+def failed(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    """To failed: the AI could not be reached or refused it. StaleJob if it is in no such status."""
+    return _finish(conn, request_id, from_statuses, _S.FAILED, reason, now)
+
+
+def _finish(
+    conn: Connection,
+    request_id: str,
+    from_statuses: Collection[InboxStatus],
+    to: InboxStatus,
+    reason: str | None,
+    now: datetime,
+) -> Request:
+    sources = check_move(INBOX_TRANSITIONS, from_statuses, to)
+    statement = (
+        update(INBOX)
+        .where(_Q.id == request_id, _Q.status.in_(sources))
+        .values(status=to, reason=reason, processed_at=now, **_UNCLAIMED)
+    )
+    return moved(conn, statement, _REQUEST, str(to))

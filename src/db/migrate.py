@@ -1,0 +1,104 @@
+"""Brings the schema up to date at every start, safely when several processes start at once.
+
+Revisions are numbered (``0001``, ``0002`` …) in ``migrations/versions``. How to make the next one is said there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from src.db import connections, places
+from src.db.trouble import passing
+from src.errors import TransientError
+
+FOLDER = Path(__file__).with_name("migrations")
+_ADVISORY_LOCK = 7_235_180_449_021_187
+"""Any number, the same in every process of this product."""
+
+
+def bring_up_to_date(engine: Engine, path: Path | None) -> None:
+    """Apply what is missing. Repeatable, and quick when nothing is.
+
+    SettingsError if the database cannot be reached, is not ours, or is newer than this code.
+    """
+    try:
+        if path is None:
+            _bring_up_to_date(engine)
+            return
+        with _file_lock(path):
+            _bring_up_to_date(engine)
+    except DBAPIError as error:
+        trouble = passing(error)
+        where = engine.url.render_as_string(hide_password=True)
+        said = str(error.orig).strip().splitlines()[0]
+        if path is None:
+            raise places.refused(f"{where} cannot be used: {said}") from error
+        if trouble is not None:
+            raise TransientError(trouble) from error
+        raise places.refused(f"{path} cannot be used: {said}") from error
+
+
+def known_revisions() -> list[str]:
+    """The revisions that this code knows, oldest first."""
+    return sorted(file.name.partition("_")[0] for file in (FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    known = known_revisions()
+    with engine.connect() as conn:
+        applied = _applied(conn)
+    if applied == known[-1]:
+        return
+    if applied is not None and applied not in known:
+        raise places.refused(
+            f"this database has schema {applied}, which is newer than this code (schema {known[-1]});"
+            " run the newer version again, a database cannot be taken back"
+        )
+    _upgrade(engine)
+
+
+def _applied(conn: Connection) -> str | None:
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    return conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(engine: Engine) -> None:
+    # Imported here: a start that finds nothing to do, which is nearly every one, need not load Alembic.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    migrations = connections.make_migration_engine(engine.url)
+    try:
+        with migrations.begin() as conn:
+            if conn.dialect.name == "postgresql":
+                # Held until the commit; who comes second finds the work done.
+                conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+            if conn.dialect.name == "sqlite" and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise places.refused(
+                    "a migration would break the links between its tables; nothing was changed"
+                )
+    finally:
+        migrations.dispose()
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    # Beside the database and not on it: closing a second handle of a SQLite file drops SQLite's own locks.
+    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,33 @@
+"""What Alembic runs: for ``src/db/migrate.py`` on its connection, or by hand with DATABASE_URL (alembic.ini)."""
+
+from __future__ import annotations
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+from sqlmodel import SQLModel
+
+from src.db import connections, places
+from src.model import tables as _tables  # noqa: F401 - importing it declares the tables
+
+
+def run(conn: Connection) -> None:
+    context.configure(
+        connection=conn,
+        target_metadata=SQLModel.metadata,
+        compare_type=True,
+        compare_server_default=True,
+        render_as_batch=True,  # SQLite cannot change a column; Alembic makes the table anew
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given: Connection | None = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    url = places.parse(os.environ.get("DATABASE_URL", "sqlite:///./data/inbox.db"))
+    with connections.make_migration_engine(url).begin() as own:
+        run(own)

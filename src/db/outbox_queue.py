@@ -1,0 +1,357 @@
+"""The queue of replies (``queue_outbox``): one function for each move; nobody else writes its status.
+
+A move that no longer fits the row's state raises StaleJob: drop the work quietly. The moves are written down in
+``OUTBOX_TRANSITIONS`` and drawn in ``docs/state-machines.md``. What only looks is in ``outbox_views.py`` and
+offered here too, so that callers need this module alone.
+
+"Armed" means that Send may have been pressed. An armed job can only become sent or unconfirmed: every other move
+asks for ``arm_count = 0``, and so does a CHECK of the table. Moves that take an ``owner`` hold only for the
+process that has claimed the job; where it is optional, None asks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Update, select, update
+from sqlalchemy.exc import IntegrityError
+
+from src.db.outbox_views import (
+    JOB,
+    awaiting_proof,
+    by_key,
+    first_in_line,
+    for_request,
+    get,
+    left_behind,
+    list_jobs,
+    next_due_at,
+    peek_due,
+    sent_since,
+)
+from src.db.statements import OUTBOX, check_move, insert_into, literal, moved, one_or_none, rows
+from src.errors import StaleJob
+from src.model.rows import Job
+from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
+from src.model.tables import new_id
+
+__all__ = [
+    "approve",
+    "arm",
+    "awaiting_proof",
+    "by_key",
+    "cancel_unsent",
+    "cancelled",
+    "claim",
+    "disarm",
+    "enqueue",
+    "failed",
+    "for_request",
+    "get",
+    "hold",
+    "left_behind",
+    "list_jobs",
+    "next_due_at",
+    "peek_due",
+    "release",
+    "retry",
+    "sent",
+    "sent_since",
+    "take_over",
+    "unconfirmed",
+]
+
+_Q = OUTBOX.c
+_S = OutboxStatus
+_UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
+_CLAIM_TRIES = 5
+"""Two processes that claim in the same instant may meet at the unique index; one of them looks again."""
+
+
+# --- coming in -------------------------------------------------------------------------------------------
+
+
+def enqueue(
+    conn: Connection,
+    account: str,
+    conversation_id: str,
+    text: str,
+    *,
+    request_id: str | None,
+    idempotency_key: str,
+    status: OutboxStatus = OutboxStatus.PENDING,
+    reason: str | None = None,
+    replaces_id: str | None = None,
+    now: datetime,
+) -> tuple[Job, bool]:
+    """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
+
+    Repeatable by its key, also by many processes at once.
+    """
+    if status not in UNSENT_OUTBOX:
+        raise ValueError(f"a job starts as draft or pending, not as {status}")
+    statement = (
+        insert_into(conn, OUTBOX)
+        .values(
+            id=new_id(),
+            account=account,
+            conversation_id=conversation_id,
+            request_id=request_id,
+            status=status,
+            reason=reason,
+            text=text,
+            idempotency_key=idempotency_key,
+            replaces_id=replaces_id,
+            due_at=now,
+            attempts=0,
+            arm_count=0,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["account", "idempotency_key"])
+        .returning(*JOB.columns)
+    )
+    made = one_or_none(conn, statement, JOB)
+    if made is not None:
+        return made, True
+    found = by_key(conn, account, idempotency_key)
+    if (
+        found is None
+    ):  # PostgreSQL: in a transaction that began before the other one ended, above READ COMMITTED
+        raise StaleJob("enqueue: another process has just made this job")
+    return found, False
+
+
+def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> Job:
+    """From draft to pending, with the person's ``text`` if there is one. Due at once; its attempts begin anew."""
+    edited = {} if text is None else {"text": text}
+    return _move(
+        conn,
+        _from(job_id, [_S.DRAFT], _S.PENDING),
+        _S.PENDING,
+        reason=None,
+        due_at=now,
+        attempts=0,
+        last_error=None,
+        **edited,
+    )
+
+
+def retry(conn: Connection, job_id: str, now: datetime) -> Job:
+    """From failed to pending, when a person asks for it. Due at once; its attempts begin anew."""
+    return _move(
+        conn,
+        _from(job_id, [_S.FAILED], _S.PENDING),
+        _S.PENDING,
+        reason=None,
+        due_at=now,
+        attempts=0,
+        last_error=None,
+        processed_at=None,
+    )
+
+
+# --- in a worker's hands ---------------------------------------------------------------------------------
+
+
+def claim(conn: Connection, account: str, *, owner: str, lease_until: datetime, now: datetime) -> Job | None:
+    """From pending to processing: the oldest job that is due and first in its conversation, None if there is none.
+
+    One statement, safe for many processes: nobody else gets the job that this call returns.
+    """
+    job = OUTBOX.alias("job")
+    next_job = (
+        select(job.c.id)
+        .where(
+            job.c.account == account,
+            job.c.status == literal(_S.PENDING),
+            job.c.due_at <= now,
+            first_in_line(job),
+        )
+        .order_by(job.c.created_at, job.c.id)
+        .limit(1)
+        .with_for_update(of=job, skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
+        .scalar_subquery()
+    )
+    statement = (
+        update(OUTBOX)
+        .where(_Q.id == next_job)
+        .values(status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1)
+        .returning(*JOB.columns)
+    )
+    if conn.dialect.name == "sqlite":
+        return one_or_none(conn, statement, JOB)
+    for _ in range(_CLAIM_TRIES):
+        try:
+            with conn.begin_nested():
+                return one_or_none(conn, statement, JOB)
+        except IntegrityError:
+            # The other process has taken a job of the same conversation that this one could not see yet.
+            continue
+    return None
+
+
+def arm(conn: Connection, job_id: str, owner: str, *, after_external_id: str | None, now: datetime) -> Job:
+    """Write down that Send is about to be pressed. Commit before pressing! At most once in a job's life.
+
+    ``after_external_id`` is the newest message as seen now: ours is looked for only after it. StaleJob if the job
+    is not processing, not this owner's, or armed already. NOT repeatable: after an error, do not press.
+    """
+    statement = (
+        update(OUTBOX)
+        .where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner, _Q.arm_count == 0)
+        .values(arm_count=1, armed_at=now, after_external_id=after_external_id)
+    )
+    return moved(conn, statement, JOB, "arm")
+
+
+def disarm(conn: Connection, job_id: str, owner: str) -> Job:
+    """Take ``arm`` back. Only for the process that armed it and knows that it has not pressed Send."""
+    statement = (
+        update(OUTBOX)
+        .where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner, _Q.arm_count == 1)
+        .values(arm_count=0, armed_at=None, after_external_id=None)
+    )
+    return moved(conn, statement, JOB, "disarm")
+
+
+def release(
+    conn: Connection,
+    job_id: str,
+    owner: str,
+    *,
+    due_at: datetime,
+    error: str | None,
+    give_attempt_back: bool = False,
+) -> Job:
+    """From processing to pending, due again at ``due_at``. StaleJob if armed, or not this owner's any more."""
+    return _move(
+        conn,
+        _unarmed(_owned(_from(job_id, [_S.PROCESSING], _S.PENDING), owner)),
+        _S.PENDING,
+        due_at=due_at,
+        last_error=error,
+        attempts=_Q.attempts - (1 if give_attempt_back else 0),
+        **_UNCLAIMED,
+    )
+
+
+def take_over(conn: Connection, job_id: str, old_owner: str | None, owner: str, lease_until: datetime) -> Job:
+    """Become the owner of a job that a dead process left in processing. It stays armed if it was."""
+    statement = (
+        update(OUTBOX)
+        .where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by.is_not_distinct_from(old_owner))
+        .values(claimed_by=owner, lease_until=lease_until)
+    )
+    return moved(conn, statement, JOB, "take_over")
+
+
+def hold(
+    conn: Connection,
+    job_id: str,
+    from_statuses: Collection[OutboxStatus],
+    reason: str,
+    *,
+    owner: str | None = None,
+) -> Job:
+    """From pending or processing to draft: a person has to look. StaleJob if armed."""
+    held = _unarmed(_owned(_from(job_id, from_statuses, _S.DRAFT), owner))
+    return _move(conn, held, _S.DRAFT, reason=reason, **_UNCLAIMED)
+
+
+# --- going out -------------------------------------------------------------------------------------------
+
+
+def sent(
+    conn: Connection,
+    job_id: str,
+    from_statuses: Collection[OutboxStatus],
+    receipt_external_id: str | None,
+    receipt_text: str | None,
+    now: datetime,
+    *,
+    owner: str | None = None,
+) -> Job:
+    """From processing or unconfirmed to sent: the site shows it, as message ``receipt_external_id``.
+
+    ``receipt_text`` is the text as shown there if it differs, else None. Both are None if a person says so.
+    """
+    return _move(
+        conn,
+        _owned(_from(job_id, from_statuses, _S.SENT), owner),
+        _S.SENT,
+        reason=None,
+        last_error=None,
+        receipt_external_id=receipt_external_id,
+        receipt_text=receipt_text,
+        processed_at=now,
+        **_UNCLAIMED,
+    )
+
+
+def unconfirmed(
+    conn: Connection, job_id: str, reason: str, now: datetime, *, owner: str | None = None
+) -> Job:
+    """From processing to unconfirmed: Send was, or may have been, pressed without proof. StaleJob if not armed."""
+    pressed = _owned(_from(job_id, [_S.PROCESSING], _S.UNCONFIRMED), owner).where(_Q.arm_count == 1)
+    return _move(conn, pressed, _S.UNCONFIRMED, reason=reason, processed_at=now, **_UNCLAIMED)
+
+
+def failed(
+    conn: Connection,
+    job_id: str,
+    reason: str,
+    now: datetime,
+    *,
+    error: str | None = None,
+    owner: str | None = None,
+) -> Job:
+    """From processing to failed: it cannot be delivered, Send was not pressed. StaleJob if armed."""
+    lost = _unarmed(_owned(_from(job_id, [_S.PROCESSING], _S.FAILED), owner))
+    return _move(conn, lost, _S.FAILED, reason=reason, last_error=error, processed_at=now, **_UNCLAIMED)
+
+
+def cancelled(
+    conn: Connection,
+    job_id: str,
+    from_statuses: Collection[OutboxStatus],
+    reason: str,
+    now: datetime,
+    *,
+    owner: str | None = None,
+) -> Job:
+    """From draft, pending or processing to cancelled: no longer wanted, Send was not pressed. StaleJob if armed."""
+    unwanted = _unarmed(_owned(_from(job_id, from_statuses, _S.CANCELLED), owner))
+    return _move(conn, unwanted, _S.CANCELLED, reason=reason, processed_at=now, **_UNCLAIMED)
+
+
+def cancel_unsent(conn: Connection, conversation_id: str, reason: str, now: datetime) -> list[Job]:
+    """From draft and pending to cancelled for every job of the conversation; returns them. Repeatable."""
+    statement = (
+        update(OUTBOX)
+        .where(_Q.conversation_id == conversation_id, _Q.status.in_(list(UNSENT_OUTBOX)))
+        .values(status=_S.CANCELLED, reason=reason, processed_at=now, **_UNCLAIMED)
+        .returning(*JOB.columns)
+    )
+    return sorted(rows(conn, statement, JOB), key=lambda job: (job.created_at, job.id))
+
+
+# --- the parts of a guarded move -------------------------------------------------------------------------
+
+
+def _from(job_id: str, sources: Collection[OutboxStatus], to: OutboxStatus) -> Update:
+    allowed = check_move(OUTBOX_TRANSITIONS, sources, to)
+    return update(OUTBOX).where(_Q.id == job_id, _Q.status.in_(allowed))
+
+
+def _owned(statement: Update, owner: str | None) -> Update:
+    return statement if owner is None else statement.where(_Q.claimed_by == owner)
+
+
+def _unarmed(statement: Update) -> Update:
+    return statement.where(_Q.arm_count == 0)
+
+
+def _move(conn: Connection, statement: Update, to: OutboxStatus, **values: Any) -> Job:
+    return moved(conn, statement.values(status=to, **values), JOB, str(to))

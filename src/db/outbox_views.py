@@ -1,0 +1,135 @@
+"""Looking at the queue of replies (``queue_outbox``) without moving anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, not_, or_, select, tuple_
+
+from src.db.statements import OUTBOX, RowShape, literal, one_or_none, rows
+from src.model.rows import Job
+from src.model.statuses import FINAL_OUTBOX, UNSENT_OUTBOX, OutboxStatus
+
+JOB = RowShape.of(Job, OUTBOX)
+_Q = OUTBOX.c
+_S = OutboxStatus
+
+
+def get(conn: Connection, job_id: str) -> Job | None:
+    """By our id."""
+    return one_or_none(conn, select(*JOB.columns).where(_Q.id == job_id), JOB)
+
+
+def by_key(conn: Connection, account: str, idempotency_key: str) -> Job | None:
+    """By the key that makes enqueueing repeatable."""
+    found = select(*JOB.columns).where(_Q.account == account, _Q.idempotency_key == idempotency_key)
+    return one_or_none(conn, found, JOB)
+
+
+def for_request(conn: Connection, request_id: str) -> list[Job]:
+    """The jobs made for a request to the AI, oldest first; more than one if a person sent again."""
+    made = select(*JOB.columns).where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)
+    return rows(conn, made, JOB)
+
+
+def first_in_line(job: FromClause) -> ColumnElement[bool]:
+    """That no job of the same conversation is processing, and that none pending is older.
+
+    Replies leave a conversation in their order and one at a time. A draft blocks nothing: it may wait for ever.
+    """
+    other = OUTBOX.alias("other")
+    same = other.c.conversation_id == job.c.conversation_id
+    busy = exists().where(same, other.c.status == literal(_S.PROCESSING))
+    older = exists().where(
+        same,
+        other.c.status == literal(_S.PENDING),
+        tuple_(other.c.created_at, other.c.id) < tuple_(job.c.created_at, job.c.id),
+    )
+    return and_(not_(busy), not_(older))
+
+
+def peek_due(conn: Connection, account: str, limit: int, now: datetime) -> list[Job]:
+    """The next due pending jobs, oldest first. Claims nothing, changes nothing."""
+    due = (
+        select(*JOB.columns)
+        .where(_Q.account == account, _Q.status == literal(_S.PENDING), _Q.due_at <= now)
+        .order_by(_Q.created_at, _Q.id)
+        .limit(limit)
+    )
+    return rows(conn, due, JOB)
+
+
+def next_due_at(conn: Connection, account: str) -> datetime | None:
+    """When the next job that could be claimed is due, maybe in the past; None if there is none.
+
+    A job behind another one of its conversation does not count, so that nobody is sent round in circles by it.
+    """
+    job = OUTBOX.alias("job")
+    return conn.execute(
+        select(job.c.due_at)
+        .where(job.c.account == account, job.c.status == literal(_S.PENDING), first_in_line(job))
+        .order_by(job.c.due_at)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def list_jobs(conn: Connection, account: str, status: OutboxStatus | None, limit: int) -> list[Job]:
+    """Jobs in a status, or all. The work that waits comes oldest first, what is done (and all) newest first."""
+    wanted = select(*JOB.columns).where(_Q.account == account)
+    if status is None:
+        wanted = wanted.order_by(_Q.created_at.desc(), _Q.id)
+    elif status in FINAL_OUTBOX:
+        wanted = wanted.where(_Q.status == status).order_by(_Q.processed_at.desc(), _Q.id)
+    else:
+        wanted = wanted.where(_Q.status == literal(status)).order_by(_Q.created_at, _Q.id)
+    return rows(conn, wanted.limit(limit), JOB)
+
+
+def sent_since(conn: Connection, account: str, since: datetime) -> list[Job]:
+    """The jobs that became sent at or after ``since``, oldest first."""
+    done = (
+        select(*JOB.columns)
+        .where(_Q.account == account, _Q.status == _S.SENT, _Q.processed_at >= since)
+        .order_by(_Q.processed_at, _Q.id)
+    )
+    return rows(conn, done, JOB)
+
+
+def left_behind(conn: Connection, account: str, owner: str) -> list[Job]:
+    """Jobs in processing that another owner has claimed: after a start under the account's lock, a dead one."""
+    lost = (
+        select(*JOB.columns)
+        .where(
+            _Q.account == account,
+            _Q.status == literal(_S.PROCESSING),
+            _Q.claimed_by.is_distinct_from(owner),
+        )
+        .order_by(_Q.created_at, _Q.id)
+    )
+    return rows(conn, lost, JOB)
+
+
+def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
+    """Jobs whose Send was, or may have been, pressed and whose message has not been found yet, oldest first."""
+    unproven = (
+        select(*JOB.columns)
+        .where(
+            _Q.conversation_id == conversation_id,
+            or_(
+                _Q.status == literal(_S.UNCONFIRMED),
+                and_(_Q.status == literal(_S.PROCESSING), _Q.arm_count == 1),
+            ),
+        )
+        .order_by(_Q.created_at, _Q.id)
+    )
+    return rows(conn, unproven, JOB)
+
+
+def unsent(conn: Connection, conversation_id: str) -> list[Job]:
+    """Replies of the conversation that may still be cancelled without asking SEND (draft, pending), oldest first."""
+    open_jobs = (
+        select(*JOB.columns)
+        .where(_Q.conversation_id == conversation_id, _Q.status.in_([literal(s) for s in UNSENT_OUTBOX]))
+        .order_by(_Q.created_at, _Q.id)
+    )
+    return rows(conn, open_jobs, JOB)

@@ -1,0 +1,82 @@
+"""What the query modules share: the tables, rows → dataclasses, upserts in two dialects, guarded updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Column, Connection, Table, Update, literal_column
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+from src.errors import StaleJob
+from src.model import tables as _tables  # noqa: F401 - importing it declares the tables
+
+_TABLES = SQLModel.metadata.tables
+META: Table = _TABLES["meta"]
+ACCOUNTS: Table = _TABLES["accounts"]
+WORKERS: Table = _TABLES["workers"]
+MODES: Table = _TABLES["reply_modes"]
+CONVERSATIONS: Table = _TABLES["conversations"]
+MESSAGES: Table = _TABLES["messages"]
+INBOX: Table = _TABLES["queue_inbox"]
+OUTBOX: Table = _TABLES["queue_outbox"]
+
+T = TypeVar("T")
+S = TypeVar("S", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class RowShape(Generic[T]):
+    """How the rows of a table become one frozen dataclass: ``columns`` to select, ``make`` to build."""
+
+    columns: tuple[Column[Any], ...]
+    make: Callable[..., T]
+
+    @classmethod
+    def of(cls, row_class: type[T], table: Table) -> RowShape[T]:
+        return cls(tuple(table.c[field.name] for field in fields(row_class)), row_class)  # type: ignore[arg-type]
+
+
+def literal(status: StrEnum) -> Any:
+    """The status as text in the statement: a bound value would keep a partial index from being used."""
+    return literal_column(f"'{status.value}'")
+
+
+def insert_into(conn: Connection, table: Table) -> Any:
+    """An INSERT that knows ``on_conflict_do_…`` in the dialect of this connection (same call in both)."""
+    if conn.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def rows(conn: Connection, statement: Any, shape: RowShape[T]) -> list[T]:
+    return [shape.make(*row) for row in conn.execute(statement)]
+
+
+def one_or_none(conn: Connection, statement: Any, shape: RowShape[T]) -> T | None:
+    row = conn.execute(statement).first()
+    return None if row is None else shape.make(*row)
+
+
+def moved(conn: Connection, statement: Update, shape: RowShape[T], what: str) -> T:
+    """Run a guarded UPDATE of one row and return the row as it is now; StaleJob if its guard did not hold."""
+    row = conn.execute(statement.returning(*shape.columns)).first()
+    if row is None:
+        raise StaleJob(f"{what}: the row is no longer where this move starts from")
+    return shape.make(*row)
+
+
+def check_move(table: Mapping[S, frozenset[S]], sources: Collection[S], target: S) -> list[S]:
+    """The sources as a list; ValueError if one of them may not lead to ``target`` (a mistake in the code)."""
+    wrong = sorted(str(source) for source in sources if target not in table[source])
+    if wrong or not sources:
+        raise ValueError(f"no such move: {', '.join(wrong) or 'nothing'} → {target}")
+    return list(sources)
+
+
+def sources_of(table: Mapping[S, frozenset[S]], target: S) -> frozenset[S]:
+    """Every status that may lead to ``target``."""
+    return frozenset(source for source, targets in table.items() if target in targets)

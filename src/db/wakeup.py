@@ -1,0 +1,189 @@
+"""Tells a worker in this or another process that there is work, so that it need not wait for its next look.
+
+A wake-up is a hint and may get lost: who waits looks at the database after every wake *and* every timeout.
+
+    SQLite       one Unix datagram socket for each listener, in the folder ``<database>.wake`` (0700)
+    PostgreSQL   LISTEN/NOTIFY on a connection of its own, opened anew when it is lost
+    this process the listener directly
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Literal
+
+from loguru import logger
+
+from src.db import wake_postgres, wake_sockets
+from src.db.engine import Connection, Database, after_commit
+
+Topic = Literal["inbox", "outbox"]
+
+_PROCESS = secrets.token_hex(8)
+"""Tells our own notes from those of others: whoever listens in this process is woken without them."""
+_LISTENERS: weakref.WeakSet[Wakeup] = weakref.WeakSet()
+_LISTENERS_LOCK = threading.Lock()
+_REOPEN_AFTER_SEC = 5.0
+
+
+class Wakeup:
+    """Notifies about any topic; waits for those named in ``topics`` (none: it only notifies).
+
+    ``notify`` and ``notify_in`` may be called from any thread, ``wait`` by one task at a time.
+    """
+
+    def __init__(self, db: Database, topics: Collection[Topic] = ()) -> None:
+        self._db = db
+        self._topics = frozenset(topics)
+        self._woken = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bell = asyncio.Event()
+        self._source: wake_sockets.Socket | wake_postgres.Listener | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._open_again_at = 0.0
+        self._closed = False
+        self._sender = wake_sockets.Sender(db.path) if db.path else None
+        if self._topics:
+            with _LISTENERS_LOCK:
+                _LISTENERS.add(self)
+
+    # --- telling -----------------------------------------------------------------------------------------
+
+    def notify(self, topic: Topic) -> None:
+        """Wake who waits for the topic, in every process. Call it after the commit. Never raises."""
+        self._notify_here(topic)
+        try:
+            if self._sender is not None:
+                self._sender.send(topic, but_not=_PROCESS)
+                return
+            with self._db.write() as conn:
+                wake_postgres.notify(conn, topic, _PROCESS)
+        except Exception as error:  # noqa: BLE001 - a hint that is lost costs a moment, an error here a job
+            logger.debug("wake-up for {} was not sent: {}", topic, type(error).__name__)
+
+    def notify_in(self, conn: Connection, topic: Topic) -> None:
+        """The same for a transaction of ``db.write()``: it takes effect with the commit, and only then."""
+        if self._sender is None:
+            wake_postgres.notify(conn, topic, _PROCESS)
+            after_commit(conn, lambda: self._notify_here(topic))
+        else:
+            after_commit(conn, lambda: self.notify(topic))
+
+    def _notify_here(self, topic: Topic) -> None:
+        with _LISTENERS_LOCK:
+            listeners = [one for one in _LISTENERS if topic in one._topics]  # noqa: SLF001 - its own class
+        for listener in listeners:
+            if listener._db.database_id == self._db.database_id:  # noqa: SLF001
+                listener._wake()  # noqa: SLF001
+
+    # --- waiting -----------------------------------------------------------------------------------------
+
+    async def wait(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds; True as soon as there may be something new since the last ``wait``.
+
+        Also True when the listener had to be opened (again): something may have happened in between.
+        """
+        self._settle_in()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self._woken.is_set():
+                    self._keep_open()
+                    self._bell.clear()
+                    if not self._woken.is_set():
+                        await self._until_bell()
+        woken = self._woken.is_set()
+        self._woken.clear()
+        return woken
+
+    def close(self) -> None:
+        """Stop listening. To be called on the loop that waited, if there was one. May be called twice."""
+        self._closed = True
+        with _LISTENERS_LOCK:
+            _LISTENERS.discard(self)
+        self._drop_source()
+        if self._sender is not None:
+            self._sender.close()
+
+    def _wake(self) -> None:
+        self._woken.set()
+        loop = self._loop
+        if loop is not None:
+            with suppress(RuntimeError):  # that loop has been closed
+                loop.call_soon_threadsafe(self._bell.set)
+
+    async def _until_bell(self) -> None:
+        # While the listener is out of order the wait is cut, to try opening it again.
+        lost = bool(self._topics) and self._source is None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REOPEN_AFTER_SEC if lost else None):
+                await self._bell.wait()
+
+    def _settle_in(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._drop_source()
+            self._loop, self._bell = loop, asyncio.Event()
+
+    # --- the way from other processes --------------------------------------------------------------------
+
+    def _keep_open(self) -> None:
+        """See to it that the listener is open, or being opened; without it, waiting is polling."""
+        if not self._topics or self._closed or self._source is not None:
+            return
+        if self._opening is not None and not self._opening.done():
+            return
+        if time.monotonic() >= self._open_again_at:
+            self._open_again_at = time.monotonic() + _REOPEN_AFTER_SEC
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    async def _open(self) -> None:
+        try:
+            source = await self._open_source()
+        except Exception as error:  # noqa: BLE001 - whatever it is, looking at intervals goes on
+            logger.debug("wake-ups from other processes do not work now: {}", type(error).__name__)
+            return
+        if self._closed:
+            source.close()
+            return
+        self._source = source
+        asyncio.get_running_loop().add_reader(source.fileno(), self._on_readable)
+        self._wake()
+
+    async def _open_source(self) -> wake_sockets.Socket | wake_postgres.Listener:
+        if self._db.path is not None:
+            return wake_sockets.Socket.open(self._db.path, self._topics, _PROCESS)
+        return await asyncio.to_thread(self._connect)
+
+    def _connect(self) -> wake_postgres.Listener:
+        listener = wake_postgres.Listener.open(self._db.url, self._topics, _PROCESS)
+        if self._closed:  # while it connected; nobody may be there any more to close it
+            listener.close()
+            raise ConnectionAbortedError
+        return listener
+
+    def _on_readable(self) -> None:
+        source = self._source
+        if source is None:
+            return
+        try:
+            if source.drain():
+                self._wake()
+        except Exception as error:  # noqa: BLE001 - the connection is gone, in whatever way
+            logger.debug("the listener for wake-ups was lost: {}", type(error).__name__)
+            self._drop_source()
+            self._open_again_at = 0.0
+            self._wake()
+
+    def _drop_source(self) -> None:
+        source, self._source = self._source, None
+        if source is None:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(source.fileno())
+        source.close()

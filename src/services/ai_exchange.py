@@ -1,0 +1,145 @@
+"""What is said to the AI and what it says back: the bodies, the signature, when to try again. Pure."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from src.model.rows import Request, StoredConversation, StoredMessage
+from src.model.tables import Direction
+from src.services.callback import Action, Answer
+from src.settings import Settings
+
+CALLBACK_PATH = "/api/ai/webhook-simple"
+
+_FIRST_RETRY_SEC, _LONGEST_RETRY_SEC, _LONGEST_RETRY_AFTER_SEC = 5.0, 300.0, 3600.0
+_PASSING_4XX = frozenset({408, 425, 429})
+# What a well-known automation tool says when it has only accepted a call. It is never meant for a guest.
+_ACKNOWLEDGEMENTS = frozenset({"workflow was started", "workflow got started", "workflow got started."})
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back: a status, or None and the ``error`` why none came."""
+
+    status: int | None
+    body: bytes = b""
+    retry_after: str | None = None
+    error: str | None = None
+    duration_ms: int = 0
+
+    @property
+    def accepted(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def refused(self) -> bool:
+        return self.status is not None and 400 <= self.status < 500 and self.status not in _PASSING_4XX
+
+    @property
+    def outcome(self) -> str:
+        """A short stable word: ``http_503``, ``timeout``, ``no_connection``."""
+        return self.error or f"http_{self.status}"
+
+
+# --- what is sent ----------------------------------------------------------------------------------------
+
+
+def build_payload(
+    request: Request,
+    conversation: StoredConversation,
+    own: list[StoredMessage],
+    history: list[StoredMessage],
+    callback_url: str,
+) -> dict[str, Any]:
+    """The body of the POST: the five fields of old first, then what a cleverer AI can use. Pure."""
+    guest = own[-1].sender_name or conversation.guest_name or "Guest"
+    return {
+        "conversation_id": conversation.external_id,
+        "sender": guest,
+        "message": "\n".join(message.text or "" for message in own),
+        "property_id": conversation.listing_id,
+        "callback_url": callback_url,
+        "request_id": request.id,
+        "messages": [{"id": m.external_id, "text": m.text, "sent_at": m.sent_at.isoformat()} for m in own],
+        "history": [{"role": _role(m), "text": m.text, "sent_at": m.sent_at.isoformat()} for m in history],
+        "guest": {"name": conversation.guest_name or guest},
+        "stay": conversation.stay,
+        "reply_by": request.reply_by.isoformat(),
+    }
+
+
+def readable(message: StoredMessage) -> bool:
+    """Whether the AI gets to see it: a text of a person that was not taken back."""
+    return (
+        message.deleted_at is None
+        and bool((message.text or "").strip())
+        and message.direction is not Direction.SYSTEM
+    )
+
+
+def _role(message: StoredMessage) -> str:
+    if message.origin == "assistant":
+        return "assistant"
+    return "guest" if message.direction is Direction.INBOUND else "host"
+
+
+def signature(settings: Settings, body: str, message_id: str, now: datetime) -> dict[str, str]:
+    """The headers of Standard Webhooks; none without WEBHOOK_SECRET. The id is the same in every try."""
+    if settings.webhook_secret is None:
+        return {}
+    signed = Webhook(settings.webhook_secret.get_secret_value()).sign(message_id, now.astimezone(UTC), body)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signed,
+    }
+
+
+# --- what comes back -------------------------------------------------------------------------------------
+
+
+def parse_answer(body: bytes, conversation_external_id: str, request_id: str) -> Answer | None:
+    """The answer in the body of a 2xx response, or None if it has none. Never raises."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    if isinstance(action := said.get("action"), str) and action in set(Action):
+        why = said.get("reason")
+        reason = why if isinstance(why, str) else None
+        return Answer(conversation_external_id, request_id, action=Action(action), reason=reason)
+    for name in ("message", "reply"):
+        text = said.get(name)
+        if isinstance(text, str) and text.strip() and text.strip().lower() not in _ACKNOWLEDGEMENTS:
+            return Answer(conversation_external_id, request_id, message=text)
+    return None
+
+
+def seconds_until_retry(attempts: int, header: str | None, now: datetime, rng: random.Random) -> float:
+    """Seconds until the next try: what ``Retry-After`` says (up to an hour), else 5 s, 10 s, … 5 min ± 20 %."""
+    asked = _seconds(header, now)
+    if asked is not None:
+        return min(max(asked, 1.0), _LONGEST_RETRY_AFTER_SEC)
+    wait = _FIRST_RETRY_SEC * 2.0 ** min(max(attempts, 1) - 1, 16)
+    return min(min(wait, _LONGEST_RETRY_SEC) * rng.uniform(0.8, 1.2), _LONGEST_RETRY_SEC)
+
+
+def _seconds(header: str | None, now: datetime) -> float | None:
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return float(header.strip()[:9])
+    try:
+        then = parsedate_to_datetime(header)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (then.replace(tzinfo=then.tzinfo or UTC) - now).total_seconds()

@@ -1,0 +1,355 @@
+"""Takes due requests out of ``queue_inbox`` and posts them to the AI.
+
+    pending ─▶ processing ─▶ POST ─┬─ 2xx ──────────────────────▶ waiting   (answered, if the body has the answer)
+                                   ├─ 408 425 429 3xx 5xx, none ─▶ pending   again at a later due_at
+                                   └─ any other 4xx ─────────────▶ failed
+
+Nothing is kept in memory between two tries, so a restart loses none. Posting twice is harmless: the request id is
+the same, and the first answer closes the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from loguru import logger
+
+from src.db import accounts, conversations, inbox_queue
+from src.db.engine import Connection, Database
+from src.db.wakeup import Wakeup
+from src.errors import StaleJob
+from src.logs import safe_error
+from src.model.rows import Request
+from src.model.statuses import CancelReason, InboxStatus
+from src.model.tables import ReplyMode, utc_now
+from src.services import tokens
+from src.services.ai_exchange import (
+    CALLBACK_PATH,
+    Response,
+    build_payload,
+    parse_answer,
+    readable,
+    seconds_until_retry,
+    signature,
+)
+from src.services.callback import take_answer
+from src.services.refusals import Conflict, Malformed
+from src.settings import Settings
+
+WORKER = "ai_webhook"
+"""The name under which its successes and failures stand in the table ``workers``."""
+
+_AT_ONCE = 4
+_HISTORY = 30
+_LARGEST_RESPONSE = 64 * 1024
+_CONNECT_SEC, _READ_SEC, _WHOLE_SEC = 5.0, 30.0, 60.0
+_LEASE = timedelta(seconds=180)
+
+
+class AiWebhook:
+    """The clock around it calls ``run_once`` when ``next_due_at`` is past, or something woke it."""
+
+    def __init__(
+        self,
+        db: Database,
+        wakeup: Wakeup,
+        settings: Settings,
+        *,
+        owner: str,
+        is_conversation_id: Callable[[str], bool],
+        clock: Callable[[], datetime] = utc_now,
+        rng: random.Random | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._db = db
+        self._wakeup = wakeup
+        self._settings = settings
+        self._owner = owner
+        self._is_conversation_id = is_conversation_id
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311 - it only spreads retries
+        self._client = _client(transport)
+
+    async def close(self) -> None:
+        """Let go of the connections. May be called twice."""
+        await self._client.aclose()
+
+    async def next_due_at(self) -> datetime | None:
+        """When the next request is due, maybe in the past; None if none is pending."""
+
+        def look() -> datetime | None:
+            with self._db.read() as conn:
+                return inbox_queue.next_due_at(conn, self._settings.account)
+
+        return await asyncio.to_thread(look)
+
+    async def run_once(self) -> int:
+        """Expire what is overdue and post all that is due, a few at a time. Returns how many were posted.
+
+        Cancelling it gives back what is in hand. Raises ``TransientError`` for the database; repeatable.
+        """
+        if self._settings.ai_webhook_url is None:
+            return 0
+        await asyncio.to_thread(self._tidy)
+        posted = 0
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                for request in await asyncio.to_thread(self._claim, _AT_ONCE - len(running)):
+                    running.add(asyncio.create_task(self._handle(request)))
+                if not running:
+                    return posted
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                posted += len(done)
+                for task in done:
+                    task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    # --- one request -------------------------------------------------------------------------------------
+
+    async def _handle(self, request: Request) -> None:
+        about = logger.bind(request_id=request.id)
+        try:
+            payload = await asyncio.to_thread(self._payload, request)
+            if payload is not None:
+                response = await post(self._client, self._settings, payload, request.id, self._clock())
+                await asyncio.to_thread(self._settle, request, response)
+        except StaleJob:
+            about.debug("the request was settled by others meanwhile")
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._give_back, request)
+            raise
+
+    def _tidy(self) -> None:
+        with self._db.write() as conn:
+            now = self._clock()
+            lost = inbox_queue.release_stale(conn, self._settings.account, now)
+            expired = inbox_queue.expire_overdue(conn, self._settings.account, now)
+        for request in lost:
+            logger.bind(request_id=request.id).warning("a request was left in hand by a process that died")
+        for request in expired:
+            line = logger.bind(request_id=request.id, reason=request.reason)
+            line.warning("no answer came while it would have been of use: a person should look")
+
+    def _claim(self, limit: int) -> list[Request]:
+        if limit <= 0:
+            return []
+        now = self._clock()
+        with self._db.write() as conn:
+            return inbox_queue.claim_due(
+                conn,
+                self._settings.account,
+                owner=self._owner,
+                lease_until=now + _LEASE,
+                now=now,
+                limit=limit,
+            )
+
+    def _give_back(self, request: Request) -> None:
+        try:
+            with self._db.write() as conn:
+                inbox_queue.release(
+                    conn, request.id, self._owner, due_at=self._clock(), error=None, give_attempt_back=True
+                )
+        except StaleJob:
+            pass  # it had been settled already
+
+    def _payload(self, request: Request) -> dict[str, Any] | None:
+        """What the AI gets; None if the request was cancelled because it is not to be asked any more."""
+        with self._db.read() as conn:
+            conversation = conversations.get(conn, request.conversation_id)
+            own = [m for m in conversations.messages_of_request(conn, request.id) if readable(m)]
+            others = conversations.messages_of(conn, conversation.id, _HISTORY + len(own) + _HISTORY)
+            default = ReplyMode(self._settings.reply_mode)
+            mode = accounts.mode_for(conn, request.account, conversation.id, conversation.listing_id, default)
+        reason = "mode_off" if mode is ReplyMode.OFF else None if own else CancelReason.GUEST_UNSENT_MESSAGE
+        if reason is not None:
+            with self._db.write() as conn:
+                sources = [InboxStatus.PROCESSING]
+                inbox_queue.cancelled(conn, request.id, sources, str(reason), self._clock())
+            logger.bind(request_id=request.id, reason=str(reason)).info("the AI is not asked")
+            return None
+        in_hand = {message.id for message in own}
+        history = [m for m in others if readable(m) and m.id not in in_hand][-_HISTORY:]
+        token = tokens.make(self._db.secret, request.id)
+        callback_url = f"{self._settings.callback_base_url}{CALLBACK_PATH}?token={token}"
+        return build_payload(request, conversation, own, history, callback_url)
+
+    def _settle(self, request: Request, response: Response) -> None:
+        now = self._clock()
+        line = logger.bind(request_id=request.id, outcome=response.outcome)
+        self._note(response)
+        if response.accepted:
+            if not self._take(request, response.body):
+                with self._db.write() as conn:
+                    inbox_queue.accepted(conn, request.id, self._owner, now)
+                line.info("the AI has accepted a request")
+            return
+        with self._db.write() as conn:
+            if response.refused:
+                why = f"ai_refused_{response.status}"
+                inbox_queue.failed(conn, request.id, [InboxStatus.PROCESSING], why, now)
+                wait = 0.0
+            else:
+                wait = seconds_until_retry(request.attempts, response.retry_after, now, self._rng)
+                due_at = now + timedelta(seconds=wait)
+                inbox_queue.release(conn, request.id, self._owner, due_at=due_at, error=response.outcome)
+        if response.refused:
+            line.error("the AI refused a request: a person should look")
+        else:
+            line.warning("the AI was not reached, try {}; again in {:.0f} s", request.attempts, wait)
+
+    def _take(self, request: Request, body: bytes) -> bool:
+        """Use the answer in the body, if there is one. False if the answer is still to come."""
+        with self._db.read() as conn:
+            external_id = conversations.get(conn, request.conversation_id).external_id
+        answer = parse_answer(body, external_id, request.id)
+        if answer is None:
+            return False
+        try:
+            take_answer(
+                self._db,
+                self._wakeup,
+                answer,
+                settings=self._settings,
+                now=self._clock(),
+                is_conversation_id=self._is_conversation_id,
+            )
+        except Malformed as error:
+            line = logger.bind(request_id=request.id)
+            line.warning("the AI's immediate answer cannot be used: {} {}", error.field, error)
+            return False
+        except Conflict as error:
+            logger.bind(request_id=request.id).info("the AI's answer is not wanted: {}", error.reason)
+            # Not wanted, for a reason that may leave the request open (mode off): it waits, then expires.
+            return error.reason != "mode_off"
+        return True
+
+    def _note(self, response: Response) -> None:
+        """Keep the success or failure where every process sees it (`/health`, `status`)."""
+        with self._db.write() as conn:
+            note_outcome(conn, self._settings.account, response, self._clock())
+
+
+def note_outcome(conn: Connection, account: str, response: Response, now: datetime) -> None:
+    """Write how the last post went into the table ``workers``."""
+    # An AI is no process: what the columns for one say here is nothing.
+    accounts.beat(conn, account, WORKER, process_id=0, hostname="", now=now)
+    ok = response.accepted
+    accounts.cycle_done(
+        conn, account, WORKER, outcome=response.outcome, duration_ms=response.duration_ms, ok=ok, now=now
+    )
+
+
+def _client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(_READ_SEC, connect=_CONNECT_SEC),
+        follow_redirects=False,
+        # Calls are rare: a connection that was kept would mostly be one that the other side has closed.
+        limits=httpx.Limits(max_keepalive_connections=0),
+        trust_env=False,  # a proxy of the environment has no business with guests' messages
+        transport=transport,
+    )
+
+
+async def post(
+    client: httpx.AsyncClient, settings: Settings, payload: dict[str, Any], message_id: str, now: datetime
+) -> Response:
+    """POST a payload to the AI, signed if there is a secret. Never raises for what the network does."""
+    assert settings.ai_webhook_url is not None  # noqa: S101 - callers have looked
+    body = json.dumps(payload)
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "Nightporter",
+        # What arrives is counted before it is unpacked, so it must not be packed.
+        "accept-encoding": "identity",
+        **signature(settings, body, message_id, now),
+    }
+    url = settings.ai_webhook_url.get_secret_value()
+    begun = time.monotonic()
+    response = await _exchange(client, url, body, headers)
+    return replace(response, duration_ms=int((time.monotonic() - begun) * 1000))
+
+
+async def _exchange(client: httpx.AsyncClient, url: str, body: str, headers: dict[str, str]) -> Response:
+    try:
+        async with (
+            asyncio.timeout(_WHOLE_SEC),
+            client.stream("POST", url, content=body, headers=headers) as response,
+        ):
+            content = await _read(response)
+            return Response(response.status_code, content, response.headers.get("retry-after"))
+    except (TimeoutError, httpx.TimeoutException):
+        return Response(None, error="timeout")
+    except httpx.ConnectError:
+        return Response(None, error="no_connection")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        logger.debug("the AI was not reached: {}", safe_error(error))
+        return Response(None, error="network_error")
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The body if it is short and plain; otherwise nothing: an answer is never that long."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return b""
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > _LARGEST_RESPONSE:
+            return b""
+    return bytes(content)
+
+
+# --- is it there? ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How a test call went. ``outcome`` is a short stable word."""
+
+    ok: bool
+    outcome: str
+    status: int | None
+    duration_ms: int
+
+
+async def verify(
+    db: Database, settings: Settings, *, now: datetime, transport: httpx.AsyncBaseTransport | None = None
+) -> Verified:
+    """Post a test message, as real ones are posted. Nothing is stored; an answer to it is refused.
+
+    Its ``conversation_id`` has no site's form and its token no request, so nothing can come of it but a status.
+    """
+    if settings.ai_webhook_url is None:
+        return Verified(ok=False, outcome="not_configured", status=None, duration_ms=0)
+    request_id = f"test-{uuid4()}"
+    token = tokens.make(db.secret, request_id)
+    payload: dict[str, Any] = {
+        "conversation_id": "connection-test",
+        "sender": "Nightporter",
+        "message": "This is a connection test. No answer is needed.",
+        "property_id": None,
+        "callback_url": f"{settings.callback_base_url}{CALLBACK_PATH}?token={token}",
+        "request_id": request_id,
+        "test": True,
+        "messages": [],
+        "history": [],
+        "guest": {},
+        "stay": {},
+        "reply_by": (now + timedelta(minutes=1)).isoformat(),
+    }
+    async with _client(transport) as client:
+        response = await post(client, settings, payload, request_id, now)
+    return Verified(response.accepted, response.outcome, response.status, response.duration_ms)

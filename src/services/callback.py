@@ -1,0 +1,279 @@
+"""An answer of the AI, by the callback or in the response to the webhook, becomes a reply in the outbox.
+
+    token ─▶ its request ───────────────────┬─ open ──────────▶ answered + job | escalated | ignored
+    no token ─▶ the conversation's request ─┘─ final ─────────▶ the same again: as before; else Conflict
+                └─ it never had one ─────────────────────────▶ a job without request
+
+One transaction: the request is closed if and only if its reply is in the outbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from loguru import logger
+
+from src.db import accounts, conversations, inbox_queue, outbox_queue
+from src.db.engine import Connection, Database, after_commit
+from src.db.wakeup import Wakeup
+from src.errors import StaleJob, TransientError
+from src.model.rows import Job, Request, StoredConversation
+from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
+from src.model.tables import ReplyMode
+from src.services.refusals import Conflict, Malformed
+from src.settings import Settings
+
+LONGEST_MESSAGE = 4_000
+LONGEST_REASON = 500
+_TRIES = 3
+
+
+class Action(StrEnum):
+    """What the AI may say instead of an answer."""
+
+    ESCALATE = "escalate"
+    IGNORE = "ignore"
+
+
+class Result(StrEnum):
+    """What became of an answer."""
+
+    ENQUEUED = "enqueued"
+    REPEATED = "repeated"
+    ESCALATED = "escalated"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the AI says: ``message`` or ``action``, not both. ``request_id`` only if it is known beyond doubt."""
+
+    conversation_external_id: str
+    request_id: str | None = None
+    message: str | None = None
+    action: Action | None = None
+    reason: str | None = None
+    webhook_id: str | None = None
+    """The sender's own id of this delivery: the same id means the same delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it. ``job`` is the reply in the outbox, None for an action."""
+
+    result: Result
+    conversation_external_id: str
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What every step needs."""
+
+    wakeup: Wakeup
+    settings: Settings
+    now: datetime
+
+
+def take_answer(
+    db: Database,
+    wakeup: Wakeup,
+    answer: Answer,
+    *,
+    settings: Settings,
+    now: datetime,
+    is_conversation_id: Callable[[str], bool],
+) -> Outcome:
+    """Settle an answer and wake the SEND worker. Repeatable: the first answer to a request stands.
+
+    Raises ``Malformed`` (nothing happened), ``Conflict`` (not wanted any more; nothing was enqueued) and
+    ``TransientError`` (the database; nothing happened, or it did and repeating it is safe).
+    """
+    answer = _checked(answer)
+    if answer.request_id is None and not is_conversation_id(answer.conversation_external_id):
+        raise Malformed("conversation_id", "is not a conversation id")
+    around = _Setting(wakeup, settings, now)
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                settled = _settle(conn, around, answer)
+        except StaleJob:
+            continue  # another process settled the same request in this instant: look again
+        if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
+            raise settled
+        return settled
+    raise TransientError("the request is being settled by others again and again")
+
+
+def clean_text(field: str, text: str, longest: int) -> str:
+    """The text as it is stored: one kind of line end, nothing around it. Malformed if it cannot be typed."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if len(text) > longest:
+        raise Malformed(field, f"is longer than {longest} characters")
+    for char in text:
+        if unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t":
+            raise Malformed(field, "has a character that cannot be typed")
+    return text
+
+
+def clean_message(text: str) -> str:
+    """A reply as it will be typed. Malformed if it is empty, invisible, too long or cannot be typed."""
+    text = clean_text("message", text, LONGEST_MESSAGE)
+    if all(unicodedata.category(char) in {"Cc", "Cf", "Zs", "Zl", "Zp"} for char in text):
+        raise Malformed("message", "is empty")
+    return text
+
+
+def _checked(answer: Answer) -> Answer:
+    reason = clean_text("reason", answer.reason or "", LONGEST_REASON) or None
+    if answer.action is not None:
+        if (answer.message or "").strip():
+            raise Malformed("action", "comes with a message; send one of them")
+        return replace(answer, message=None, reason=reason)
+    if answer.message is None:
+        raise Malformed("message", "is missing")
+    return replace(answer, message=clean_message(answer.message), reason=reason)
+
+
+def _settle(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Conflict:
+    account = around.settings.account
+    external_id = answer.conversation_external_id
+    if answer.request_id is not None:
+        request = inbox_queue.get(conn, answer.request_id)
+        if request is None or request.account != account:
+            return Conflict("unknown_request", "this request is not known here any more")
+        conversation = conversations.get(conn, request.conversation_id)
+        if conversation.external_id != external_id:
+            raise Malformed("conversation_id", "is not the conversation of this request")
+    else:
+        known = conversations.by_external_id(conn, account, external_id)
+        request = _request_of(conn, known) if known else None
+        if request is None:
+            return _unasked(conn, around, answer)
+        assert known is not None  # noqa: S101 - else there were no request
+        conversation = known
+        if request.status is InboxStatus.PENDING and request.attempts == 0:
+            # The AI has not even been given the newest message, so this answers something older.
+            return Conflict("not_asked_yet", "the guest's newest message has not been given to the AI yet")
+    if request.status in OPEN_INBOX:
+        return _close(conn, around, answer, request, conversation)
+    return _again(conn, answer, request)
+
+
+def _request_of(conn: Connection, conversation: StoredConversation) -> Request | None:
+    return inbox_queue.open_request(conn, conversation.id) or inbox_queue.latest_request(
+        conn, conversation.id
+    )
+
+
+def _close(
+    conn: Connection, around: _Setting, answer: Answer, request: Request, conversation: StoredConversation
+) -> Outcome | Conflict:
+    """The answer to an open request."""
+    now, sources, external_id = around.now, [request.status], conversation.external_id
+    about = {"conversation_id": external_id, "request_id": request.id}
+    if now > request.reply_by:
+        inbox_queue.expired(conn, request.id, sources, "no_answer_in_time", now)
+        _say(conn, "WARNING", "the AI's answer came too late to be of use", **about)
+        return Conflict("no_answer_in_time", "the answer comes too late to be of use")
+    if answer.action is Action.ESCALATE:
+        inbox_queue.escalated(conn, request.id, sources, answer.reason or "escalated_by_ai", now)
+        _say(conn, "WARNING", "the AI asks a person to answer", **about)
+        return Outcome(Result.ESCALATED, external_id)
+    if answer.action is Action.IGNORE:
+        inbox_queue.ignored(conn, request.id, sources, answer.reason or "no_answer_needed", now)
+        _say(conn, "INFO", "the AI says that no answer is needed", **about)
+        return Outcome(Result.IGNORED, external_id)
+    mode = _mode(conn, around, conversation)
+    if mode is ReplyMode.OFF:
+        return Conflict("mode_off", "the mode of this conversation is off: nothing is answered")
+    inbox_queue.answered(conn, request.id, sources, None, now)
+    job, _ = _enqueue(conn, around, answer, conversation, mode, f"request:{request.id}")
+    return Outcome(Result.ENQUEUED, external_id, job)
+
+
+def _again(conn: Connection, answer: Answer, request: Request) -> Outcome | Conflict:
+    """An answer to a request that is settled already: the same as before, or not wanted any more."""
+    status, external_id = request.status, answer.conversation_external_id
+    if status is InboxStatus.ANSWERED and answer.message is not None:
+        job = outbox_queue.by_key(conn, request.account, f"request:{request.id}")
+        same = job is not None and job.text == answer.message
+        # Without a token, another text may be meant for another message; with it, it is a second thought.
+        if job is not None and (same or answer.request_id is not None):
+            if not same:
+                about = {"conversation_id": external_id, "request_id": request.id, "job_id": job.id}
+                _say(
+                    conn, "WARNING", "the AI answered again and differently; its first answer stands", **about
+                )
+            return Outcome(Result.REPEATED, external_id, job)
+    if status is InboxStatus.ESCALATED and answer.action is Action.ESCALATE:
+        return Outcome(Result.ESCALATED, external_id)
+    if status is InboxStatus.IGNORED and answer.action is Action.IGNORE:
+        return Outcome(Result.IGNORED, external_id)
+    told = (
+        request.reason if status in {InboxStatus.CANCELLED, InboxStatus.EXPIRED, InboxStatus.FAILED} else None
+    )
+    return Conflict(told or str(status), f"an answer is not wanted any more: the request is {status}")
+
+
+def _unasked(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Conflict:
+    """A message for a conversation in which the AI was never asked; SEND checks the thread before it types."""
+    external_id = answer.conversation_external_id
+    if answer.message is None:
+        return Conflict("no_request", "nothing was asked in this conversation")
+    if answer.webhook_id is not None:
+        key = f"webhook:{answer.webhook_id}"
+    else:
+        key = f"text:{hashlib.sha256(f'{external_id} {answer.message}'.encode()).hexdigest()}"
+    conversation = conversations.ensure_named(conn, around.settings.account, external_id, around.now)
+    mode = _mode(conn, around, conversation)
+    if mode is ReplyMode.OFF:
+        return Conflict("mode_off", "the mode of this conversation is off: nothing is answered")
+    job, created = _enqueue(conn, around, answer, conversation, mode, key)
+    if job.conversation_id != conversation.id:
+        return Conflict("webhook_id_used", "this webhook-id was used for another conversation")
+    return Outcome(Result.ENQUEUED if created else Result.REPEATED, external_id, job)
+
+
+def _mode(conn: Connection, around: _Setting, conversation: StoredConversation) -> ReplyMode:
+    default = ReplyMode(around.settings.reply_mode)
+    return accounts.mode_for(conn, conversation.account, conversation.id, conversation.listing_id, default)
+
+
+def _enqueue(
+    conn: Connection,
+    around: _Setting,
+    answer: Answer,
+    conversation: StoredConversation,
+    mode: ReplyMode,
+    key: str,
+) -> tuple[Job, bool]:
+    draft = mode is ReplyMode.DRAFT
+    text = answer.message or ""
+    job, created = outbox_queue.enqueue(
+        conn,
+        conversation.account,
+        conversation.id,
+        text,
+        request_id=key.removeprefix("request:") if key.startswith("request:") else None,
+        idempotency_key=key,
+        status=OutboxStatus.DRAFT if draft else OutboxStatus.PENDING,
+        reason="approval_required" if draft else None,
+        now=around.now,
+    )
+    if created:
+        around.wakeup.notify_in(conn, "outbox")
+        about = {"conversation_id": conversation.external_id, "job_id": job.id, "request_id": job.request_id}
+        waits = "waits for approval" if draft else "is on its way"
+        _say(conn, "INFO", f"an answer of {len(text)} characters {waits}", **about)
+    return job, created
+
+
+def _say(conn: Connection, level: str, line: str, **about: str | None) -> None:
+    """A log line that is written only if the transaction is committed."""
+    after_commit(conn, lambda: logger.bind(**about).log(level, line))

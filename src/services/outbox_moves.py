@@ -1,0 +1,110 @@
+"""What a person may do with a reply: the moves of the operator's side.
+
+A move that the job's state does not allow raises ``Conflict`` with that state; an unknown id ``NotFound``.
+Each is one transaction; a reply that is now on its way wakes the SEND worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from loguru import logger
+
+from src.db import outbox_queue
+from src.db.engine import Connection, Database
+from src.db.wakeup import Wakeup
+from src.errors import StaleJob
+from src.model.rows import Job
+from src.model.statuses import UNSENT_OUTBOX, CancelReason, OutboxStatus
+from src.services.callback import LONGEST_REASON, clean_message, clean_text
+from src.services.refusals import Conflict, NotFound
+
+
+def approve(db: Database, wakeup: Wakeup, job_id: str, message: str | None, *, now: datetime) -> Job:
+    """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed."""
+    text = None if message is None else clean_message(message)
+    return _move(db, wakeup, job_id, "approved", lambda conn: outbox_queue.approve(conn, job_id, text, now))
+
+
+def reject(db: Database, job_id: str, reason: str | None, *, now: datetime) -> Job:
+    """Draft → cancelled, with the person's reason (default: rejected)."""
+    why = clean_text("reason", reason or "", LONGEST_REASON) or str(CancelReason.REJECTED)
+    drafts = [OutboxStatus.DRAFT]
+    return _move(
+        db, None, job_id, "rejected", lambda conn: outbox_queue.cancelled(conn, job_id, drafts, why, now)
+    )
+
+
+def cancel(db: Database, job_id: str, *, now: datetime) -> Job:
+    """Draft or pending → cancelled. What a worker has in hand is not taken from it."""
+    why = str(CancelReason.CANCELLED_BY_PERSON)
+    return _move(
+        db,
+        None,
+        job_id,
+        "cancelled",
+        lambda conn: outbox_queue.cancelled(conn, job_id, UNSENT_OUTBOX, why, now),
+    )
+
+
+def retry(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> Job:
+    """Failed → pending. (An unconfirmed job is never pressed again: look, then confirm_sent or send_again.)"""
+    return _move(db, wakeup, job_id, "retried", lambda conn: outbox_queue.retry(conn, job_id, now))
+
+
+def confirm_sent(db: Database, job_id: str, *, now: datetime) -> Job:
+    """Unconfirmed → sent: a person has seen the message in its thread."""
+    sources = [OutboxStatus.UNCONFIRMED]
+    return _move(
+        db,
+        None,
+        job_id,
+        "confirmed as sent",
+        lambda conn: outbox_queue.sent(conn, job_id, sources, None, None, now),
+    )
+
+
+def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> Job:
+    """A new job with the same text in place of one that is unconfirmed or cancelled; returns the new one.
+
+    A person has looked and the message is not there. The old job stays as it is: its Send is never pressed
+    again. Repeatable: the same new job every time; to go on from there, send that one again.
+    """
+
+    def move(conn: Connection) -> Job:
+        old = outbox_queue.get(conn, job_id)
+        if old is None or old.status not in {OutboxStatus.UNCONFIRMED, OutboxStatus.CANCELLED}:
+            raise StaleJob
+        new, _ = outbox_queue.enqueue(
+            conn,
+            old.account,
+            old.conversation_id,
+            old.text,
+            request_id=old.request_id,
+            idempotency_key=f"again:{old.id}",
+            replaces_id=old.id,
+            now=now,
+        )
+        return new
+
+    return _move(db, wakeup, job_id, "sent again", move)
+
+
+def _move(
+    db: Database, wakeup: Wakeup | None, job_id: str, done: str, move: Callable[[Connection], Job]
+) -> Job:
+    try:
+        with db.write() as conn:
+            job = move(conn)
+            if wakeup is not None:
+                wakeup.notify_in(conn, "outbox")
+    except StaleJob:
+        with db.read() as conn:
+            found = outbox_queue.get(conn, job_id)
+        if found is None:
+            raise NotFound("there is no reply with this id") from None
+        message = f"a reply that is {found.status} cannot be {done}"
+        raise Conflict(f"is_{found.status}", message, state=str(found.status)) from None
+    logger.bind(job_id=job.id, status=str(job.status)).info("a person moved a reply: {}", done)
+    return job

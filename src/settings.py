@@ -1,0 +1,263 @@
+"""Every variable of the configuration, typed, with its unit and default. Made once at start, then passed on.
+
+    load_settings() ──▶ Settings          (settings.of(ChannelSettings): a channel's own)
+                   └──▶ SettingsError     (all problems at once, a line each)
+
+A channel brings its own variables: ``src/channels/<name>/settings.py`` with a subclass of ``Variables``
+called ``SETTINGS``; it is found by its place, nothing here names a site.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from src.errors import SettingsError
+from src.variables import AnyVariables, Variable, Variables, given_values, make, names, table, variable
+
+__all__ = ["Settings", "Variable", "Variables", "load_settings", "variable", "variables"]
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACEHOLDER_AI_WEBHOOK_URL = "https://your-ai.example/webhook"
+
+_EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
+_POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")  # the last two mean the first, as with psql
+_DAY_SEC = 86_400
+_LEAST_SECRET_BYTES = 24  # Standard Webhooks
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address (with or without brackets) means this machine and nothing else."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def http_url(text: str) -> str:
+    """The text if it is a complete http or https address. Raises ValueError without quoting it."""
+    try:
+        parts = urlsplit(text)
+        complete = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        complete = False
+    if not complete or any(char.isspace() or char == "\\" for char in text):
+        raise ValueError("is not a web address; write it whole, like https://host/path")
+    return text
+
+
+def _secret_url(secret: SecretStr) -> SecretStr:
+    return SecretStr(http_url(secret.get_secret_value()))
+
+
+def _header_value(secret: SecretStr) -> SecretStr:
+    if not all("!" <= char <= "~" for char in secret.get_secret_value()):
+        raise ValueError("holds a space or a character outside ASCII; use letters, digits and signs only")
+    return secret
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    kind, _, body = secret.get_secret_value().partition("_")
+    try:
+        key = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        key = b""
+    if kind != "whsec" or len(key) < _LEAST_SECRET_BYTES:
+        raise ValueError("is not a signing secret; write whsec_ and the base64 of at least 24 random bytes")
+    return secret
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    scheme, _, rest = secret.get_secret_value().partition("://")
+    if scheme.startswith("postgresql+") and scheme != "postgresql+psycopg":
+        raise ValueError("names another driver; write postgresql+psycopg://user:password@host/name")
+    if scheme == "sqlite":
+        if not rest.startswith("/") or rest[1:].partition("?")[0] in {"", ":memory:"}:
+            raise ValueError("must be a file that all processes share; write sqlite:///./data/inbox.db")
+        return secret
+    try:
+        complete = scheme in _POSTGRES and len(urlsplit(f"x://{rest}").path) > 1
+    except ValueError:
+        complete = False
+    if not complete:
+        raise ValueError("is no database; write sqlite:///./data/inbox.db or postgresql+psycopg://host/name")
+    return secret
+
+
+def _host(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if set(text) & set("/:@?# "):
+            raise ValueError("is not a host; write only an address like 127.0.0.1") from None
+    return text
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+# The upper limits are far from any use; they keep times that are added to them within the calendar.
+Seconds = Annotated[float, Field(allow_inf_nan=False, le=_DAY_SEC)]
+Minutes = Annotated[float, Field(allow_inf_nan=False, le=60 * 24 * 366)]
+Hours = Annotated[float, Field(allow_inf_nan=False, le=24 * 366)]
+
+
+class Settings(Variables):
+    """The configuration of the core. When made by ``load_settings``, paths (the database's too) are absolute."""
+
+    ai_webhook_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
+        None, "where new guest messages are POSTed; syncsend does not start without it", "an address"
+    )
+    playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
+    scrape_interval_sec: Seconds = variable(45.0, "time between SYNC cycles", "seconds", gt=0)
+    send_worker_interval_sec: Seconds = variable(
+        15.0, "longest wait between looks at the outbox", "seconds", gt=0
+    )
+    grouping_delay_sec: Seconds = variable(
+        15.0, "a burst of messages goes to the AI after this long without a new one", "seconds", ge=0
+    )
+    grouping_max_sec: Seconds = variable(60.0, "and at the latest after this long", "seconds", ge=0)
+    max_message_age_hours: Hours = variable(
+        24.0, "older unanswered messages are history, not work", "hours", gt=0
+    )
+    reply_mode: Annotated[Literal["auto", "draft", "off"], BeforeValidator(_lower)] = variable(
+        "auto", "auto sends; draft waits for a person's approval; off only reads", "auto, draft or off"
+    )
+    human_pause_min: Minutes = variable(
+        15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
+    )
+    api_host: Annotated[str, AfterValidator(_host)] = variable(
+        "127.0.0.1", "where the API listens", "an address"
+    )
+    api_port: int = variable(8000, "and on which port", "a port, 1 to 65535", ge=1, le=65_535)
+    callback_base_url: str = variable(
+        "",
+        "how the AI reaches the API",
+        "an address",
+        shown="http://localhost:<API_PORT>",
+        validate_default=True,
+    )
+    api_key: Annotated[SecretStr, AfterValidator(_header_value)] | None = variable(
+        None, "required as X-API-KEY (or Bearer) where a callback does not carry its own token", "a secret"
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = variable(
+        None, "signs requests to the AI and lets signed callbacks in (Standard Webhooks)", "whsec_…"
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = variable(
+        SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
+    )
+    log_dir: Path = variable(
+        Path("./logs"), "app.log has everything, api.log and worker.log their part", "a folder"
+    )
+    browser_executable_path: Path | None = variable(
+        None, "the browser to use", "a file", shown="found: Playwright's own, else a Chrome or Chromium"
+    )
+
+    account: str = "default"
+    channels: tuple[Variables, ...] = ()
+
+    @field_validator("callback_base_url")
+    @classmethod
+    def _callback_base_url(cls, value: str, info: ValidationInfo) -> str:
+        url = http_url(value or f"http://localhost:{info.data.get('api_port', 8000)}")
+        if urlsplit(url).query or urlsplit(url).fragment:
+            raise ValueError("must end before any ? or #; write it like https://host or https://host/path")
+        return url.rstrip("/")
+
+    def of(self, model: type[AnyVariables]) -> AnyVariables:
+        """A channel's own settings; its defaults if none were loaded."""
+        return next((one for one in self.channels if isinstance(one, model)), None) or model()
+
+    @property
+    def ai_webhook_problem(self) -> str | None:
+        """Why there is no AI to talk to, as a line for a person; None if there is one."""
+        if self.ai_webhook_url is None:
+            return "AI_WEBHOOK_URL: is not set; write the address of your AI's webhook into .env"
+        host = urlsplit(self.ai_webhook_url.get_secret_value()).hostname or ""
+        if any(host == domain or host.endswith(f".{domain}") for domain in _EXAMPLE_DOMAINS):
+            return "AI_WEBHOOK_URL: is still the example; write the address of your AI's webhook into .env"
+        return None
+
+    def secret_values(self) -> list[str]:
+        """What must never be printed, for ``logs.hide``."""
+        database = urlsplit(self.database_url.get_secret_value()).password or ""
+        found = [database, unquote(database)]
+        found += [secret.get_secret_value() for secret in (self.api_key, self.webhook_secret) if secret]
+        if self.ai_webhook_url:
+            url = urlsplit(self.ai_webhook_url.get_secret_value())
+            found += [url.password or "", url.query, self.ai_webhook_url.get_secret_value()]
+        return [value for value in found if value]
+
+
+def channel_models() -> tuple[type[Variables], ...]:
+    """The settings of every channel: ``SETTINGS`` of each ``src/channels/<name>/settings.py``, by name."""
+    places = sorted((Path(__file__).parent / "channels").glob("*/settings.py"))
+    return tuple(importlib.import_module(f"src.channels.{p.parent.name}.settings").SETTINGS for p in places)
+
+
+def variables(models: Sequence[type[Variables]] | None = None) -> list[Variable]:
+    """Every variable of the core and of the given (by default all) channels."""
+    return table([Settings, *(channel_models() if models is None else models)])
+
+
+def load_settings(
+    root: Path = ROOT,
+    environ: Mapping[str, str] | None = None,
+    *,
+    models: Sequence[type[Variables]] | None = None,
+    need_ai: bool = False,
+) -> Settings:
+    """Read ``<root>/.env``, then the environment (which wins), and check everything.
+
+    ``models`` are the channels' settings (by default those of all channels); with ``need_ai`` a missing
+    AI_WEBHOOK_URL is a problem too. Raises ``SettingsError`` with all problems, without any secret's value.
+    Repeatable; changes nothing.
+    """
+    models = channel_models() if models is None else models
+    known = set(names(Settings)).union(*(names(model) for model in models))
+    problems: list[str] = []
+    given = given_values(root, os.environ if environ is None else environ, known, problems)
+    channels = tuple(make(model, given, root, problems) for model in models)
+    settings = make(Settings, given, root, problems).model_copy(update={"channels": channels})
+    # A contradiction with a value that is wrong anyway would only confuse: it stands on the default.
+    bad = {problem.partition(":")[0] for problem in problems} & known
+    problems += [line for line in _contradictions(settings, need_ai) if not any(name in line for name in bad)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _contradictions(settings: Settings, need_ai: bool) -> Iterator[str]:
+    if settings.grouping_max_sec < settings.grouping_delay_sec:
+        yield (
+            f"GROUPING_MAX_SEC: {settings.grouping_max_sec:g} is less than GROUPING_DELAY_SEC "
+            f"({settings.grouping_delay_sec:g}); make it at least as long"
+        )
+    if not is_loopback(settings.api_host) and settings.api_key is None:
+        yield (
+            "API_KEY: is not set although API_HOST lets other machines in; "
+            "write a long random one, or API_HOST=127.0.0.1"
+        )
+    browser = settings.browser_executable_path
+    if browser and not (browser.is_file() and os.access(browser, os.X_OK)):
+        yield "BROWSER_EXECUTABLE_PATH: is not a program; write the browser's full path, or leave it empty"
+    for name, folder in (
+        ("PLAYWRIGHT_SESSION_DIR", settings.playwright_session_dir),
+        ("LOG_DIR", settings.log_dir),
+    ):
+        if folder.exists() and not folder.is_dir():
+            yield f"{name}: is a file, not a folder; write the path of a folder"
+    if need_ai and (problem := settings.ai_webhook_problem):
+        yield problem

@@ -1,0 +1,295 @@
+"""How a process of workers lives and ends: start, signals, halts, the exit code.
+
+    STOPPED (0) on SIGINT or SIGTERM, after the action in hand · the halt's own code (10, 11) · 2 · 70 by the watchdog
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from loguru import logger
+
+from src.channels import registry
+from src.channels.base import Channel
+from src.db import accounts
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.errors import ExitCode, Halt, NightporterError, SettingsError
+from src.model.rows import AccountState
+from src.model.tables import ReplyMode, utc_now
+from src.services.ai_webhook import AiWebhook
+from src.services.intake import Rules
+from src.services.send import Send
+from src.services.sync import Sync
+from src.settings import Settings
+from src.workers.ai_worker import AiWorker
+from src.workers.beats import Beats
+from src.workers.housekeeping import start_housekeeping
+from src.workers.locks import FileLock
+from src.workers.send_worker import SendWorker
+from src.workers.sync_worker import SyncWorker
+from src.workers.turns import Turns
+from src.workers.watchdog import Watchdog
+
+FINISH_SEC = 50.0
+"""After a stop signal the action in hand may take so long (pm2.json allows 60 s)."""
+AI_GRACE_SEC = 3.0
+"""A slow AI is not waited for at the end: the request is posted again, under the same id, after the next start."""
+OTHER_COPY_SEC = 10.0
+"""A copy that is just ending may take so long to let go of its lock."""
+
+Beside = Callable[[asyncio.Event], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Crew:
+    """What runs in this process."""
+
+    sync: bool = False
+    send: bool = False
+    beside: Sequence[Beside] = field(default_factory=tuple)
+    """Further long-running things (the API); each ends when the event it is given is set."""
+
+
+def evidence_dir(settings: Settings) -> Path:
+    """Where screenshots are kept of what was not understood."""
+    return settings.log_dir / "evidence"
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The settings that decide about messages."""
+    return Rules(
+        max_age=timedelta(hours=settings.max_message_age_hours),
+        grouping_delay=timedelta(seconds=settings.grouping_delay_sec),
+        grouping_max=timedelta(seconds=settings.grouping_max_sec),
+        human_pause=timedelta(minutes=settings.human_pause_min),
+        default_mode=ReplyMode(settings.reply_mode),
+    )
+
+
+def make_channel(settings: Settings) -> Channel:
+    """The account's channel on its saved login; opens nothing yet."""
+    folder = registry.find()
+    return folder.build(
+        settings.of(folder.SETTINGS),
+        session_dir=settings.playwright_session_dir,
+        executable=str(settings.browser_executable_path) if settings.browser_executable_path else None,
+        evidence_dir=evidence_dir(settings),
+    )
+
+
+def make_turns(settings: Settings, db: Database, mark: Callable[[str], None] = lambda _: None) -> Turns:
+    """The account's turns. The database's folder is locked too: one account, one browser, whatever its profile."""
+    folders = [settings.playwright_session_dir]
+    if db.path is not None:
+        folders.append(db.path.with_name(f"{db.path.name}.{settings.account}.lock"))
+    return Turns(lambda: make_channel(settings), lock_folders=folders, mark=mark)
+
+
+def halted(db: Database, account: str) -> AccountState | None:
+    """The account's state if it is halted, else None. Makes the account's row if need be."""
+    with db.write() as conn:
+        state = accounts.ensure(conn, account, utc_now())
+    return state if state.halted else None
+
+
+async def run(settings: Settings, db: Database, crew: Crew) -> ExitCode:
+    """Run the crew until a signal or a halt. Raises SettingsError if another copy is at work already."""
+    stop = asyncio.Event()
+    _listen_to_signals(stop)
+    locks = [FileLock(settings.playwright_session_dir / f"{name}.lock") for name in _names(crew)]
+    watchdog = Watchdog()
+    turns = make_turns(settings, db, watchdog.mark)
+    beats = Beats(db, settings.account, utc_now)
+    scheduler = None
+    try:
+        await _be_the_only_one(locks)
+        watchdog.start()
+        scheduler = start_housekeeping(evidence_dir(settings)) if crew.sync else None
+        tasks = _start(settings, db, crew, turns, beats, stop)
+        return await _until_the_end(settings, db, tasks, stop)
+    finally:
+        if scheduler is not None:
+            scheduler.shutdown(wait=False)
+        watchdog.mark("")
+        await _close(turns)
+        watchdog.stop()
+        for name in _names(crew):
+            beats.stopped(name)
+        for lock in locks:
+            lock.release()
+
+
+def _names(crew: Crew) -> list[str]:
+    return [name for name, wanted in (("sync", crew.sync), ("send", crew.send)) if wanted]
+
+
+def _listen_to_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def asked(name: str) -> None:
+        if not stop.is_set():
+            logger.info("Stopping ({}): finishing what is in hand", name)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked, number.name)
+
+
+async def _be_the_only_one(locks: list[FileLock]) -> None:
+    for lock in locks:
+        if not await lock.acquire(timeout=OTHER_COPY_SEC):
+            raise SettingsError(
+                [
+                    f"PLAYWRIGHT_SESSION_DIR: another {lock.path.stem.upper()} worker is at work on "
+                    f"{lock.path.parent}; stop it first"
+                ]
+            )
+
+
+def _start(
+    settings: Settings, db: Database, crew: Crew, turns: Turns, beats: Beats, stop: asyncio.Event
+) -> list[asyncio.Task[None]]:
+    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    rules = rules_of(settings)
+    running: list[Awaitable[None]] = [beside(stop) for beside in crew.beside]
+    if crew.sync:
+        beats.started("sync")
+        beats.started("ai")
+        inbox = Wakeup(db, ["inbox"])
+        sync = Sync(db, account=settings.account, rules=rules, wakeup=inbox, clock=utc_now)
+        running.append(SyncWorker(sync, turns, beats, interval=settings.scrape_interval_sec).run(stop))
+        running.append(_ask_ai(settings, db, inbox, owner, beats, stop))
+    if crew.send:
+        beats.started("send")
+        outbox = Wakeup(db, ["outbox"])
+        send = Send(db, account=settings.account, owner=owner, rules=rules, clock=utc_now)
+        worker = SendWorker(
+            send,
+            turns,
+            beats,
+            db=db,
+            account=settings.account,
+            wakeup=outbox,
+            interval=settings.send_worker_interval_sec,
+            clock=utc_now,
+        )
+        running.append(worker.run(stop))
+    tasks = [asyncio.ensure_future(one) for one in running]
+    if crew.sync or crew.send:
+        tasks.append(asyncio.ensure_future(_until_stop(turns.yield_when_idle(), stop)))
+    return tasks
+
+
+async def _ask_ai(
+    settings: Settings, db: Database, wakeup: Wakeup, owner: str, beats: Beats, stop: asyncio.Event
+) -> None:
+    if settings.reply_mode == "off":
+        return
+    webhook = AiWebhook(
+        db, wakeup, settings, owner=owner, is_conversation_id=registry.find().is_conversation_id
+    )
+    try:
+        work = AiWorker(webhook, beats, wakeup=wakeup, clock=utc_now).run(stop)
+        await _until_stop(work, stop, grace=AI_GRACE_SEC)
+    finally:
+        await webhook.close()
+
+
+async def _until_stop(work: Awaitable[None], stop: asyncio.Event, grace: float = 0.0) -> None:
+    """Run until the work ends or ``grace`` seconds after the stop; what is cancelled then gives back what it has."""
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait({task}, timeout=grace)
+    finally:
+        stopped.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _until_the_end(
+    settings: Settings, db: Database, tasks: list[asyncio.Task[None]], stop: asyncio.Event
+) -> ExitCode:
+    stopping = asyncio.ensure_future(stop.wait())
+    pending: set[asyncio.Future[object]] = {*tasks}
+    try:
+        while pending and not stop.is_set():
+            done, _ = await asyncio.wait({*pending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                pending.discard(task)
+                task.result()
+        if pending:
+            done, late = await asyncio.wait(pending, timeout=FINISH_SEC)
+            for task in late:
+                logger.warning("Something did not end in time and is given up")
+                task.cancel()
+            for task in done:
+                task.result()
+    except Halt as halt:
+        stop.set()
+        _write_halt(settings, db, halt)
+        await _give_up([t for t in tasks if not t.done()])
+        return halt.exit_code
+    except BaseException:
+        stop.set()
+        await _give_up([t for t in tasks if not t.done()])
+        raise
+    finally:
+        stopping.cancel()
+    return ExitCode.STOPPED
+
+
+async def _give_up(tasks: list[asyncio.Task[None]]) -> None:
+    """The rest is told to stop already; what cannot is cancelled (its rows are found and settled later)."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=5.0)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _write_halt(settings: Settings, db: Database, halt: Halt) -> None:
+    try:
+        with db.write() as conn:
+            accounts.halt(
+                conn,
+                settings.account,
+                halt.kind,
+                halt.detail,
+                int(halt.exit_code),
+                halt.evidence,
+                utc_now(),
+            )
+    except NightporterError as error:
+        logger.error("The halt could not be written down: {}", error)
+    logger.critical("HALTED ({}): {}. {}", halt.kind, halt.detail, what_to_do(int(halt.exit_code)))
+    if halt.evidence:
+        logger.info("What the page showed: {}", halt.evidence)
+
+
+def what_to_do(exit_code: int) -> str:
+    """The next step for a person, after a halt with this code."""
+    if exit_code == ExitCode.HALTED_PAGE_CHANGED:
+        return "See docs/runbook.md, 'The page changed'; then run: python3 scripts/reconnect_airbnb.py --check"
+    return "A person is needed; run: python3 scripts/reconnect_airbnb.py"
+
+
+async def _close(turns: Turns) -> None:
+    try:
+        async with asyncio.timeout(30):
+            await turns.close()
+    except TimeoutError:
+        logger.warning("The browser did not close in time; its driver ends with this process")

@@ -1,0 +1,91 @@
+"""The clock around SEND: woken by a new job, else it looks every SEND_WORKER_INTERVAL_SEC."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from loguru import logger
+
+from src.db import outbox_views
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.errors import TransientError
+from src.services.send import Send
+from src.workers.beats import Beats
+from src.workers.turns import Turns
+
+LONGEST_BACK_OFF_SEC = 300.0
+
+
+class SendWorker:
+    """Runs SEND until stopped; finishes the reply in hand first. Raises Halt."""
+
+    def __init__(
+        self,
+        send: Send,
+        turns: Turns,
+        beats: Beats,
+        *,
+        db: Database,
+        account: str,
+        wakeup: Wakeup,
+        interval: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._send = send
+        self._turns = turns
+        self._beats = beats
+        self._db = db
+        self._account = account
+        self._wakeup = wakeup
+        self._interval = interval
+        self._clock = clock
+        self._failures = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look, send what is due, wait to be woken."""
+        while not stop.is_set():
+            await self.run_once(stop)
+            await self._wait(stop)
+
+    async def run_once(self, stop: asyncio.Event) -> None:
+        """One look; takes the turn (and a browser) only if there is something to do."""
+        began = time.monotonic()
+        handled = 0
+        try:
+            if await asyncio.to_thread(self._send.has_work):
+                async with self._turns.turn("SEND") as channel:
+                    handled = await self._send.run_once(channel, lambda: not stop.is_set())
+        except TransientError as error:
+            self._failures += 1
+            logger.warning("SEND could not work ({} in a row): {}", self._failures, error)
+            await self._beats.cycle("send", outcome=str(error), seconds=time.monotonic() - began, ok=False)
+            return
+        self._failures = 0
+        outcome = f"{handled} handled" if handled else "idle"
+        await self._beats.cycle("send", outcome=outcome, seconds=time.monotonic() - began, ok=True)
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        if self._failures:
+            pause = min(2.0 ** (self._failures - 1), LONGEST_BACK_OFF_SEC)
+        else:
+            pause = await asyncio.to_thread(self._until_due)
+        waken = asyncio.create_task(self._wakeup.wait(pause))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({waken, stopped}, timeout=pause + 1, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waken.cancel()
+            stopped.cancel()
+        if self._failures:  # a wake-up must not turn a back-off into a storm
+            await asyncio.sleep(min(pause, 1.0))
+
+    def _until_due(self) -> float:
+        with self._db.read() as conn:
+            due = outbox_views.next_due_at(conn, self._account)
+        if due is None:
+            return self._interval
+        return min(self._interval, max(0.05, (due - self._clock()).total_seconds()))

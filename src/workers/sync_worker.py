@@ -1,0 +1,114 @@
+"""The clock around SYNC: a cycle at once when the page shows news, else every SCRAPE_INTERVAL_SEC."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from loguru import logger
+
+from src.channels.base import Channel
+from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError
+from src.services.sync import Sync
+from src.workers.beats import Beats
+from src.workers.turns import Turns
+
+LONGEST_BACK_OFF_SEC = 900.0
+KEEP_LOGIN_EVERY_SEC = 600.0
+NOT_UNDERSTOOD_AT_MOST = 5
+"""So many cycles in a row whose answers are not understood mean that the page has changed."""
+
+
+class SyncWorker:
+    """Runs SYNC until stopped. Raises Halt; every other trouble is waited out."""
+
+    def __init__(self, sync: Sync, turns: Turns, beats: Beats, *, interval: float) -> None:
+        self._sync = sync
+        self._turns = turns
+        self._beats = beats
+        self._interval = interval
+        self._failures = 0
+        self._not_understood = 0
+        self._login_kept_at = -KEEP_LOGIN_EVERY_SEC
+        self.first_done = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Cycle after cycle, each begun at the latest an interval after the last one began."""
+        while not stop.is_set():
+            began = time.monotonic()
+            await self.run_once(stop)
+            self.first_done.set()
+            if self._failures:
+                pause = min(self._interval * 2 ** (self._failures - 1), max(LONGEST_BACK_OFF_SEC, self._interval))
+                await _sleep(stop, pause)
+            else:
+                await self._wait_for_news(stop, max(0.0, self._interval - (time.monotonic() - began)))
+
+    async def run_once(self, stop: asyncio.Event) -> None:
+        """One cycle, with its outcome noted in the database."""
+        began = time.monotonic()
+        try:
+            async with self._turns.turn("SYNC") as channel:
+                report = await self._sync.run_once(
+                    channel, lambda: self._turns.let_others("SYNC"), lambda: not stop.is_set()
+                )
+                await self._keep_login(channel)
+        except NotUnderstood as error:
+            self._not_understood += 1
+            if self._not_understood >= NOT_UNDERSTOOD_AT_MOST:
+                raise PageChanged(
+                    "an answer that is understood", f"{self._not_understood} looks in a row ({error})"
+                ) from None
+            await self._failed(error, began)
+        except TransientError as error:
+            await self._failed(error, began)
+        else:
+            if self._failures:
+                logger.info("SYNC reads the inbox again")
+            self._failures = self._not_understood = 0
+            await self._beats.cycle("sync", outcome=report.words(), seconds=time.monotonic() - began, ok=True)
+            if report.changed:
+                logger.debug("SYNC: {}", report.words())
+
+    async def _keep_login(self, channel: Channel) -> None:
+        """A login that was just proven good is worth keeping; a failure to keep it is not worth a cycle."""
+        if time.monotonic() - self._login_kept_at < KEEP_LOGIN_EVERY_SEC:
+            return
+        try:
+            await channel.save_login()
+            self._login_kept_at = time.monotonic()
+        except (TransientError, OSError) as error:
+            logger.warning("The login could not be saved: {}", type(error).__name__)
+
+    async def _failed(self, error: TransientError, began: float) -> None:
+        self._failures += 1
+        level = "DEBUG" if isinstance(error, BrowserGone) and self._failures == 1 else "WARNING"
+        logger.log(level, "SYNC could not read the inbox ({} in a row): {}", self._failures, error)
+        await self._beats.cycle("sync", outcome=str(error), seconds=time.monotonic() - began, ok=False)
+
+    async def _wait_for_news(self, stop: asyncio.Event, timeout: float) -> None:
+        channel = self._turns.channel
+        if channel is None:
+            await _sleep(stop, timeout)
+            return
+        news = asyncio.create_task(channel.wait_for_news(timeout))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({news, stopped}, timeout=timeout + 1, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            if not news.done():
+                news.cancel()
+        if news.done() and not news.cancelled():
+            try:
+                news.result()
+            except BrowserGone:  # another process took the browser, or it crashed: wait for the interval
+                await _sleep(stop, timeout)
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,129 @@
+"""Whose turn it is at the inbox: one browser for each account, one action at a time, in one process at a time.
+
+In a process SYNC and SEND take turns under an ``asyncio.Lock``. Between processes (``sync`` and ``send`` apart, a
+look by hand, the reconnect script) the holder of ``browser.lock`` has the browser; who wants it next holds
+``next.lock`` meanwhile, and the holder, seeing that, closes its browser as soon as it is idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from loguru import logger
+
+from src.channels.base import Channel
+from src.errors import BrowserGone, Halt, SettingsError
+from src.workers.locks import FileLock
+
+LOOK_FOR_OTHERS_SEC = 0.5
+
+
+class Turns:
+    """The account's one channel, opened when first needed, lent to one worker at a time."""
+
+    def __init__(
+        self,
+        make_channel: Callable[[], Channel],
+        *,
+        lock_folders: list[Path],
+        mark: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._make = make_channel
+        self._browser_locks = [FileLock(folder / "browser.lock") for folder in lock_folders]
+        self._next = FileLock(lock_folders[0] / "next.lock")
+        self._mark = mark
+        self._turn = asyncio.Lock()
+        self._channel: Channel | None = None
+        self._waiting = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._channel is not None
+
+    @property
+    def channel(self) -> Channel | None:
+        """The open channel, for waiting on its news without a turn; None while it is closed."""
+        return self._channel
+
+    @asynccontextmanager
+    async def turn(self, who: str) -> AsyncIterator[Channel]:
+        """The open channel, for this block only. Opens the browser if needed; closes it after a halt or a crash."""
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            self._mark(f"{who}: turn")
+            channel = await self._opened()
+            yield channel
+        except (BrowserGone, Halt, SettingsError, asyncio.CancelledError):
+            await self._close()
+            raise
+        finally:
+            if self._channel is not None and self._next.is_taken():
+                await self._close()
+            self._mark("")
+            self._turn.release()
+
+    async def let_others(self, who: str) -> None:
+        """In the middle of a turn: let a waiting worker of this process go first, then go on."""
+        self._mark(f"{who}: between two steps")
+        if self._waiting:
+            self._turn.release()
+            await asyncio.sleep(0)
+            await self._turn.acquire()
+            self._mark(f"{who}: turn again")
+            if self._channel is None:
+                raise BrowserGone
+
+    async def yield_when_idle(self) -> None:
+        """Runs beside the workers: gives the browser to another process that waits for it."""
+        while True:
+            await asyncio.sleep(LOOK_FOR_OTHERS_SEC)
+            if self._channel is None or self._turn.locked() or not self._next.is_taken():
+                continue
+            async with self._turn:
+                if self._channel is not None:
+                    logger.debug("Another process asks for the browser; closing ours")
+                    await self._close()
+
+    async def close(self) -> None:
+        """Close the browser and give up the locks. Waits for the action in hand."""
+        async with self._turn:
+            await self._close()
+
+    async def _opened(self) -> Channel:
+        if self._channel is not None:
+            return self._channel
+        await self._lock_out_others()
+        channel = self._make()
+        self._mark("opening the browser")
+        try:
+            await channel.open()
+        except BaseException:
+            self._channel = channel
+            await self._close()
+            raise
+        self._channel = channel
+        return channel
+
+    async def _lock_out_others(self) -> None:
+        await self._next.acquire()
+        try:
+            for lock in self._browser_locks:
+                while not await lock.acquire(timeout=5.0):
+                    self._mark("waiting for the browser of another process")
+        finally:
+            self._next.release()
+
+    async def _close(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with suppress(BrowserGone):
+                await channel.close()
+        for lock in self._browser_locks:
+            lock.release()

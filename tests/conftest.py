@@ -1,0 +1,244 @@
+"""What every test may ask for: a database of each kind, a clock that stands still, things a channel saw."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+from sqlmodel import SQLModel
+
+from src.db import connections, migrate, places
+from src.db.engine import Database
+from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
+
+_ROOT = 0
+
+
+class Clock:
+    """A fake "now": a whole second in UTC that moves only when told to."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    __call__ = now
+
+    def advance(self, seconds: float) -> datetime:
+        """Let time pass; returns the new now."""
+        self._now += timedelta(seconds=seconds)
+        return self._now
+
+    def later(self, seconds: float) -> datetime:
+        """The time in so many seconds; the clock stays where it is."""
+        return self._now + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+# --- what a channel saw ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_message(clock: Clock) -> Callable[..., SeenMessage]:
+    """``make_message("Is it free?", role=AuthorRole.HOST, …)``: each has an id of its own and is a second younger."""
+    numbers = itertools.count(1)
+
+    def make(text: str | None = "Hello", **fields: Any) -> SeenMessage:
+        number = next(numbers)
+        given: dict[str, Any] = {
+            "external_id": f"message-{number:04}",
+            "author_id": "guest-1",
+            "author_name": "Gerda Guest",
+            "role": AuthorRole.GUEST,
+            "kind": MessageKind.TEXT,
+            "detail": "TEXT_CONTENT",
+            "sent_at": clock.later(number - 1),
+        }
+        return SeenMessage(text=text, **{**given, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_conversation(clock: Clock) -> Callable[..., SeenConversation]:
+    """``make_conversation(message, message, external_id="thread-7", …)``: a stay that is hosted, as opened."""
+    numbers = itertools.count(1)
+
+    def make(*messages: SeenMessage, **fields: Any) -> SeenConversation:
+        given: dict[str, Any] = {
+            "external_id": f"thread-{next(numbers)}",
+            "kind": "STAY",
+            "is_stay": True,
+            "is_hosting": True,
+            "viewer_id": "host-1",
+            "viewer_is_host": True,
+            "people": (
+                SeenPerson("guest-1", AuthorRole.GUEST, "Gerda Guest"),
+                SeenPerson("host-1", AuthorRole.HOST, "Henk Host"),
+            ),
+            "last_activity_at": messages[-1].sent_at if messages else clock(),
+            "listing_id": "listing-1",
+            "opened": True,
+        }
+        return SeenConversation(messages=messages, **{**given, **fields})
+
+    return make
+
+
+# --- databases -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database of the test's own, of each kind in turn; its tables are there, and empty."""
+    if request.param == "sqlite":
+        path = tmp_path / "data" / "inbox.db"
+        path.parent.mkdir(mode=0o700)
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    yield from request.getfixturevalue("postgres_server").emptied_database()
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """An open database of each kind in turn, empty."""
+    opened = Database.open(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows, to be copied: much quicker than to make them."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    places.prepare_file(path)
+    engine = connections.make_engine(places.parse(f"sqlite:///{path}"))
+    migrate.bring_up_to_date(engine, path)
+    engine.dispose()  # the last connection folds the write-ahead log into the file
+    return path
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of a PostgreSQL database without any table."""
+    yield from postgres_server.new_database()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A throw-away PostgreSQL server, or the one that TEST_POSTGRES_URL names (its user may create databases)."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        server = PostgresServer(given)
+        yield server
+        server.close()
+        return
+    programs = _postgres_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server here: install it (apt install postgresql) or set TEST_POSTGRES_URL")
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        yield from _run_postgres(programs, Path(folder))
+
+
+class PostgresServer:
+    """Lends databases: an emptied one, which is quick, or a new one without tables."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+        self._numbers = itertools.count(1)
+        self._lent: str | None = None
+
+    def emptied_database(self) -> Iterator[str]:
+        """The same one for each test, with all tables and no rows; who was connected to it before is thrown out."""
+        if self._lent is None:
+            self._lent = self._create()
+            engine = connections.make_engine(make_url(self._url_of(self._lent)))
+            migrate.bring_up_to_date(engine, None)
+            engine.dispose()
+        tables = [table.name for table in reversed(SQLModel.metadata.sorted_tables)]
+        with connections.connect_raw(self._url.set(database=self._lent)) as conn:
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            # DELETE and not TRUNCATE: with next to no rows it is many times quicker.
+            conn.execute(";".join(f"DELETE FROM {table}" for table in tables).encode())
+        yield self._url_of(self._lent)
+
+    def new_database(self) -> Iterator[str]:
+        name = self._create()
+        yield self._url_of(name)
+        self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def close(self) -> None:
+        if self._lent is not None:
+            self._run(f'DROP DATABASE "{self._lent}" WITH (FORCE)')
+
+    def _create(self) -> str:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        name = f"nightporter_test_{worker}_{os.getpid()}_{next(self._numbers)}"
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return name
+
+    def _url_of(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        with connections.connect_raw(self._url) as conn:
+            conn.execute(statement.encode())
+
+
+def _postgres_programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return Path(on_path).parent if on_path else None
+
+
+def _run_postgres(programs: Path, folder: Path) -> Iterator[PostgresServer]:
+    as_user: list[str] = []
+    if os.geteuid() == _ROOT:  # the server refuses to run as root
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        as_user = ["runuser", "-u", "postgres", "--"]
+    data, log = folder / "data", folder / "log"
+    port = _free_port()
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        " -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB"
+    )
+    start = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
+    stop = [programs / "pg_ctl", "stop", "-m", "immediate", "-D", data]
+    init = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    for command in (init, start):
+        # Not to a pipe: the server would inherit it and keep it open.
+        with (folder / "output").open("wb") as output:
+            subprocess.run([*as_user, *map(str, command)], check=True, stdout=output, stderr=output, cwd="/")
+    try:
+        yield PostgresServer(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres")
+    finally:
+        subprocess.run([*as_user, *map(str, stop)], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
