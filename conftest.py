@@ -26,7 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any], playwright: Playwright) -> dict[str, Any]:
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], playwright: Playwright
+) -> dict[str, Any]:
     """The browser that the product itself would start, with the product's own options."""
     found = find_browsers(os.environ.get("BROWSER_EXECUTABLE_PATH"), playwright.chromium.executable_path)
     if not found:

@@ -64,13 +64,18 @@ CONTENT_RULES = (
             )
         ),
     ),
-    Rule("the value of a login cookie", re.compile(rf"({LOGIN_COOKIES})[\"']?\s*[=:]\s*[\"']?[\w%|.~+/-]{{24,}}")),
+    Rule(
+        "the value of a login cookie",
+        re.compile(rf"({LOGIN_COOKIES})[\"']?\s*[=:]\s*[\"']?[\w%|.~+/-]{{24,}}"),
+    ),
     Rule("a saved browser login", re.compile(r"\"httpOnly\"\s*:[^}]*\"sameSite\"", re.DOTALL)),
     Rule("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     Rule("a signing secret", re.compile(r"whsec_[A-Za-z0-9+/]{24,}"), exempt=re.compile(r"^tests/")),
     Rule(
         "a key of a service",
-        re.compile(r"\b(sk-[A-Za-z0-9_-]{24,}|gh[pousr]_[A-Za-z0-9]{30,}|AKIA[A-Z0-9]{16}|xox[bp]-[\w-]{20,})"),
+        re.compile(
+            r"\b(sk-[A-Za-z0-9_-]{24,}|gh[pousr]_[A-Za-z0-9]{30,}|AKIA[A-Z0-9]{16}|xox[bp]-[\w-]{20,})"
+        ),
     ),
     Rule(
         "a mail address that could be somebody's",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import pwd
 import shutil
@@ -99,6 +100,40 @@ def make_conversation(clock: Clock) -> Callable[..., SeenConversation]:
         return SeenConversation(messages=messages, **{**given, **fields})
 
     return make
+
+
+# --- processes -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_processes() -> Callable[..., list[Any]]:
+    """``in_processes(4, work, url)``: calls ``work(number, url)`` in 4 processes at once and returns what they say.
+
+    The processes are forks: as real as any, and without the second that a start of Python with its imports takes.
+    """
+
+    def run(number: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+        forks = multiprocessing.get_context("fork")
+        together = forks.Barrier(number)
+        ends = []
+        for one in range(number):
+            ours, theirs = forks.Pipe(duplex=False)
+            process = forks.Process(target=_say, args=(theirs, together, work, one, *arguments))
+            process.start()
+            theirs.close()
+            ends.append((process, ours))
+        said = [ours.recv() for _, ours in ends]
+        for process, ours in ends:
+            process.join()
+            ours.close()
+        return said
+
+    return run
+
+
+def _say(end: Any, together: Any, work: Callable[..., Any], *arguments: Any) -> None:
+    together.wait()
+    end.send(work(*arguments))
 
 
 # --- databases -------------------------------------------------------------------------------------------

@@ -110,9 +110,9 @@ class Faults:
         """Keep the request open until the site stops; a send is not taken."""
         return self.add("never", on, **rule)
 
-    def drop(self, on: Target, **rule: Any) -> Fault:
-        """Cut the connection without an answer; a send is not taken."""
-        return self.add("drop", on, **rule)
+    def drop(self, on: Target, reset: bool = False, **rule: Any) -> Fault:
+        """Cut the connection in the middle of the answer (``reset``: before it); a send is not taken."""
+        return self.add("drop", on, reset=reset, **rule)
 
     def empty_first(self, on: Target, **rule: Any) -> Fault:
         """An empty answer, filled when asked again (field guide, section 2.6)."""
@@ -120,9 +120,13 @@ class Faults:
 
     # --- sending ---------------------------------------------------------------------------------------------
 
-    def accept_then_drop(self, **rule: Any) -> Fault:
-        """Take the message, then cut the connection instead of answering."""
-        return self.add("accept_then_drop", "send", **rule)
+    def accept_then_drop(self, reset: bool = False, **rule: Any) -> Fault:
+        """Take the message, then cut the connection in the middle of the answer.
+
+        With ``reset`` before its first byte: then the browser repeats the request by itself (same uuid, logged
+        again, not taken again), until the fault no longer strikes.
+        """
+        return self.add("accept_then_drop", "send", reset=reset, **rule)
 
     def accept_late(self, seconds: float, drop: bool = False, **rule: Any) -> Fault:
         """Take the message only after a while; with ``drop`` the page saw the connection fail at once."""

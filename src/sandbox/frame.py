@@ -33,12 +33,19 @@ STEPS: dict[str, Step] = {"list": "list", "thread": "thread_open", "typing": "ty
 class CutOff(Response):
     """Begins an answer and closes the connection in the middle.
 
-    It begins one because Chromium repeats a request by itself, even a POST, when a connection that it has used
-    before closes without a single byte of an answer.
+    It begins one because Chromium repeats a request by itself, even a POST and up to five times, when a connection
+    that it has used before is reset without a single byte of an answer. With ``reset`` that is what it gets.
     """
+
+    def __init__(self, reset: bool = False) -> None:
+        super().__init__()
+        self._reset = reset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         """The ASGI side."""
+        if self._reset:
+            scope["state"]["transport"].abort()
+            return
         headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
@@ -113,7 +120,7 @@ class Frame:
         elif fault.name == "graphql_errors":
             return JSONResponse(_graphql_error())
         elif fault.name == "drop":
-            return CutOff()
+            return CutOff(bool(fault.facts.get("reset")))
         elif fault.name == "never":
             await self._site.closing()
             return CutOff()

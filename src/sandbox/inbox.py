@@ -95,7 +95,7 @@ class Inbox(Store):
             target = message or thread.messages[-1]
             reaction = Reaction(by or thread.guest, emoji, max(now_ms(), target.created_at_ms + 1))
             target.reactions.append(reaction)
-            thread.touch(reaction.at_ms)
+            thread.bump(reaction.at_ms)
         self.changed(thread, None)
         return reaction
 

@@ -113,6 +113,13 @@ class RequestLog:
         """Every send that reached the site, taken or not."""
         return self.find("send", thread)
 
+    def presses(self, thread: int | None = None) -> list[Entry]:
+        """The sends without those that a browser repeated by itself: one for each time Send was pressed."""
+        first: dict[str | None, Entry] = {}
+        for entry in self.sends(thread):
+            first.setdefault(entry.uuid, entry)
+        return list(first.values())
+
     @property
     def mark(self) -> int:
         """The ``seq`` of the newest entry, to ask later what came ``since``."""

@@ -144,10 +144,18 @@ class Thread:
         """Everybody but the viewer."""
         return [entry.person for entry in self.participants if entry.person != self.viewer]
 
+    def bump(self, at_ms: int) -> None:
+        """Note that something was added at this time."""
+        known = self.activity_ms if len(self.messages) > 1 else 0
+        self._stamp(at_ms, max(known, at_ms))
+
     def touch(self, at_ms: int) -> None:
-        """Note a change: the row's activity time does not count what was deleted (as captured)."""
+        """Note any other change: the row's activity time does not count what was deleted (as captured)."""
         times = [message.created_at_ms for message in self.messages if not message.deleted]
         times += [reaction.at_ms for message in self.messages for reaction in message.reactions]
-        self.activity_ms = max(times, default=self.created_at_ms)
+        self._stamp(at_ms, max(times, default=self.created_at_ms))
+
+    def _stamp(self, at_ms: int, activity_ms: int) -> None:
+        self.activity_ms = activity_ms
         self.updated_at_ms = max(at_ms, self.activity_ms, self.updated_at_ms)
         self.sync_cursor = str(1_600_000_000_000_000_000 + self.updated_at_ms * 1000)

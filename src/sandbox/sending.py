@@ -82,7 +82,7 @@ class Sending:
             accept()
         if fault.name == "accept_then_drop":
             accept()
-            return CutOff()
+            return CutOff(bool(fault.facts.get("reset")))
         if fault.name == "vanish":
             return JSONResponse(self._site.responses.sent([], "full"))
         if fault.name == "sending_for_ever":

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
-from starlette.requests import Request
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -22,11 +21,6 @@ class DroppableProtocol(H11Protocol):
         """Keep the transport where the application finds it: in ``scope["state"]``."""
         self.app_state = {**self.app_state, "transport": transport}
         super().connection_made(transport)
-
-
-def cut_connection(request: Request) -> None:
-    """Close the request's connection at once; whatever is answered afterwards goes nowhere."""
-    request.scope["state"]["transport"].abort()
 
 
 class _Server(uvicorn.Server):

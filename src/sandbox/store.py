@@ -169,10 +169,12 @@ class Store:
             if uuid is not None:
                 message.uuid = uuid
             self._messages[number] = message
+            late = bool(thread.messages) and thread.messages[-1].created_at_ms > created
             thread.messages.append(message)
-            thread.messages.sort(key=lambda entry: (entry.created_at_ms, entry.number))
+            if late:
+                thread.messages.sort(key=lambda entry: (entry.created_at_ms, entry.number))
             thread.unread = author != self.viewer
-            thread.touch(created)
+            thread.bump(created)
         self.changed(thread, message)
         return message
 

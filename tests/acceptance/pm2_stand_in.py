@@ -23,7 +23,6 @@ DIARY = Path(os.environ["STAND_IN_DIARY"])
 PLOT = os.environ["STAND_IN_PLOT"]
 
 
-
 def note(line: str) -> None:
     with DIARY.open("a", encoding="utf-8") as diary:
         diary.write(f"{line}\n")

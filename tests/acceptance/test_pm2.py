@@ -140,7 +140,9 @@ def from_pm2_json(name: str, folder: Path) -> dict[str, Any]:
     return app
 
 
-def stand_in(name: str, folder: Path, plot: str, work_sec: float = 0.0, alias: str | None = None) -> dict[str, Any]:
+def stand_in(
+    name: str, folder: Path, plot: str, work_sec: float = 0.0, alias: str | None = None
+) -> dict[str, Any]:
     app = from_pm2_json(name, folder) | {"script": str(STAND_IN), "name": alias or name}
     app["env"] |= {
         "STAND_IN_DIARY": str(folder / f"{alias or name}.diary"),
@@ -183,14 +185,21 @@ def test_an_app_that_is_killed_comes_back(pm2: PM2, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["api", "workers"])
-def test_stopping_lets_the_app_finish_and_leaves_its_browser_alone(pm2: PM2, tmp_path: Path, name: str) -> None:
+def test_stopping_lets_the_app_finish_and_leaves_its_browser_alone(
+    pm2: PM2, tmp_path: Path, name: str
+) -> None:
     pm2.start(tmp_path, stand_in(name, tmp_path, "work", work_sec=LONGER_THAN_PM2_WAITS_BY_DEFAULT))
     wait_until(lambda: "child started" in diary(tmp_path, name), "the app runs")
 
     pm2("stop", name)
 
     arguments = " ".join(from_pm2_json(name, tmp_path)["args"])
-    assert diary(tmp_path, name) == [f"started with {arguments}", "child started", "got SIGINT", "work finished"]
+    assert diary(tmp_path, name) == [
+        f"started with {arguments}",
+        "child started",
+        "got SIGINT",
+        "work finished",
+    ]
     assert pm2.status(name) == "stopped"
     assert pm2.app(name)["pm2_env"]["exit_code"] == 0
 
@@ -272,7 +281,9 @@ def health(port: int) -> str | None:
         return None
 
 
-@pytest.mark.skipif(not (ROOT / "src" / "main.py").exists(), reason="the product's commands are not there yet")
+@pytest.mark.skipif(
+    not (ROOT / "src" / "main.py").exists(), reason="the product's commands are not there yet"
+)
 def test_the_real_api_starts_answers_and_stops(pm2: PM2, tmp_path: Path) -> None:
     port = free_port()
     api = from_pm2_json("api", tmp_path)

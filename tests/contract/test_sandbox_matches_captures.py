@@ -99,7 +99,13 @@ def test_the_thread_has_exactly_the_captured_key_paths():
 @pytest.mark.parametrize("which", ["list", "thread"])
 def test_every_value_is_of_a_captured_kind(which: str):
     ours, theirs = (
-        (kinds(full_list()), kinds(load(LIST))) if which == "list" else (kinds(full_thread()), kinds(load(THREAD)))
+        (kinds(full_list()), kinds(load(LIST)))
+        if which == "list"
+        else (kinds(full_thread()), kinds(load(THREAD)))
     )
-    differing = {path: (names, theirs[path]) for path, names in ours.items() if path in theirs and not names <= theirs[path]}
+    differing = {
+        path: (names, theirs[path])
+        for path, names in ours.items()
+        if path in theirs and not names <= theirs[path]
+    }
     assert differing == {}

@@ -50,7 +50,11 @@ class Wire:
 
     def __init__(self, site: SimulatedSite) -> None:
         self.client = httpx.Client(
-            base_url=site.url, headers={"X-Airbnb-API-Key": PUBLIC_KEY}, timeout=5, trust_env=False, verify=False
+            base_url=site.url,
+            headers={"X-Airbnb-API-Key": PUBLIC_KEY},
+            timeout=5,
+            trust_env=False,
+            verify=False,
         )
 
     def query(self, operation: str, variables: dict[str, Any]) -> httpx.Response:
@@ -77,7 +81,9 @@ class Wire:
         answer: dict[str, Any] = self.query("ViaductGetThreadAndDataQuery", variables).json()
         return answer
 
-    def send(self, thread: int, body: str, uuid: str = "11111111-2222-4333-8444-555555555555") -> httpx.Response:
+    def send(
+        self, thread: int, body: str, uuid: str = "11111111-2222-4333-8444-555555555555"
+    ) -> httpx.Response:
         message = {"content": {"textContent": {"body": body}}, "uniqueIdentifier": uuid}
         return self.mutate("CreateBulkMessagesMutation", {"messageThreadId": thread, "messages": [message]})
 

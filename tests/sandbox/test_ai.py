@@ -50,7 +50,9 @@ def ai() -> Iterator[SandboxAI]:
         yield running
 
 
-def ask(ai: SandboxAI, api: ThreadedServer, message: str = "Is there wifi?", **headers: str) -> httpx.Response:
+def ask(
+    ai: SandboxAI, api: ThreadedServer, message: str = "Is there wifi?", **headers: str
+) -> httpx.Response:
     payload = {
         "conversation_id": "TWVzc2FnZVRocmVhZDox",
         "sender": "Ana Silva",
@@ -94,7 +96,9 @@ def test_it_repeats_escalates_ignores_and_keeps_silent(ai: SandboxAI, api: Callb
     ai.wait_for_callbacks(5)
     actions = [body.get("action") for body in api.bodies]
     assert sorted(map(str, actions)) == ["None", "None", "None", "escalate", "ignore"]
-    assert ({"reason": "angry"}.items()) <= next(b for b in api.bodies if b.get("action") == "escalate").items()
+    assert ({"reason": "angry"}.items()) <= next(
+        b for b in api.bodies if b.get("action") == "escalate"
+    ).items()
 
 
 def test_held_answers_leave_out_of_order(ai: SandboxAI, api: CallbackApi):

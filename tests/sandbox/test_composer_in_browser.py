@@ -57,7 +57,9 @@ def test_keys_and_the_button_make_exactly_one_send(make_site: MakeSite, page: Pa
     assert site.inbox.texts(thread) == ["Hello", TEXT]
     assert site.log.count("typing", thread.number) == 1
     expect(send_button(page)).to_be_disabled()
-    shown = bubbles(page).last.locator("[data-name='message-content-wrapper']").evaluate("it => it.textContent")
+    shown = (
+        bubbles(page).last.locator("[data-name='message-content-wrapper']").evaluate("it => it.textContent")
+    )
     assert shown == TEXT.replace("\n", "")
 
 
@@ -105,7 +107,9 @@ def test_the_optimistic_bubble_is_confirmed(site: SimulatedSite, page: Page):
 
 @pytest.mark.parametrize("style", ["ids", "empty"])
 @pytest.mark.parametrize("live", [True, False])
-def test_a_sparse_answer_is_confirmed_by_asking_again(make_site: MakeSite, page: Page, style: str, live: bool):
+def test_a_sparse_answer_is_confirmed_by_asking_again(
+    make_site: MakeSite, page: Page, style: str, live: bool
+):
     site = make_site(send_response=style, live=live)
     thread = opened(site, page)
     box(page).fill("Hi")
@@ -194,3 +198,15 @@ def test_the_guest_can_write_between_typing_and_sending(site: SimulatedSite, pag
     send_button(page).click()
     site.log.wait_for("send")
     assert site.inbox.texts(thread) == ["Hello", "wait, one more thing", "Hi"]
+
+
+def test_a_browser_repeats_a_send_by_itself_when_its_connection_is_reset(site: SimulatedSite, page: Page):
+    thread = opened(site, page)
+    site.faults.accept_then_drop(reset=True)
+    box(page).fill("Hi")
+    send_button(page).click()
+    expect(bubbles(page)).to_have_count(2)
+    expect(bubbles(page).last).to_have_attribute("data-item-id", str(thread.messages[-1].number))
+    assert [entry.accepted for entry in site.log.sends()] == [True, False]
+    assert len(site.log.presses(thread.number)) == 1
+    assert site.inbox.texts(thread) == ["Hello", "Hi"]

@@ -177,7 +177,9 @@ def test_a_wall_that_was_met_stands_everywhere(site: SimulatedSite, wire: Wire):
         ("http_405", 405, None),
     ],
 )
-def test_walls_before_the_document(site: SimulatedSite, wire: Wire, kind: Any, status: int, target: str | None):
+def test_walls_before_the_document(
+    site: SimulatedSite, wire: Wire, kind: Any, status: int, target: str | None
+):
     site.faults.raise_wall(kind)
     answer = wire.client.get("/hosting/messages")
     assert answer.status_code == status

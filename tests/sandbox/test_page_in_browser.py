@@ -30,7 +30,9 @@ def test_the_list_has_the_marks_of_the_real_one(site: SimulatedSite, page: Page)
     thread = site.inbox.add_thread(guest="Ana", says="Hello", trip_stage="CURRENTLY_HOSTING")
     page.goto(site.inbox_url)
     expect(page).to_have_title("Messages • Airbnb")
-    root = page.locator("[data-testid='inbox-container-marker'] > #list_inbox[role='group'][data-listroot='true']")
+    root = page.locator(
+        "[data-testid='inbox-container-marker'] > #list_inbox[role='group'][data-listroot='true']"
+    )
     expect(root).to_have_attribute("aria-label", "List of Conversations")
     link = page.locator(f"[data-listrow] > #inbox_list_{thread.number} > a[data-item-index='0'][href='#']")
     expect(link).to_have_attribute("data-testid", f"inbox_list_{thread.number}")
@@ -47,8 +49,12 @@ def test_a_click_selects_the_row_and_changes_the_address_without_a_reload(site: 
     page.goto(site.inbox_url)
     page.get_by_test_id(f"inbox_list_{one.number}").click()
     expect(page).to_have_url(site.thread_url(one))
-    expect(rows(page).filter(has=page.locator(f"#inbox_list_{one.number}"))).to_have_attribute("aria-current", "true")
-    expect(rows(page).filter(has=page.locator(f"#inbox_list_{two.number}"))).to_have_attribute("aria-current", "false")
+    expect(rows(page).filter(has=page.locator(f"#inbox_list_{one.number}"))).to_have_attribute(
+        "aria-current", "true"
+    )
+    expect(rows(page).filter(has=page.locator(f"#inbox_list_{two.number}"))).to_have_attribute(
+        "aria-current", "false"
+    )
     expect(page.get_by_test_id("thread-header-title")).to_have_text("Ana")
     page.get_by_test_id(f"inbox_list_{two.number}").click()
     expect(page.get_by_test_id("thread-header-title")).to_have_text("Ben")
@@ -72,14 +78,16 @@ def test_scrolling_loads_the_rest_page_by_page(make_site: MakeSite, page: Page):
             " || document.querySelector('[aria-label=\"End of Inbox data\"]')",
             arg=known,
         )
-    shown = {int(row.get_attribute("id").split("_")[-1]) for row in page.locator("[data-listrow] > div").all()}
+    shown = {
+        int(row.get_attribute("id").split("_")[-1]) for row in page.locator("[data-listrow] > div").all()
+    }
     assert shown == numbers
     assert site.log.count("list") == 4
 
 
 def test_a_virtualised_list_keeps_only_the_rows_in_sight(make_site: MakeSite, page: Page):
     site = make_site(virtualised=True, page_size=60)
-    first = [site.inbox.add_thread(guest=f"Guest {index}", says="Hello") for index in range(60)][0]
+    first, *_ = [site.inbox.add_thread(guest=f"Guest {index}", says="Hello") for index in range(60)]
     page.goto(site.inbox_url)
     expect(rows(page).first).to_be_visible()
     assert rows(page).count() < 30
@@ -133,7 +141,9 @@ def test_only_others_are_labelled_first_and_last_of_their_run(site: SimulatedSit
     site.inbox.host_writes(thread, "mine")
     page.goto(site.thread_url(thread))
     expect(items(page)).to_have_count(4)
-    by = [item.locator("button[aria-label^='Sent by Ana · Booker at ']").count() for item in items(page).all()]
+    by = [
+        item.locator("button[aria-label^='Sent by Ana · Booker at ']").count() for item in items(page).all()
+    ]
     avatars = [item.get_by_test_id("message-thread-profile-link").count() for item in items(page).all()]
     assert by == [1, 0, 0, 0]
     assert avatars == [0, 0, 1, 0]
@@ -169,7 +179,10 @@ def test_an_open_thread_counts_as_read_after_a_second(site: SimulatedSite, page:
 
 
 def test_the_live_channel_makes_the_page_ask_again(site: SimulatedSite, page: Page):
-    thread, other = site.inbox.add_thread(guest="Ana", says="Hello"), site.inbox.add_thread(guest="Ben", says="Hi")
+    thread, other = (
+        site.inbox.add_thread(guest="Ana", says="Hello"),
+        site.inbox.add_thread(guest="Ben", says="Hi"),
+    )
     page.goto(site.thread_url(thread))
     expect(items(page)).to_have_count(1)
     site.log.wait_for("live", count=2)

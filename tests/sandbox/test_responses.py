@@ -32,8 +32,15 @@ def test_a_priority_thread_is_in_both_lists(site: SimulatedSite, wire: Wire):
 
 def test_tags_say_whether_it_is_unread_hosting_and_which_listing(site: SimulatedSite, wire: Wire):
     site.inbox.add_thread(says="Hello", listing_id="42", trip_stage="CURRENTLY_HOSTING")
-    tags = {tag["userThreadTagName"]: tag["additionalValues"] for tag in edges(wire.list())[0]["userThreadTags"]}
-    assert tags == {"unread": [], "stay_listing_ids": ["42"], "trip_stages": ["CURRENTLY_HOSTING"], "hosting": []}
+    tags = {
+        tag["userThreadTagName"]: tag["additionalValues"] for tag in edges(wire.list())[0]["userThreadTags"]
+    }
+    assert tags == {
+        "unread": [],
+        "stay_listing_ids": ["42"],
+        "trip_stages": ["CURRENTLY_HOSTING"],
+        "hosting": [],
+    }
 
 
 def test_the_list_is_paged_by_an_opaque_cursor_without_gap_or_repetition(site: SimulatedSite, wire: Wire):
@@ -133,7 +140,8 @@ def test_threads_that_must_not_be_answered_can_be_told_apart(site: SimulatedSite
     nodes = {node["id"]: node for node in edges(wire.list())}
     assert {key: nodes[key]["messageThreadType"] for key in kinds} == kinds
     roles = {
-        edge["node"]["accountId"]: edge["node"]["participantRole"] for edge in nodes[trip.id]["participants"]["edges"]
+        edge["node"]["accountId"]: edge["node"]["participantRole"]
+        for edge in nodes[trip.id]["participants"]["edges"]
     }
     assert roles[str(inbox.viewer.account_id)] == "GUEST"
     assert "hosting" not in {tag["userThreadTagName"] for tag in nodes[trip.id]["userThreadTags"]}

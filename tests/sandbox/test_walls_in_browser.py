@@ -107,7 +107,9 @@ def test_login_never_leads_to_another_site(site: SimulatedSite, page: Page):
 
 def test_look_alikes_are_there_and_harmless(make_site: MakeSite, page: Page):
     site = make_site(look_alikes=True, telemetry_status=403, cookie_banner=True)
-    thread = site.inbox.add_thread(guest="Ana", says="Please verify yourself: captcha! Log in, Access Denied.")
+    thread = site.inbox.add_thread(
+        guest="Ana", says="Please verify yourself: captcha! Log in, Access Denied."
+    )
     page.goto(site.thread_url(thread))
     expect(page.locator("#airlock-inline-container")).to_be_empty()
     expect(page.locator("iframe[src*='size=invisible']")).to_have_count(1)

@@ -1,0 +1,121 @@
+"""``demo``: the whole product on the embedded sandbox, nothing of it special for the demo.
+
+The simulated site and the sandbox AI run in threads of this process, the workers and the API as in ``syncsend``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from pathlib import Path
+
+from loguru import logger
+from rich.console import Console
+
+from src.api.app import create_app
+from src.api.server import serve
+from src.channels import registry
+from src.commands.demo_script import DemoScript, Scene
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.errors import ExitCode
+from src.logs import close_logs, set_up_logs
+from src.sandbox.ai import SandboxAI
+from src.sandbox.site import SimulatedSite
+from src.settings import Settings, load_settings
+from src.workers import lifecycle
+
+ONCE_TAKES = "about 20 seconds"
+
+
+def run_demo(*, once: bool) -> int:
+    """Play it. With ``once``: 0 only if every expected reply is visible in its thread and nothing else was written."""
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="nightporter-demo-") as folder:
+        with SimulatedSite() as site, SandboxAI() as ai:
+            settings = _settings(Path(folder), site, ai)
+            set_up_logs(settings.log_dir, "both", terminal=True)
+            db = Database.open(settings.database_url.get_secret_value())
+            try:
+                lifecycle.halted(db, settings.account)
+                script = DemoScript(site, ai)
+                _say_what_this_is(console, settings, site, once=once)
+                code = asyncio.run(_play(settings, db, script, once=once))
+                scenes = script.scenes if once else []
+            finally:
+                db.close()
+                close_logs()
+    if not once or code != ExitCode.STOPPED:
+        return int(code)
+    return _show(console, scenes)
+
+
+def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
+    """The product's own settings, with the sandbox in the place of Airbnb and of the AI, and a quick pace."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return load_settings(
+        folder,
+        {
+            "AIRBNB_BASE_URL": site.url,
+            "AI_WEBHOOK_URL": ai.webhook_url,
+            "DATABASE_URL": f"sqlite:///{folder}/demo.db",
+            "PLAYWRIGHT_SESSION_DIR": str(folder / "session"),
+            "LOG_DIR": str(folder / "logs"),
+            "API_PORT": str(port),
+            "SCRAPE_INTERVAL_SEC": "5",
+            "GROUPING_DELAY_SEC": "1",
+            "GROUPING_MAX_SEC": "5",
+        },
+    )
+
+
+async def _play(settings: Settings, db: Database, script: DemoScript, *, once: bool) -> ExitCode:
+    async def api(stop: asyncio.Event) -> None:
+        wakeup = Wakeup(db)
+        app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
+        try:
+            await serve(app, settings.api_host, settings.api_port, stop=stop)
+        finally:
+            wakeup.close()
+
+    async def direct(stop: asyncio.Event) -> None:
+        if once:
+            await script.play(stop)
+            stop.set()
+        else:
+            script.invite()
+            await stop.wait()
+
+    return await lifecycle.run(settings, db, lifecycle.Crew(sync=True, send=True, beside=[api, direct]))
+
+
+def _say_what_this_is(console: Console, settings: Settings, site: SimulatedSite, *, once: bool) -> None:
+    console.print("[bold]Nightporter demo[/bold]: a simulated Airbnb inbox, a sandbox AI, a real headless Chromium")
+    if once:
+        console.print(f"  plays a short scripted inbox; takes {ONCE_TAKES}")
+        return
+    console.print(f"  be a guest   {site.url}/guest")
+    console.print(f"  the inbox    {site.inbox_url}  (what the host's browser shows)")
+    console.print(f"  the API      http://127.0.0.1:{settings.api_port}/docs")
+    console.print(f"  logs         {settings.log_dir}/app.log · stop with Ctrl-C")
+    logger.debug("Demo in {}", settings.log_dir.parent)
+
+
+def _show(console: Console, scenes: list[Scene]) -> int:
+    from rich.table import Table
+
+    table = Table(title="What happened", title_justify="left")
+    for title in ("Guest", "What was played", "Expected", "In the thread", ""):
+        table.add_column(title, overflow="fold")
+    for scene in scenes:
+        table.add_row(scene.guest, scene.story, scene.expected, scene.outcome, "ok" if scene.ok else "WRONG")
+    console.print(table)
+    replies = sum(scene.wanted for scene in scenes)
+    if all(scene.ok for scene in scenes):
+        console.print(f"All {replies} expected replies are in their threads, each once; nothing else was written.")
+        return ExitCode.STOPPED
+    console.print("[bold red]Not as expected.[/bold red]")
+    return 1

@@ -1,0 +1,115 @@
+"""What the tests of the AI's side share: a guest's message in the database, and a look at what became of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from src.db import conversations, inbox_queue, outbox_queue
+from src.db.engine import Database
+from src.model.inbox import AuthorRole, SeenConversation, SeenMessage
+from src.model.rows import Job, Request
+from src.model.tables import Direction
+from src.services import tokens
+
+ACCOUNT = "default"
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+CALLBACK = "/api/ai/webhook-simple"
+
+
+def thread_id(number: int = 1234567) -> str:
+    """A conversation id in the form that the site uses."""
+    return base64.b64encode(f"MessageThread:{number}".encode()).decode()
+
+
+def is_conversation_id(text: str) -> bool:
+    """The form check of a channel, in short."""
+    try:
+        return base64.b64decode(text, validate=True).decode("ascii").startswith("MessageThread:")
+    except ValueError:
+        return False
+
+
+class Inbox:
+    """Puts guests' messages where SYNC would have put them."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Any,
+        make_message: Callable[..., SeenMessage],
+        make_conversation: Callable[..., SeenConversation],
+    ) -> None:
+        self.db = db
+        self.clock = clock
+        self._make_message = make_message
+        self._make_conversation = make_conversation
+
+    def conversation(self, external_id: str = "", *messages: SeenMessage, **fields: Any) -> str:
+        """Store a conversation with its messages; returns our id."""
+        seen = self._make_conversation(*messages, external_id=external_id or thread_id(), **fields)
+        with self.db.write() as conn:
+            stored = conversations.upsert_seen(
+                conn, ACCOUNT, seen, skip_reason=None, fingerprint=None, now=self.clock()
+            )
+            for message in messages:
+                inbound = message.role in {AuthorRole.GUEST, AuthorRole.COTRAVELLER}
+                conversations.insert_message(
+                    conn,
+                    ACCOUNT,
+                    stored.id,
+                    message,
+                    direction=Direction.INBOUND if inbound else Direction.OUTBOUND,
+                    origin=str(message.role),
+                    skip_reason=None,
+                    now=self.clock(),
+                )
+        return stored.id
+
+    def request(self, external_id: str = "", *texts: str, due_in: float = 0, reply_in: float = 3600, **fields: Any) -> Request:
+        """A pending request with these messages of a guest."""
+        messages = [self._make_message(text) for text in texts or ("Is there a cot?",)]
+        conversation_id = self.conversation(external_id, *messages, **fields)
+        now = self.clock()
+        with self.db.write() as conn:
+            request = inbox_queue.create(
+                conn,
+                ACCOUNT,
+                conversation_id,
+                newest_external_id=messages[-1].external_id,
+                due_at=now + timedelta(seconds=due_in),
+                burst_until=now + timedelta(seconds=60),
+                reply_by=now + timedelta(seconds=reply_in),
+                now=now,
+            )
+            mine = {m.external_id for m in messages}
+            ids = [m.id for m in conversations.messages_of(conn, conversation_id, 100) if m.external_id in mine]
+            conversations.attach_to_request(conn, ids, request.id)
+        return request
+
+    def waiting(self, external_id: str = "", *texts: str, **fields: Any) -> Request:
+        """A request that the AI has accepted."""
+        made = self.request(external_id, *texts, **fields)
+        with self.db.write() as conn:
+            inbox_queue.claim_due(
+                conn, ACCOUNT, owner="w", lease_until=self.clock.later(60), now=self.clock(), limit=100
+            )
+            return inbox_queue.accepted(conn, made.id, "w", self.clock())
+
+    def now_of(self, request: Request) -> Request:
+        with self.db.read() as conn:
+            found = inbox_queue.get(conn, request.id)
+        assert found is not None
+        return found
+
+    def jobs(self) -> list[Job]:
+        with self.db.read() as conn:
+            return outbox_queue.list_jobs(conn, ACCOUNT, None, 500)
+
+    def token(self, request: Request) -> str:
+        return tokens.make(self.db.secret, request.id)
+
+    def url(self, request: Request) -> str:
+        return f"{CALLBACK}?token={self.token(request)}"
