@@ -35,6 +35,13 @@ class Channel(Protocol):
         """Go to the inbox and prove that it is there and readable. Repeatable."""
         ...
 
+    async def open_for_person(self, timeout: float) -> None:
+        """Show the inbox in a window and wait until a person has got in; only looks, at most ``timeout`` seconds.
+
+        Raises TimeoutError. A wall is what the person is here for, so none is raised.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of the page. Never raises; may be called at any time, also twice."""
         ...

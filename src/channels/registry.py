@@ -21,8 +21,16 @@ class ChannelFolder(Protocol):
 
     SETTINGS: type[Variables]
 
-    def build(self, settings: Any, *, session_dir: Path, executable: str | None, evidence_dir: Path) -> Channel:
-        """A channel on the saved login in ``session_dir``."""
+    def build(
+        self,
+        settings: Any,
+        *,
+        session_dir: Path,
+        executable: str | None,
+        evidence_dir: Path,
+        headless: bool | None = None,
+    ) -> Channel:
+        """A channel on the saved login in ``session_dir``. ``headless`` None: as the settings say."""
         ...
 
     def is_conversation_id(self, external_id: str) -> bool:

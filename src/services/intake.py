@@ -218,10 +218,13 @@ def _with_outbox(known: StoredMessage, job_id: str) -> StoredMessage:
 
 
 def _note_host(scene: _Scene, intake: Intake) -> None:
+    if scene.refused is not None:
+        return
     for message in scene.seen.messages:
         if scene.is_human_answer(message):
             conversations.mark_host_wrote(scene.conn, scene.conversation.id, message.sent_at)
-            intake.host_wrote = intake.host_wrote or message.external_id in scene.new
+            recent = scene.now - message.sent_at < scene.rules.human_pause
+            intake.host_wrote = intake.host_wrote or (recent and message.external_id in scene.new)
     intake.conversation = scene.conversation = conversations.get(scene.conn, scene.conversation.id)
 
 

@@ -76,23 +76,29 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def make_channel(settings: Settings) -> Channel:
-    """The account's channel on its saved login; opens nothing yet."""
+def make_channel(settings: Settings, *, headless: bool | None = None) -> Channel:
+    """The account's channel on its saved login; opens nothing yet. ``headless`` overrides the setting."""
     folder = registry.find()
     return folder.build(
         settings.of(folder.SETTINGS),
         session_dir=settings.playwright_session_dir,
         executable=str(settings.browser_executable_path) if settings.browser_executable_path else None,
         evidence_dir=evidence_dir(settings),
+        headless=headless,
     )
 
 
-def make_turns(settings: Settings, db: Database, mark: Callable[[str], None] = lambda _: None) -> Turns:
-    """The account's turns. The database's folder is locked too: one account, one browser, whatever its profile."""
+def lock_folders(settings: Settings, db: Database) -> list[Path]:
+    """Where the browser is locked: by its profile, and by the account in the database (whatever its profile)."""
     folders = [settings.playwright_session_dir]
     if db.path is not None:
         folders.append(db.path.with_name(f"{db.path.name}.{settings.account}.lock"))
-    return Turns(lambda: make_channel(settings), lock_folders=folders, mark=mark)
+    return folders
+
+
+def make_turns(settings: Settings, db: Database, mark: Callable[[str], None] = lambda _: None) -> Turns:
+    """The account's turns at the inbox."""
+    return Turns(lambda: make_channel(settings), lock_folders=lock_folders(settings, db), mark=mark)
 
 
 def halted(db: Database, account: str) -> AccountState | None:

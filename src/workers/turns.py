@@ -99,7 +99,7 @@ class Turns:
     async def _opened(self) -> Channel:
         if self._channel is not None:
             return self._channel
-        await self._lock_out_others()
+        await self.lock_out_others()
         channel = self._make()
         self._mark("opening the browser")
         try:
@@ -111,7 +111,13 @@ class Turns:
         self._channel = channel
         return channel
 
-    async def _lock_out_others(self) -> None:
+    def unlock(self) -> None:
+        """Give the locks of ``lock_out_others`` back."""
+        for lock in self._browser_locks:
+            lock.release()
+
+    async def lock_out_others(self) -> None:
+        """Wait until no other process has the account's browser. Repeatable."""
         await self._next.acquire()
         try:
             for lock in self._browser_locks:

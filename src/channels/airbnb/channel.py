@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -10,12 +11,12 @@ from pathlib import Path
 
 from loguru import logger
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Locator
+from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.channels.airbnb import ids, selectors
+from src.channels.airbnb import ids, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
-from src.channels.airbnb.pages import OpenConversation, on_inbox_address, plain
+from src.channels.airbnb.pages import ListOfConversations, OpenConversation, on_inbox_address, plain
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
 from src.channels.airbnb.visit import Visit
@@ -51,6 +52,26 @@ class AirbnbChannel:
         self._visit.listen()
         async with _Trouble(self):
             await self._visit.go_to_inbox()
+
+    async def open_for_person(self, timeout: float) -> None:
+        page = await self.browser.start()
+        await page.goto(self._visit.settings.base_url + selectors.INBOX_PATH, wait_until="commit")
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if await self._person_is_in(page):
+                return
+            await asyncio.sleep(1.0)
+        raise TimeoutError
+
+    async def _person_is_in(self, page: Page) -> bool:
+        """The inbox with its list is shown, and no wall. A page that is just moving on is asked again later."""
+        if page.is_closed():
+            raise BrowserGone("The window was closed.")
+        try:
+            shown = on_inbox_address(page.url) and await ListOfConversations(page).numbers()
+            return bool(shown) and await walls.by_page(page) is None
+        except PlaywrightError:
+            return False
 
     async def close(self) -> None:
         self._thread.leave()

@@ -1,0 +1,28 @@
+"""A person logs in, or solves the challenge, in a visible browser on the product's own profile.
+
+    python3 scripts/reconnect_airbnb.py           a window opens; log in until the inbox shows
+    python3 scripts/reconnect_airbnb.py --check   no person, no window: is the inbox readable again?
+
+Success is proven by opening the inbox once more headless; only then the halt is cleared.
+Exit codes: 0 readable, halt cleared · 10 not readable · 2 configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv" / "bin" / "python"
+sys.path[:] = [str(ROOT), *(p for p in sys.path if Path(p or ".").resolve() != ROOT / "scripts")]
+os.umask(0o077)
+
+if __name__ == "__main__":
+    try:
+        from src.commands.reconnect import main
+    except ModuleNotFoundError:
+        if VENV.exists() and Path(sys.prefix) != VENV.parent.parent:
+            os.execv(VENV, [str(VENV), *sys.argv])  # started with the system's Python: use the project's own
+        raise
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""``doctor``: everything that ``syncsend`` needs, a line each, with the way to get what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from src.api.server import probe
+from src.channels import registry
+from src.channels.browser import STATE_FILE, find_browsers
+from src.db.engine import Database
+from src.errors import Halt, NightporterError, SettingsError
+from src.logs import close_logs, safe_error, set_up_logs
+from src.settings import Settings, load_settings
+from src.workers import lifecycle
+
+REACH_SEC = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, and what to do about it. ``needed``: syncsend does not work without."""
+
+    what: str
+    ok: bool
+    words: str
+    help: str = ""
+    needed: bool = True
+
+
+def run_doctor() -> int:
+    """Check all of it, print as it goes. 0 only if all that syncsend needs is there; changes nothing, sends nothing."""
+    console = Console(highlight=False)
+    findings: list[Finding] = []
+
+    def say(finding: Finding) -> None:
+        findings.append(finding)
+        mark = "[green]ok  [/green]" if finding.ok else ("[red]NO  [/red]" if finding.needed else "[yellow]note[/yellow]")
+        console.print(f"{mark} {finding.what:<14} {finding.words}", soft_wrap=True)
+        if not finding.ok and finding.help:
+            console.print(f"     {'':<14} → {finding.help}", soft_wrap=True)
+
+    settings = _configuration(say)
+    if settings is None:
+        return 1
+    set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
+    with ExitStack() as stack:
+        stack.callback(close_logs)
+        db = _database(settings, say)
+        if db is not None:
+            stack.callback(db.close)
+        browser = _browser(settings, say)
+        if db is not None and browser:
+            with console.status("opening the inbox (up to a minute)"):
+                _inbox(settings, db, say)
+        say(_ai(settings))
+        if db is not None:
+            say(_callback(settings, db))
+    missing = [f for f in findings if f.needed and not f.ok]
+    console.print("Everything that syncsend needs is there." if not missing else f"{len(missing)} thing(s) missing.")
+    return 1 if missing else 0
+
+
+def _configuration(say: Callable[[Finding], None]) -> Settings | None:
+    try:
+        settings = load_settings(need_ai=True)
+    except SettingsError as error:
+        for problem in error.problems:
+            say(Finding("configuration", False, problem, "edit .env (copy it from .env.example)"))
+        return None
+    say(Finding("configuration", True, f"account {settings.account}, REPLY_MODE={settings.reply_mode}"))
+    return settings
+
+
+def _database(settings: Settings, say: Callable[[Finding], None]) -> Database | None:
+    try:
+        db = Database.open(settings.database_url.get_secret_value())
+        with db.write():
+            pass
+    except SettingsError as error:
+        say(Finding("database", False, error.problems[0], "check DATABASE_URL"))
+        return None
+    except NightporterError as error:
+        say(Finding("database", False, safe_error(error), "check that the disk has room and the server runs"))
+        return None
+    say(Finding("database", True, f"{db.dialect}{f' in {db.path}' if db.path else ''}, schema up to date"))
+    return db
+
+
+def _browser(settings: Settings, say: Callable[[Finding], None]) -> bool:
+    help_text = "run: sh scripts/setup.sh"
+    try:
+        from playwright.sync_api import sync_playwright
+
+        explicit = str(settings.browser_executable_path) if settings.browser_executable_path else None
+        with sync_playwright() as playwright:
+            found = find_browsers(explicit, playwright.chromium.executable_path)
+    except Exception as error:  # the driver itself may lack a library: say so instead of a traceback
+        say(Finding("browser", False, f"Playwright does not start ({safe_error(error)})", help_text))
+        return False
+    if not found:
+        say(Finding("browser", False, "no Chrome or Chromium found", help_text))
+        return False
+    say(Finding("browser", True, found[0]))
+    return True
+
+
+def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> None:
+    """Saved login and page structure, by one look at the list; no conversation is opened."""
+    state = lifecycle.halted(db, settings.account)
+    if state is not None:
+        words = f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
+        say(Finding("saved login", False, words, lifecycle.what_to_do(int(state.halt_exit_code or 10))))
+        return
+    saved = (settings.playwright_session_dir / STATE_FILE).exists()
+    try:
+        number = asyncio.run(_look(settings, db))
+    except Halt as halt:
+        what = "page structure" if halt.kind == "page_changed" else "saved login"
+        say(Finding(what, False, f"{halt.kind}: {halt.detail}", lifecycle.what_to_do(int(halt.exit_code))))
+        return
+    except NightporterError as error:
+        say(Finding("inbox", False, safe_error(error), "check the network and AIRBNB_BASE_URL, then try again"))
+        return
+    say(Finding("saved login", True, "the inbox opens" + ("" if saved else " (no backup of the login yet)")))
+    say(Finding("page structure", True, f"the list is understood ({number} conversations in the last days)"))
+
+
+async def _look(settings: Settings, db: Database) -> int:
+    turns = lifecycle.make_turns(settings, db)
+    try:
+        async with asyncio.timeout(120), turns.turn("doctor") as channel:
+            glance = await channel.glance(datetime.now(UTC) - timedelta(hours=settings.max_message_age_hours))
+            return len(glance.conversations)
+    except TimeoutError:
+        raise NightporterError("The browser is in use by another process, or does not answer.") from None
+    finally:
+        await turns.close()
+
+
+def _ai(settings: Settings) -> Finding:
+    """Whether somebody answers at the webhook. Nothing is posted: a real AI might answer it."""
+    url = settings.ai_webhook_url.get_secret_value() if settings.ai_webhook_url else ""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=REACH_SEC)
+    try:
+        connection.request("HEAD", parts.path or "/")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        words = f"{parts.hostname}:{parts.port or parts.scheme} does not answer ({type(error).__name__})"
+        return Finding("AI webhook", False, words, "start your AI, check AI_WEBHOOK_URL")
+    finally:
+        connection.close()
+    if status >= 500:
+        return Finding("AI webhook", False, f"answers {status}", "look into your AI's own log")
+    return Finding("AI webhook", True, f"{parts.hostname} answers (HEAD {status})")
+
+
+def _callback(settings: Settings, db: Database) -> Finding:
+    """Whether the AI's way back leads to this product: by a running API, or one started for a moment."""
+    if probe(settings.callback_base_url, db.database_id) == "same":
+        return Finding("callback", True, f"{settings.callback_base_url} reaches the running API")
+    return asyncio.run(_callback_for_a_moment(settings, db))
+
+
+async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:
+    from src.api.app import create_app
+    from src.api.server import serve
+    from src.db.wakeup import Wakeup
+
+    help_text = "CALLBACK_BASE_URL must lead to API_HOST:API_PORT of this machine (a tunnel or proxy must be up)"
+    wakeup = Wakeup(db)
+    app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
+    stop, started = asyncio.Event(), asyncio.Event()
+    server = asyncio.create_task(
+        serve(app, settings.api_host, settings.api_port, stop=stop, on_started=lambda _: started.set())
+    )
+    begun = asyncio.create_task(started.wait())
+    try:
+        await asyncio.wait({server, begun}, return_when=asyncio.FIRST_COMPLETED)
+        if server.done():
+            server.result()
+        found = await asyncio.to_thread(probe, settings.callback_base_url, db.database_id)
+    except SettingsError as error:
+        return Finding("callback", False, error.problems[0], "stop the other program, or set API_PORT")
+    finally:
+        stop.set()
+        begun.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+        wakeup.close()
+    if found == "same":
+        return Finding("callback", True, f"{settings.callback_base_url} leads here")
+    return Finding("callback", False, f"{settings.callback_base_url} does not lead here", help_text)

@@ -1,0 +1,88 @@
+"""``scripts/check_new_messages.py``: who waits for an answer, by one look at the list."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from src.db.engine import Database
+from src.errors import ExitCode, Halt, NightporterError, SettingsError
+from src.logs import close_logs, safe_error, set_up_logs
+from src.model.gate import newest_refusal
+from src.model.inbox import InboxGlance, SeenConversation
+from src.settings import Settings, load_settings
+from src.workers import lifecycle
+
+WAIT_FOR_BROWSER_SEC = 180.0
+
+
+def run_look() -> int:
+    """0 · 2 configuration · 10 or 11 when the inbox cannot be read (nothing is stored) · 1 any other trouble."""
+    console = Console(highlight=False)
+    try:
+        settings = load_settings()
+        set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
+        db = Database.open(settings.database_url.get_secret_value())
+    except SettingsError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return ExitCode.SETTINGS
+    try:
+        state = lifecycle.halted(db, settings.account)
+        if state is not None:
+            code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
+            console.print(f"Halted ({state.halt_kind}); the site is not touched. {lifecycle.what_to_do(code)}")
+            return code
+        with console.status("looking at the inbox (up to a minute)"):
+            glance = asyncio.run(_glance(settings, db))
+        _show(console, settings, glance)
+    except Halt as halt:
+        console.print(f"The inbox cannot be read ({halt.kind}: {halt.detail}). {lifecycle.what_to_do(halt.exit_code)}")
+        return int(halt.exit_code)
+    except NightporterError as error:
+        console.print(f"The inbox cannot be read this time: {safe_error(error)}")
+        return 1
+    finally:
+        db.close()
+        close_logs()
+    return 0
+
+
+async def _glance(settings: Settings, db: Database) -> InboxGlance:
+    turns = lifecycle.make_turns(settings, db)
+    since = datetime.now(UTC) - timedelta(hours=settings.max_message_age_hours)
+    try:
+        async with asyncio.timeout(WAIT_FOR_BROWSER_SEC), turns.turn("look") as channel:
+            return await channel.glance(since, thorough=True)
+    except TimeoutError:
+        raise NightporterError("Another process has the browser, or the page does not answer.") from None
+    finally:
+        await turns.close()
+
+
+def _show(console: Console, settings: Settings, glance: InboxGlance) -> None:
+    now, max_age = datetime.now(UTC), timedelta(hours=settings.max_message_age_hours)
+    waiting = [c for c in glance.conversations if newest_refusal(c, now=now, max_age=max_age) is None]
+    if not waiting:
+        console.print(f"No unanswered guest message in the last {settings.max_message_age_hours:g} h.")
+        return
+    table = Table(title=f"{len(waiting)} unanswered", title_justify="left")
+    for title in ("Guest", "Since", "Message", "conversation_id"):
+        table.add_column(title, overflow="fold")
+    for conversation in waiting:
+        table.add_row(*_row(conversation, now))
+    console.print(table)
+
+
+def _row(conversation: SeenConversation, now: datetime) -> tuple[str, str, str, str]:
+    from rich.markup import escape
+
+    newest = conversation.newest
+    if newest is None:
+        return "", "", "", conversation.external_id
+    minutes = int((now - newest.sent_at).total_seconds() // 60)
+    since = f"{minutes} min" if minutes < 90 else f"{minutes // 60} h"
+    return escape(conversation.guest_name or "?"), since, escape(newest.text or ""), conversation.external_id

@@ -1,0 +1,129 @@
+"""``scripts/reconnect_airbnb.py``: back to work after a halt, by a person's hands and a headless proof."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from loguru import logger
+from rich.console import Console
+
+from src.db import accounts
+from src.db.engine import Database
+from src.errors import ExitCode, Halt, NightporterError, SettingsError
+from src.logs import close_logs, safe_error, set_up_logs
+from src.model.tables import utc_now
+from src.settings import Settings, load_settings
+from src.workers import lifecycle
+from src.workers.turns import Turns
+
+PERSON_SEC = 900.0
+"""So long the window waits for the person."""
+BROWSER_SEC = 60.0
+"""So long another process may take to hand over the browser."""
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point of the script; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="reconnect_airbnb.py", description="Log in again, or check whether that is needed.")
+    parser.add_argument("--check", action="store_true", help="no person, no window: verify headless, clear the halt")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        settings = load_settings()
+        set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
+        db = Database.open(settings.database_url.get_secret_value())
+    except SettingsError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return ExitCode.SETTINGS
+    try:
+        lifecycle.halted(db, settings.account)
+        return asyncio.run(_reconnect(console, settings, db, check=options.check))
+    except SettingsError as error:
+        print("\n".join(error.problems), file=sys.stderr)
+        return ExitCode.SETTINGS
+    finally:
+        db.close()
+        close_logs()
+
+
+async def _reconnect(console: Console, settings: Settings, db: Database, *, check: bool) -> int:
+    if not check:
+        if not _has_screen():
+            console.print("There is no screen here (DISPLAY is not set). Run this on a machine with one, or:")
+            console.print("  xvfb with a VNC viewer, or copy the folder session/ from a machine where you logged in;")
+            console.print("  then: python3 scripts/reconnect_airbnb.py --check")
+            return ExitCode.HALTED_PERSON_NEEDED
+        if not await _let_person_in(console, settings, db):
+            return ExitCode.HALTED_PERSON_NEEDED
+    return await _prove(console, settings, db)
+
+
+def _has_screen() -> bool:
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+async def _let_person_in(console: Console, settings: Settings, db: Database) -> bool:
+    """Open the window and wait until it shows the inbox. The page is only looked at, nothing is typed or clicked."""
+    channel = lifecycle.make_channel(settings, headless=False)
+    turns = Turns(lambda: channel, lock_folders=lifecycle.lock_folders(settings, db))
+    console.print("A browser window opens. Log in or solve what it asks, until you see your inbox.")
+    console.print(f"It closes by itself then; it waits {PERSON_SEC / 60:g} minutes. Ctrl-C gives up.")
+    try:
+        async with asyncio.timeout(BROWSER_SEC + PERSON_SEC):
+            await turns.lock_out_others()
+            await channel.open_for_person(PERSON_SEC)
+            await channel.save_login()
+    except TimeoutError:
+        console.print("The inbox did not show in time. Nothing was changed.")
+        return False
+    except NightporterError as error:
+        console.print(f"That did not work: {safe_error(error)}")
+        return False
+    finally:
+        await channel.close()
+        turns.unlock()
+    console.print("Logged in. Checking once more without a window …")
+    return True
+
+
+async def _prove(console: Console, settings: Settings, db: Database) -> int:
+    """Open the inbox headless, read the list; only then the halt is cleared and the login saved."""
+    turns = Turns(lambda: lifecycle.make_channel(settings, headless=True), lock_folders=lifecycle.lock_folders(settings, db))
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(BROWSER_SEC + 120):
+            with console.status("opening the inbox headless"):
+                async with turns.turn("reconnect") as channel:
+                    glance = await channel.glance(datetime.now(UTC) - timedelta(hours=1))
+                    _same_host(db, settings, glance.viewer_id)
+                    await channel.save_login()
+    except Halt as halt:
+        console.print(f"The inbox is not readable: {halt.kind}, {halt.detail}")
+        if halt.evidence:
+            console.print(f"What the page showed: {halt.evidence}")
+        return ExitCode.HALTED_PERSON_NEEDED
+    except SettingsError:
+        raise
+    except (NightporterError, TimeoutError) as error:
+        console.print(f"The inbox is not readable: {safe_error(error)}")
+        return ExitCode.HALTED_PERSON_NEEDED
+    finally:
+        await turns.close()
+    with db.write() as conn:
+        cleared = accounts.clear_halt(conn, settings.account, utc_now())
+    logger.info("The inbox is readable again; halt {}", "cleared" if cleared else "was not set")
+    console.print(f"The inbox is readable ({time.monotonic() - began:.0f} s). " + ("The halt is cleared." if cleared else "There was no halt."))
+    console.print("Start again: python src/main.py syncsend   (under PM2: pm2 restart workers)")
+    return ExitCode.STOPPED
+
+
+def _same_host(db: Database, settings: Settings, viewer_id: str) -> None:
+    with db.read() as conn:
+        known = accounts.get(conn, settings.account).external_id
+    if known is not None and known != viewer_id:
+        raise Halt("other_account", "you are logged in as another host than the one this database belongs to")
