@@ -132,7 +132,7 @@ def in_processes() -> Callable[..., list[Any]]:
 
 
 def _say(end: Any, together: Any, work: Callable[..., Any], *arguments: Any) -> None:
-    together.wait()
+    together.wait(timeout=60)
     end.send(work(*arguments))
 
 

@@ -118,7 +118,8 @@ class Turns:
 
     async def lock_out_others(self) -> None:
         """Wait until no other process has the account's browser. Repeatable."""
-        await self._next.acquire()
+        while not await self._next.acquire(timeout=5.0):
+            self._mark("waiting in line for the browser")
         try:
             for lock in self._browser_locks:
                 while not await lock.acquire(timeout=5.0):

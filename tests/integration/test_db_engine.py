@@ -277,7 +277,7 @@ def write_while_the_server_hangs_up(db: Database, url: str) -> None:
 def test_a_lost_connection_is_transient_and_the_next_one_works(postgres_server):
     for url in postgres_server.emptied_database():
         db = Database.open(url)
-        with pytest.raises(TransientError, match="lost|stopping"):
+        with pytest.raises(TransientError, match=r"lost|stopping"):
             write_while_the_server_hangs_up(db, url)
         with db.write() as conn:
             put(conn, "k")
