@@ -21,6 +21,7 @@ if __name__ == "__main__":
         from src.commands.look import run_look
     except ModuleNotFoundError:
         if VENV.exists() and Path(sys.prefix) != VENV.parent.parent:
-            os.execv(VENV, [str(VENV), *sys.argv])  # started with the system's Python: use the project's own
+            # Started with the system's Python: go on with the project's own.
+            os.execv(VENV, [str(VENV), *sys.argv])  # noqa: S606 (our own script, our own interpreter)
         raise
     sys.exit(run_look())

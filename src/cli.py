@@ -58,7 +58,9 @@ def api() -> None:
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Play a short scripted inbox, print what happened, end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Play a short scripted inbox, print what happened, end.")
+    ] = False,
 ) -> None:
     """The whole system on a simulated inbox: no account, no key, no .env."""
     from src.commands.demo import run_demo

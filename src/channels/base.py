@@ -107,7 +107,7 @@ class Channel(Protocol):
         ...
 
     async def save_login(self) -> object:
-        """Keep what makes the login survive a crash of the browser, mode 0600. Repeatable; OSError if the disk says no."""
+        """Keep what makes the login survive a crash of the browser, mode 0600. Repeatable; may raise OSError."""
         ...
 
     async def evidence(self, label: str) -> str | None:

@@ -63,6 +63,18 @@ def find_browsers(explicit: str | None, own: str | None = None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+async def find_usable_browsers(explicit: str | None) -> list[str]:
+    """``find_browsers`` with Playwright's own looked up. BrowserGone if Playwright itself does not start."""
+    try:
+        async with async_playwright() as playwright:
+            own = playwright.chromium.executable_path
+    except Exception as error:  # noqa: BLE001 (the driver is a foreign program: it may lack anything)
+        raise BrowserGone(
+            f"Playwright does not start ({type(error).__name__}); it may lack libatomic1"
+        ) from None
+    return find_browsers(explicit, own)
+
+
 def launch_options() -> dict[str, Any]:
     """Options that every launch shares. Root cannot use Chromium's sandbox; everyone else keeps it."""
     return {
@@ -180,7 +192,7 @@ class Browser:
     async def alive(self) -> bool:
         """Whether the page really answers (flags like ``is_connected`` stay true after a crash)."""
         try:
-            return await bounded(self.page.evaluate("1"), 5.0) == 1
+            return bool(await bounded(self.page.evaluate("1"), 5.0))
         except (PlaywrightError, BrowserGone):
             return False
 
@@ -222,7 +234,9 @@ class Browser:
                 logger.debug("Browser {} did not start: {}", executable, first)
                 if "ProcessSingleton" in str(error) or "already in use" in str(error):
                     raise BrowserGone("Another browser is using the profile folder.") from None
-        raise SettingsError([f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"])
+        raise SettingsError(
+            [f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"]
+        )
 
     async def _restore_login(self) -> None:
         path = self.session_dir / STATE_FILE
@@ -233,7 +247,9 @@ class Browser:
         except (OSError, ValueError, KeyError):
             logger.warning("The saved login in {} cannot be read and is not used.", path)
             return
-        here = {(c.get("name"), c.get("domain"), c.get("path")) for c in await bounded(self.context.cookies())}
+        here = {
+            (c.get("name"), c.get("domain"), c.get("path")) for c in await bounded(self.context.cookies())
+        }
         now = time.time()
         missing = [
             cookie

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from src.channels.base import Channel
 from src.settings import Variables
@@ -40,5 +40,4 @@ class ChannelFolder(Protocol):
 
 def find(name: str = DEFAULT_CHANNEL) -> ChannelFolder:
     """The package of a channel. ModuleNotFoundError if there is none of that name."""
-    folder: Any = import_module(f"src.channels.{name}")
-    return folder  # type: ignore[no-any-return]
+    return cast("ChannelFolder", import_module(f"src.channels.{name}"))

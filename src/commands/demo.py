@@ -30,25 +30,27 @@ ONCE_TAKES = "about 20 seconds"
 
 
 def run_demo(*, once: bool) -> int:
-    """Play it. With ``once``: 0 only if every expected reply is visible in its thread and nothing else was written."""
+    """Play it. With ``once``: 0 only if every expected reply is in its thread and nothing else was written."""
     console = Console(highlight=False)
-    with tempfile.TemporaryDirectory(prefix="nightporter-demo-") as folder:
-        with SimulatedSite() as site, SandboxAI() as ai:
-            settings = _settings(Path(folder), site, ai)
-            set_up_logs(settings.log_dir, "both", terminal=True)
-            db = Database.open(settings.database_url.get_secret_value())
-            try:
-                lifecycle.halted(db, settings.account)
-                script = DemoScript(site, ai)
-                _say_what_this_is(console, settings, site, once=once)
-                code = asyncio.run(_play(settings, db, script, once=once))
-                scenes = script.scenes if once else []
-            finally:
-                db.close()
-                close_logs()
+    with (
+        tempfile.TemporaryDirectory(prefix="nightporter-demo-") as folder,
+        SimulatedSite() as site,
+        SandboxAI() as ai,
+    ):
+        settings = _settings(Path(folder), site, ai)
+        set_up_logs(settings.log_dir, "both", terminal=True)
+        db = Database.open(settings.database_url.get_secret_value())
+        try:
+            lifecycle.halted(db, settings.account)
+            script = DemoScript(site, ai)
+            _say_what_this_is(console, settings, site, once=once)
+            code = asyncio.run(_play(settings, db, script, once=once))
+        finally:
+            db.close()
+            close_logs()
     if not once or code != ExitCode.STOPPED:
         return int(code)
-    return _show(console, scenes)
+    return _show(console, script.scenes)
 
 
 def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
@@ -93,7 +95,9 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
 
 
 def _say_what_this_is(console: Console, settings: Settings, site: SimulatedSite, *, once: bool) -> None:
-    console.print("[bold]Nightporter demo[/bold]: a simulated Airbnb inbox, a sandbox AI, a real headless Chromium")
+    console.print(
+        "[bold]Nightporter demo[/bold]: a simulated Airbnb inbox, a sandbox AI, a real headless Chromium"
+    )
     if once:
         console.print(f"  plays a short scripted inbox; takes {ONCE_TAKES}")
         return
@@ -115,7 +119,9 @@ def _show(console: Console, scenes: list[Scene]) -> int:
     console.print(table)
     replies = sum(scene.wanted for scene in scenes)
     if all(scene.ok for scene in scenes):
-        console.print(f"All {replies} expected replies are in their threads, each once; nothing else was written.")
+        console.print(
+            f"All {replies} expected replies are in their threads, each once; nothing else was written."
+        )
         return ExitCode.STOPPED
     console.print("[bold red]Not as expected.[/bold red]")
     return 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -54,8 +53,8 @@ class DemoScript:
         self._open_with_nothing_to_answer()
         self._open_burst()
         deadline = time.monotonic() + PATIENCE_SEC
-        while not stop.is_set() and time.monotonic() < deadline and not self._all_there():
-            await asyncio.sleep(0.1)
+        while not stop.is_set() and time.monotonic() < deadline and not self._all_there():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # the site lives in threads of its own and has no event for this loop
         await asyncio.sleep(QUIET_SEC)
         for scene in self.scenes:
             self._judge(scene)
@@ -89,7 +88,9 @@ class DemoScript:
         card = inbox.add_thread(guest="Liam")
         inbox.card(card)
         self._add("Liam", "asks to change the dates (a card)", card, 0, "not a text")
-        self._add("Noor", "writes as the host of the owner's own trip", inbox.own_trip_thread(), 0, "not a guest")
+        self._add(
+            "Noor", "writes as the host of the owner's own trip", inbox.own_trip_thread(), 0, "not a guest"
+        )
         self._add("Airbnb", "support writes", inbox.support_thread(), 0, "not a guest")
         old = inbox.add_thread(guest="Zoé")
         inbox.guest_writes(old, "Merci pour tout !", at=datetime.now(UTC) - timedelta(days=3))
@@ -103,8 +104,7 @@ class DemoScript:
         return reply in self.site.inbox.texts(scene.thread)
 
     def _all_there(self) -> bool:
-        counts: Callable[[Scene], int] = lambda scene: len(self._replies(scene))  # noqa: E731
-        return all(counts(scene) >= scene.wanted for scene in self.scenes)
+        return all(len(self._replies(scene)) >= scene.wanted for scene in self.scenes)
 
     def _judge(self, scene: Scene) -> None:
         replies = self._replies(scene)

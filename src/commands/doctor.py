@@ -14,9 +14,9 @@ from rich.console import Console
 
 from src.api.server import probe
 from src.channels import registry
-from src.channels.browser import STATE_FILE, find_browsers
+from src.channels.browser import STATE_FILE, find_usable_browsers
 from src.db.engine import Database
-from src.errors import Halt, NightporterError, SettingsError
+from src.errors import BrowserGone, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error, set_up_logs
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
@@ -26,23 +26,27 @@ REACH_SEC = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, how it is, and what to do about it. ``needed``: syncsend does not work without."""
+    """One line: what was looked at, how it is, and what to do about it."""
 
     what: str
-    ok: bool
     words: str
     help: str = ""
-    needed: bool = True
+    ok: bool = True
+
+
+def missing(what: str, words: str, help_text: str) -> Finding:
+    """Something that syncsend needs is not there."""
+    return Finding(what, words, help_text, ok=False)
 
 
 def run_doctor() -> int:
-    """Check all of it, print as it goes. 0 only if all that syncsend needs is there; changes nothing, sends nothing."""
+    """Check all of it and print as it goes. 0 only if all that syncsend needs is there. Sends nothing."""
     console = Console(highlight=False)
     findings: list[Finding] = []
 
     def say(finding: Finding) -> None:
         findings.append(finding)
-        mark = "[green]ok  [/green]" if finding.ok else ("[red]NO  [/red]" if finding.needed else "[yellow]note[/yellow]")
+        mark = "[green]ok[/green]" if finding.ok else "[red]NO[/red]"
         console.print(f"{mark} {finding.what:<14} {finding.words}", soft_wrap=True)
         if not finding.ok and finding.help:
             console.print(f"     {'':<14} → {finding.help}", soft_wrap=True)
@@ -63,9 +67,9 @@ def run_doctor() -> int:
         say(_ai(settings))
         if db is not None:
             say(_callback(settings, db))
-    missing = [f for f in findings if f.needed and not f.ok]
-    console.print("Everything that syncsend needs is there." if not missing else f"{len(missing)} thing(s) missing.")
-    return 1 if missing else 0
+    lacking = sum(not finding.ok for finding in findings)
+    console.print(f"{lacking} thing(s) missing." if lacking else "Everything that syncsend needs is there.")
+    return 1 if lacking else 0
 
 
 def _configuration(say: Callable[[Finding], None]) -> Settings | None:
@@ -73,9 +77,9 @@ def _configuration(say: Callable[[Finding], None]) -> Settings | None:
         settings = load_settings(need_ai=True)
     except SettingsError as error:
         for problem in error.problems:
-            say(Finding("configuration", False, problem, "edit .env (copy it from .env.example)"))
+            say(missing("configuration", problem, "edit .env (copy it from .env.example)"))
         return None
-    say(Finding("configuration", True, f"account {settings.account}, REPLY_MODE={settings.reply_mode}"))
+    say(Finding("configuration", f"account {settings.account}, REPLY_MODE={settings.reply_mode}"))
     return settings
 
 
@@ -85,30 +89,30 @@ def _database(settings: Settings, say: Callable[[Finding], None]) -> Database | 
         with db.write():
             pass
     except SettingsError as error:
-        say(Finding("database", False, error.problems[0], "check DATABASE_URL"))
+        say(missing("database", error.problems[0], "check DATABASE_URL"))
         return None
     except NightporterError as error:
-        say(Finding("database", False, safe_error(error), "check that the disk has room and the server runs"))
+        say(missing("database", safe_error(error), "check that the disk has room and the server runs"))
         return None
-    say(Finding("database", True, f"{db.dialect}{f' in {db.path}' if db.path else ''}, schema up to date"))
+    say(Finding("database", f"{db.dialect}{f' in {db.path}' if db.path else ''}, schema up to date"))
     return db
 
 
 def _browser(settings: Settings, say: Callable[[Finding], None]) -> bool:
     help_text = "run: sh scripts/setup.sh"
+    explicit = str(settings.browser_executable_path) if settings.browser_executable_path else None
     try:
-        from playwright.sync_api import sync_playwright
-
-        explicit = str(settings.browser_executable_path) if settings.browser_executable_path else None
-        with sync_playwright() as playwright:
-            found = find_browsers(explicit, playwright.chromium.executable_path)
-    except Exception as error:  # the driver itself may lack a library: say so instead of a traceback
-        say(Finding("browser", False, f"Playwright does not start ({safe_error(error)})", help_text))
+        found = asyncio.run(find_usable_browsers(explicit))
+    except SettingsError as error:
+        say(missing("browser", error.problems[0], help_text))
+        return False
+    except BrowserGone as error:
+        say(missing("browser", str(error), help_text))
         return False
     if not found:
-        say(Finding("browser", False, "no Chrome or Chromium found", help_text))
+        say(missing("browser", "no Chrome or Chromium found", help_text))
         return False
-    say(Finding("browser", True, found[0]))
+    say(Finding("browser", found[0]))
     return True
 
 
@@ -116,21 +120,23 @@ def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> 
     """Saved login and page structure, by one look at the list; no conversation is opened."""
     state = lifecycle.halted(db, settings.account)
     if state is not None:
-        words = f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
-        say(Finding("saved login", False, words, lifecycle.what_to_do(int(state.halt_exit_code or 10))))
+        words = (
+            f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
+        )
+        say(missing("saved login", words, lifecycle.what_to_do(int(state.halt_exit_code or 10))))
         return
     saved = (settings.playwright_session_dir / STATE_FILE).exists()
     try:
         number = asyncio.run(_look(settings, db))
     except Halt as halt:
         what = "page structure" if halt.kind == "page_changed" else "saved login"
-        say(Finding(what, False, f"{halt.kind}: {halt.detail}", lifecycle.what_to_do(int(halt.exit_code))))
+        say(missing(what, f"{halt.kind}: {halt.detail}", lifecycle.what_to_do(int(halt.exit_code))))
         return
     except NightporterError as error:
-        say(Finding("inbox", False, safe_error(error), "check the network and AIRBNB_BASE_URL, then try again"))
+        say(missing("inbox", safe_error(error), "check the network and AIRBNB_BASE_URL, then try again"))
         return
-    say(Finding("saved login", True, "the inbox opens" + ("" if saved else " (no backup of the login yet)")))
-    say(Finding("page structure", True, f"the list is understood ({number} conversations in the last days)"))
+    say(Finding("saved login", "the inbox opens" + ("" if saved else " (no backup of the login yet)")))
+    say(Finding("page structure", f"the list is understood ({number} conversations in the last days)"))
 
 
 async def _look(settings: Settings, db: Database) -> int:
@@ -156,18 +162,18 @@ def _ai(settings: Settings) -> Finding:
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         words = f"{parts.hostname}:{parts.port or parts.scheme} does not answer ({type(error).__name__})"
-        return Finding("AI webhook", False, words, "start your AI, check AI_WEBHOOK_URL")
+        return missing("AI webhook", words, "start your AI, check AI_WEBHOOK_URL")
     finally:
         connection.close()
     if status >= 500:
-        return Finding("AI webhook", False, f"answers {status}", "look into your AI's own log")
-    return Finding("AI webhook", True, f"{parts.hostname} answers (HEAD {status})")
+        return missing("AI webhook", f"answers {status}", "look into your AI's own log")
+    return Finding("AI webhook", f"{parts.hostname} answers (HEAD {status})")
 
 
 def _callback(settings: Settings, db: Database) -> Finding:
     """Whether the AI's way back leads to this product: by a running API, or one started for a moment."""
     if probe(settings.callback_base_url, db.database_id) == "same":
-        return Finding("callback", True, f"{settings.callback_base_url} reaches the running API")
+        return Finding("callback", f"{settings.callback_base_url} reaches the running API")
     return asyncio.run(_callback_for_a_moment(settings, db))
 
 
@@ -176,7 +182,9 @@ async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:
     from src.api.server import serve
     from src.db.wakeup import Wakeup
 
-    help_text = "CALLBACK_BASE_URL must lead to API_HOST:API_PORT of this machine (a tunnel or proxy must be up)"
+    help_text = (
+        "CALLBACK_BASE_URL must lead to API_HOST:API_PORT of this machine (a tunnel or proxy must be up)"
+    )
     wakeup = Wakeup(db)
     app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
     stop, started = asyncio.Event(), asyncio.Event()
@@ -190,12 +198,12 @@ async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:
             server.result()
         found = await asyncio.to_thread(probe, settings.callback_base_url, db.database_id)
     except SettingsError as error:
-        return Finding("callback", False, error.problems[0], "stop the other program, or set API_PORT")
+        return missing("callback", error.problems[0], "stop the other program, or set API_PORT")
     finally:
         stop.set()
         begun.cancel()
         await asyncio.gather(server, return_exceptions=True)
         wakeup.close()
     if found == "same":
-        return Finding("callback", True, f"{settings.callback_base_url} leads here")
-    return Finding("callback", False, f"{settings.callback_base_url} does not lead here", help_text)
+        return Finding("callback", f"{settings.callback_base_url} leads here")
+    return missing("callback", f"{settings.callback_base_url} does not lead here", help_text)

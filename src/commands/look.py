@@ -34,13 +34,17 @@ def run_look() -> int:
         state = lifecycle.halted(db, settings.account)
         if state is not None:
             code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
-            console.print(f"Halted ({state.halt_kind}); the site is not touched. {lifecycle.what_to_do(code)}")
+            console.print(
+                f"Halted ({state.halt_kind}); the site is not touched. {lifecycle.what_to_do(code)}"
+            )
             return code
         with console.status("looking at the inbox (up to a minute)"):
             glance = asyncio.run(_glance(settings, db))
         _show(console, settings, glance)
     except Halt as halt:
-        console.print(f"The inbox cannot be read ({halt.kind}: {halt.detail}). {lifecycle.what_to_do(halt.exit_code)}")
+        console.print(
+            f"The inbox cannot be read ({halt.kind}: {halt.detail}). {lifecycle.what_to_do(halt.exit_code)}"
+        )
         return int(halt.exit_code)
     except NightporterError as error:
         console.print(f"The inbox cannot be read this time: {safe_error(error)}")

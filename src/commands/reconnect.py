@@ -29,8 +29,12 @@ BROWSER_SEC = 60.0
 
 def main(arguments: list[str]) -> int:
     """Entry point of the script; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="reconnect_airbnb.py", description="Log in again, or check whether that is needed.")
-    parser.add_argument("--check", action="store_true", help="no person, no window: verify headless, clear the halt")
+    parser = argparse.ArgumentParser(
+        prog="reconnect_airbnb.py", description="Log in again, or check whether that is needed."
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="no person, no window: verify headless, clear the halt"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     try:
@@ -55,7 +59,9 @@ async def _reconnect(console: Console, settings: Settings, db: Database, *, chec
     if not check:
         if not _has_screen():
             console.print("There is no screen here (DISPLAY is not set). Run this on a machine with one, or:")
-            console.print("  xvfb with a VNC viewer, or copy the folder session/ from a machine where you logged in;")
+            console.print(
+                "  xvfb with a VNC viewer, or copy the folder session/ from a machine where you logged in;"
+            )
             console.print("  then: python3 scripts/reconnect_airbnb.py --check")
             return ExitCode.HALTED_PERSON_NEEDED
         if not await _let_person_in(console, settings, db):
@@ -68,7 +74,7 @@ def _has_screen() -> bool:
 
 
 async def _let_person_in(console: Console, settings: Settings, db: Database) -> bool:
-    """Open the window and wait until it shows the inbox. The page is only looked at, nothing is typed or clicked."""
+    """Open the window and wait until it shows the inbox. The page is only looked at; the person acts."""
     channel = lifecycle.make_channel(settings, headless=False)
     turns = Turns(lambda: channel, lock_folders=lifecycle.lock_folders(settings, db))
     console.print("A browser window opens. Log in or solve what it asks, until you see your inbox.")
@@ -93,7 +99,10 @@ async def _let_person_in(console: Console, settings: Settings, db: Database) -> 
 
 async def _prove(console: Console, settings: Settings, db: Database) -> int:
     """Open the inbox headless, read the list; only then the halt is cleared and the login saved."""
-    turns = Turns(lambda: lifecycle.make_channel(settings, headless=True), lock_folders=lifecycle.lock_folders(settings, db))
+    turns = Turns(
+        lambda: lifecycle.make_channel(settings, headless=True),
+        lock_folders=lifecycle.lock_folders(settings, db),
+    )
     began = time.monotonic()
     try:
         async with asyncio.timeout(BROWSER_SEC + 120):
@@ -117,7 +126,10 @@ async def _prove(console: Console, settings: Settings, db: Database) -> int:
     with db.write() as conn:
         cleared = accounts.clear_halt(conn, settings.account, utc_now())
     logger.info("The inbox is readable again; halt {}", "cleared" if cleared else "was not set")
-    console.print(f"The inbox is readable ({time.monotonic() - began:.0f} s). " + ("The halt is cleared." if cleared else "There was no halt."))
+    console.print(
+        f"The inbox is readable ({time.monotonic() - began:.0f} s). "
+        + ("The halt is cleared." if cleared else "There was no halt.")
+    )
     console.print("Start again: python src/main.py syncsend   (under PM2: pm2 restart workers)")
     return ExitCode.STOPPED
 

@@ -94,9 +94,8 @@ def _api_is_ours(settings: Settings, db: Database) -> bool:
         logger.info("The API is served already by a running Nightporter at {}; using that one", url)
         return False
     if neighbour == "other":
-        raise SettingsError(
-            [f"API_PORT: {settings.api_port} is used by another program (or another database); choose another port"]
-        )
+        taken = f"API_PORT: {settings.api_port} is used by another program, or with another database"
+        raise SettingsError([f"{taken}; choose another port"])
     listen(host, settings.api_port).close()
     return True
 
@@ -130,7 +129,9 @@ def _say_what_comes(settings: Settings, *, sync: bool, send: bool, api: bool, se
         )
     if send:
         what = {"auto": "replies at once", "draft": "only replies that you approved"}[settings.reply_mode]
-        console.print(f"  sends    {what}; quiet for {settings.human_pause_min:g} min where you wrote yourself")
+        console.print(
+            f"  sends    {what}; quiet for {settings.human_pause_min:g} min where you wrote yourself"
+        )
     if api:
         where = f"http://{settings.api_host}:{settings.api_port}"
         console.print(f"  API      {where}{'' if serve_api else ' (another process)'}")

@@ -18,7 +18,11 @@ def run_status(*, as_json: bool) -> int:
     url = settings.database_url.get_secret_value()
     path = places.sqlite_path(places.parse(url))
     if path is not None and not path.exists():
-        print(json.dumps({"database": "not made yet"}) if as_json else "Nothing yet: the database is made at the first start.")
+        print(
+            json.dumps({"database": "not made yet"})
+            if as_json
+            else "Nothing yet: the database is made at the first start."
+        )
         return 0
     db = Database.open(url)
     try:

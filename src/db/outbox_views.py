@@ -126,7 +126,7 @@ def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
 
 
 def unsent(conn: Connection, conversation_id: str) -> list[Job]:
-    """Replies of the conversation that may still be cancelled without asking SEND (draft, pending), oldest first."""
+    """Replies of the conversation that may be cancelled without asking SEND (draft, pending), oldest first."""
     open_jobs = (
         select(*JOB.columns)
         .where(_Q.conversation_id == conversation_id, _Q.status.in_([literal(s) for s in UNSENT_OUTBOX]))

@@ -42,11 +42,16 @@ def same_reply(intended: str, shown: str | None) -> bool:
 
 def _only_contact_data_masked(ours: list[str], theirs: list[str]) -> bool:
     kept = 0
-    for tag, start, end, other_start, other_end in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+    for tag, start, end, other_start, other_end in SequenceMatcher(
+        None, ours, theirs, autojunk=False
+    ).get_opcodes():
         if tag == "equal":
             kept += end - start
-        elif tag == "insert" or not any(_CONTACT.search(word) for word in ours[start:end]):
-            return False
-        elif end - start > _MASK_AT_MOST or other_end - other_start > _MASK_AT_MOST:
+        elif (
+            tag == "insert"
+            or not any(_CONTACT.search(word) for word in ours[start:end])
+            or end - start > _MASK_AT_MOST
+            or other_end - other_start > _MASK_AT_MOST
+        ):
             return False
     return kept >= 2

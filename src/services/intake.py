@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from src.db.engine import Connection
-
 from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
+from src.db.engine import Connection
 from src.model.gate import Refusal, conversation_refusal, message_refusal
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
@@ -22,7 +21,11 @@ from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.model.tables import Direction, ReplyMode
 
 _MESSAGES_LOOKED_AT = 500
-_ASK_ANEW = {CancelReason.GUEST_WROTE_AGAIN, CancelReason.GUEST_CHANGED_MESSAGE, CancelReason.GUEST_UNSENT_MESSAGE}
+_ASK_ANEW = {
+    CancelReason.GUEST_WROTE_AGAIN,
+    CancelReason.GUEST_CHANGED_MESSAGE,
+    CancelReason.GUEST_UNSENT_MESSAGE,
+}
 """A reply cancelled for one of these leaves its messages unanswered: the AI is asked anew with them."""
 _HELD_BY_US = {Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, CancelReason.NOT_THE_NEWEST}
 
@@ -59,7 +62,6 @@ class Intake:
     host_wrote: bool = False
     against: CancelReason | None = None
     """Why the job in hand is not wanted any more, or None."""
-
 
 
 @dataclass(slots=True)
@@ -140,9 +142,7 @@ def _set_scene(
         now=now,
     )
     stored = conversations.messages_of(conn, conversation.id, _MESSAGES_LOOKED_AT)
-    return _Scene(
-        conn, account, rules, now, seen, conversation, {m.external_id: m for m in stored}, refused
-    )
+    return _Scene(conn, account, rules, now, seen, conversation, {m.external_id: m for m in stored}, refused)
 
 
 def _store_messages(scene: _Scene, intake: Intake) -> None:
@@ -174,7 +174,9 @@ def _differs(known: StoredMessage, message: SeenMessage) -> bool:
         return known.deleted_at is None
     if message.detail == "PREVIEW":
         return False
-    return known.text != message.text or (message.edited_at is not None and known.edited_at != message.edited_at)
+    return known.text != message.text or (
+        message.edited_at is not None and known.edited_at != message.edited_at
+    )
 
 
 def _direction(message: SeenMessage) -> Direction:
@@ -339,7 +341,7 @@ def _queue(scene: _Scene, intake: Intake, wanted: list[SeenMessage]) -> None:
 
 
 def _unanswered(scene: _Scene) -> tuple[list[SeenMessage], bool]:
-    """The guest side's messages that nobody has answered, oldest first, and whether our own reply stands after some.
+    """The guest side's messages that nobody has answered, oldest first; and whether our reply stands after some.
 
     A reply of ours answers only what was there when it was written; a guest's message may have crossed it.
     """

@@ -1,4 +1,6 @@
-"""SEND: one reply typed, Send pressed at most once, the conversation read back. "Never twice; once, or held for you."
+"""SEND: one reply typed, Send pressed at most once, the conversation read back.
+
+The promise is: never twice; once, or held for a person.
 
     claim → read → still wanted? → write, read back → ARM (committed) → re-read → press once → proof → sent
                                                                                             └→ unconfirmed
@@ -19,7 +21,7 @@ from loguru import logger
 
 from src.channels.base import Channel
 from src.db import accounts, conversations, outbox_queue, outbox_views
-from src.db.engine import Database
+from src.db.engine import Connection, Database
 from src.errors import (
     BrowserGone,
     CannotWrite,
@@ -202,7 +204,7 @@ class Send:
     # -- what was left in the middle ------------------------------------------------------------------------
 
     async def _recover(self, channel: Channel) -> int:
-        """Jobs in processing while nobody is at work: not armed, back to pending; armed, settled by reading only."""
+        """Jobs in processing while nobody is at work: unarmed, back to pending; armed, settled by reading only."""
         lost = await asyncio.to_thread(self._left_behind)
         for job in lost:
             if not job.armed:
@@ -354,10 +356,16 @@ class Send:
         logger.warning("Reply {} was not sent this time: {}", job.id, error)
 
     def _release(
-        self, conn: object, job: Job, due_at: datetime, error: Exception, *, give_attempt_back: bool = False
+        self,
+        conn: Connection,
+        job: Job,
+        due_at: datetime,
+        error: Exception,
+        *,
+        give_attempt_back: bool = False,
     ) -> None:
         outbox_queue.release(
-            conn,  # type: ignore[arg-type]
+            conn,
             job.id,
             self._owner,
             due_at=due_at,

@@ -162,7 +162,9 @@ class Sync:
 
     def _store(self, listed: SeenConversation, view: SeenConversation) -> Intake:
         newest = listed.newest
-        same = newest is not None and view.newest is not None and newest.external_id == view.newest.external_id
+        same = (
+            newest is not None and view.newest is not None and newest.external_id == view.newest.external_id
+        )
         fingerprint = newest.fingerprint if same and newest else None
         with self._db.write() as conn:
             return take_in(
@@ -190,4 +192,6 @@ def tell(intake: Intake) -> None:
         verb = "joined" if intake.extended else "queued as"
         log.info("Guest message in {} {} request {}", intake.conversation.external_id, verb, intake.queued.id)
     if intake.escalated is not None:
-        log.warning("Guest message in {} waits for a person: {}", intake.conversation.external_id, intake.escalated)
+        log.warning(
+            "Guest message in {} waits for a person: {}", intake.conversation.external_id, intake.escalated
+        )

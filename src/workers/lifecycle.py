@@ -1,6 +1,6 @@
 """How a process of workers lives and ends: start, signals, halts, the exit code.
 
-    STOPPED (0) on SIGINT or SIGTERM, after the action in hand · the halt's own code (10, 11) · 2 · 70 by the watchdog
+STOPPED (0) on SIGINT or SIGTERM, after the action in hand · the halt's own code (10, 11) · 2 · 70 by the watchdog
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from loguru import logger
@@ -156,8 +157,7 @@ async def _be_the_only_one(locks: list[FileLock]) -> None:
         if not await lock.acquire(timeout=OTHER_COPY_SEC):
             raise SettingsError(
                 [
-                    f"PLAYWRIGHT_SESSION_DIR: another {lock.path.stem.upper()} worker is at work on "
-                    f"{lock.path.parent}; stop it first"
+                    f"PLAYWRIGHT_SESSION_DIR: another {lock.path.stem.upper()} worker uses it; stop that one first"
                 ]
             )
 
@@ -212,7 +212,7 @@ async def _ask_ai(
 
 
 async def _until_stop(work: Awaitable[None], stop: asyncio.Event, grace: float = 0.0) -> None:
-    """Run until the work ends or ``grace`` seconds after the stop; what is cancelled then gives back what it has."""
+    """Run until the work ends, at most ``grace`` seconds after the stop; then it is cancelled."""
     task = asyncio.ensure_future(work)
     stopped = asyncio.ensure_future(stop.wait())
     try:
@@ -229,8 +229,8 @@ async def _until_stop(work: Awaitable[None], stop: asyncio.Event, grace: float =
 async def _until_the_end(
     settings: Settings, db: Database, tasks: list[asyncio.Task[None]], stop: asyncio.Event
 ) -> ExitCode:
-    stopping = asyncio.ensure_future(stop.wait())
-    pending: set[asyncio.Future[object]] = {*tasks}
+    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    pending: set[asyncio.Task[Any]] = set(tasks)
     try:
         while pending and not stop.is_set():
             done, _ = await asyncio.wait({*pending, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -289,7 +289,9 @@ def _write_halt(settings: Settings, db: Database, halt: Halt) -> None:
 def what_to_do(exit_code: int) -> str:
     """The next step for a person, after a halt with this code."""
     if exit_code == ExitCode.HALTED_PAGE_CHANGED:
-        return "See docs/runbook.md, 'The page changed'; then run: python3 scripts/reconnect_airbnb.py --check"
+        return (
+            "See docs/runbook.md, 'The page changed'; then run: python3 scripts/reconnect_airbnb.py --check"
+        )
     return "A person is needed; run: python3 scripts/reconnect_airbnb.py"
 
 

@@ -50,6 +50,8 @@ class Watchdog:
         while not self._stop.wait(self._every):
             what, since = self._what, self._since
             if what and time.monotonic() - since > self._patience:
-                logger.critical("No progress for {:.0f} s ({}); giving up on the browser", self._patience, what)
+                logger.critical(
+                    "No progress for {:.0f} s ({}); giving up on the browser", self._patience, what
+                )
                 self._give_up()
                 return

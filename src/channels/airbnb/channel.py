@@ -21,7 +21,15 @@ from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
 from src.channels.airbnb.visit import Visit
 from src.channels.browser import Browser, bounded
-from src.errors import BrowserGone, CannotWrite, ComposerBusy, Halt, NotUnderstood, PageChanged, TransientError
+from src.errors import (
+    BrowserGone,
+    CannotWrite,
+    ComposerBusy,
+    Halt,
+    NotUnderstood,
+    PageChanged,
+    TransientError,
+)
 from src.model.inbox import InboxGlance, SeenConversation
 
 _GONE = ("has been closed", "Page crashed", "Connection closed", "Target crashed", "Target closed")
@@ -43,6 +51,11 @@ class AirbnbChannel:
         self._evidence_dir = evidence_dir
         self._written: str | None = None
         self._glances = 0
+
+    @property
+    def problem(self) -> Halt | None:
+        """The wall that was noticed on the wire, if any."""
+        return self._visit.problem
 
     def is_conversation_id(self, external_id: str) -> bool:
         return ids.thread_number(external_id) is not None
@@ -131,7 +144,7 @@ class AirbnbChannel:
                 left, seq = deadline - time.monotonic(), tap.seq
                 if left <= 0:
                     return None
-                told = await tap.wait(lambda seq=seq: tap.seq > seq, min(patience, left))  # type: ignore[misc]
+                told = await tap.wait_for_more(seq, min(patience, left))
                 await self._visit.check_walls()
                 if not told:
                     await self._visit.ask_for_news()
@@ -231,7 +244,7 @@ class AirbnbChannel:
 
 
 class _Trouble:
-    """Turns Playwright's errors into ours, cuts the page off at a halt, keeps a picture of what is not understood."""
+    """Turns Playwright's errors into ours, cuts the page off at a halt, keeps a picture of what was there."""
 
     def __init__(self, channel: AirbnbChannel) -> None:
         self._channel = channel
@@ -242,7 +255,7 @@ class _Trouble:
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         halt = error if isinstance(error, Halt) else None
         if isinstance(error, PlaywrightError):
-            problem = self._channel._visit.problem
+            problem = self._channel.problem
             if problem is None:
                 raise _ours(error) from None
             halt = problem

@@ -23,20 +23,27 @@ class Coverage:
         self._ended = False
 
     def add(self, page: ListPage) -> None:
-        """Take in one stretch. An empty one without a next page is the end of an empty list."""
+        """Take in one stretch.
+
+        An empty one is the end only of an empty list, or behind others: an empty answer may be filled by a second.
+        """
+        if not page.conversations:
+            if page.has_previous or not self._fingerprints:
+                self._ended = self._ended or not page.has_next
+            return
         times = [c.last_activity_at for c in page.conversations]
         prints = {c.external_id: c.newest.fingerprint if c.newest else None for c in page.conversations}
-        from_top = self._newest is None or not times or max(times) >= self._newest
+        from_top = self._newest is None or max(times) >= self._newest
         if from_top and not self._shares(prints):
-            self._fingerprints, self._oldest, self._ended = {}, None, False
+            self._fingerprints, self._ended = {}, False
+            self._oldest = self._stretch_newest = None
         self._fingerprints.update(prints)
         self._ended = self._ended or not page.has_next
-        if times:
-            self._newest = max(times) if self._newest is None else max(self._newest, *times)
-            self._oldest = min(times) if self._oldest is None else min(self._oldest, *times)
-            self._stretch_newest = (
-                max(times) if self._stretch_newest is None else min(self._stretch_newest, max(times))
-            )
+        self._newest = max(times) if self._newest is None else max(self._newest, *times)
+        self._oldest = min(times) if self._oldest is None else min(self._oldest, *times)
+        self._stretch_newest = (
+            max(times) if self._stretch_newest is None else min(self._stretch_newest, max(times))
+        )
 
     def reaches(self, since: datetime, *, thorough: bool) -> bool:
         """Whether nothing younger than ``since`` can be below what was seen.
@@ -50,4 +57,6 @@ class Coverage:
 
     def _shares(self, prints: dict[str, str | None]) -> bool:
         """Whether a stretch has a conversation in it that stands as it stood when it was seen before."""
-        return any(key in self._fingerprints and self._fingerprints[key] == value for key, value in prints.items())
+        return any(
+            key in self._fingerprints and self._fingerprints[key] == value for key, value in prints.items()
+        )

@@ -58,7 +58,7 @@ class ListReader:
                 return True
             left = deadline - time.monotonic()
             seq = tap.seq
-            if left <= 0 or not await tap.wait(lambda seq=seq: tap.seq > seq, left):  # type: ignore[misc]
+            if left <= 0 or not await tap.wait_for_more(seq, left):
                 return self._take()
 
     def _take(self) -> bool:
@@ -70,7 +70,9 @@ class ListReader:
             visit.coverage.add(page)
             visit.known.update({c.external_id: c for c in page.conversations})
             visit.list_told_at = time.monotonic()
-            self._fresh |= {n for n in (ids.thread_number(c.external_id) for c in page.conversations) if n is not None}
+            self._fresh |= {
+                n for n in (ids.thread_number(c.external_id) for c in page.conversations) if n is not None
+            }
         self._taken = visit.tap.seq
         return news
 
@@ -100,7 +102,7 @@ class ListReader:
             start = tap.seq
             if await way() is False:
                 continue
-            if await tap.wait(lambda start=start: bool(tap.lists_since(start)), self.NEXT_STRETCH_SEC):  # type: ignore[misc]
+            if await tap.wait_for_list(start, self.NEXT_STRETCH_SEC):
                 self._take()
                 return True
         return False
@@ -119,7 +121,7 @@ class ListReader:
             seq = visit.tap.seq
             if rows and rows <= self._told() and await self._rows_by_scrolling(rows):
                 return
-            await visit.tap.wait(lambda seq=seq: visit.tap.seq > seq, 0.05)  # type: ignore[misc]
+            await visit.tap.wait_for_more(seq, 0.05)
         self._take()
         if rows - self._told():
             raise PageChanged("no row that the data do not know", "the list")

@@ -57,12 +57,20 @@ _SCROLL_LIST = f"""
   panel.scrollTop = panel.scrollHeight;
 }}
 """
-_SCROLL_A_SCREEN = f"([rows, root]) => {{ {_PANEL} const p = panelOf(rows, root); p.scrollTop += p.clientHeight * 0.8; }}"
+_SCROLL_A_SCREEN = (
+    f"([rows, root]) => {{ {_PANEL} const p = panelOf(rows, root); p.scrollTop += p.clientHeight * 0.8; }}"
+)
 _SCROLL_TO_TOP = f"([rows, root]) => {{ {_PANEL} panelOf(rows, root).scrollTop = 0; }}"
 _AT_END = f"""
-([rows, root]) => {{ {_PANEL} const p = panelOf(rows, root); return p.scrollTop + p.clientHeight >= p.scrollHeight - 2; }}
+([rows, root]) => {{
+  {_PANEL}
+  const panel = panelOf(rows, root);
+  return panel.scrollTop + panel.clientHeight >= panel.scrollHeight - 2;
+}}
 """
-_FITS = f"([rows, root]) => {{ {_PANEL} const p = panelOf(rows, root); return p.scrollHeight <= p.clientHeight + 1; }}"
+_FITS = f"""
+([rows, root]) => {{ {_PANEL} const panel = panelOf(rows, root); return panel.scrollHeight <= panel.clientHeight + 1; }}
+"""
 _SCROLL_THREAD_UP = """
 ([items]) => {
   const first = document.querySelector(items);
@@ -170,7 +178,9 @@ class ListOfConversations:
             return False
         await self._click(link.first)
         try:
-            await self.page.wait_for_url(lambda url: thread_in_address(url) == number, timeout=5_000, wait_until="commit")
+            await self.page.wait_for_url(
+                lambda url: thread_in_address(url) == number, timeout=5_000, wait_until="commit"
+            )
         except PlaywrightTimeout:
             return False
         return True
@@ -191,7 +201,9 @@ class OpenConversation:
 
     async def items(self) -> tuple[bool, list[str], str | None]:
         """Is the message list there, the ids of its items, the id of the last one."""
-        found = json.loads(await bounded(self.page.evaluate(_READ_ITEMS, [selectors.MESSAGE_LIST, selectors.ITEMS])))
+        found = json.loads(
+            await bounded(self.page.evaluate(_READ_ITEMS, [selectors.MESSAGE_LIST, selectors.ITEMS]))
+        )
         ids = [i for i in found["ids"] if i and i != selectors.START_ITEM_ID]
         last = found["last"] if found["last"] != selectors.START_ITEM_ID else None
         return bool(found["list"]), ids, last
@@ -284,9 +296,10 @@ async def close_what_covers(page: Page, *, escape: bool = True) -> None:
     """
     try:
         button = page.locator(f"{selectors.COOKIE_BANNER} button:visible").first
+        notices = page.locator(f":is({selectors.MODAL}):visible")
         if await bounded(button.count()):
             await button.click(timeout=2_000)
-        elif escape and await bounded(page.locator(f":is({selectors.MODAL}):visible").count()):
+        elif escape and await bounded(notices.count()):
             await bounded(page.keyboard.press("Escape"))
     except PlaywrightError:
         return

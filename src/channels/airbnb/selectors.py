@@ -74,7 +74,14 @@ WALL_LOGIN = (
     '[data-testid="cypress-headernav-login"]',
 )
 # 4.3: path segments at the front of the address. A query that contains them means nothing.
-WALL_PATHS_CHALLENGE = ("/airlock", "/verify", "/two-factor", "/challenge", "/account-fov", "/account-activation")
+WALL_PATHS_CHALLENGE = (
+    "/airlock",
+    "/verify",
+    "/two-factor",
+    "/challenge",
+    "/account-fov",
+    "/account-activation",
+)
 WALL_PATHS_LOGIN = (
     "/login",
     "/login_with_redirect",

@@ -9,7 +9,12 @@ from dataclasses import replace
 from loguru import logger
 
 from src.channels.airbnb import ids, selectors, wire
-from src.channels.airbnb.pages import ListOfConversations, OpenConversation, on_inbox_address, thread_in_address
+from src.channels.airbnb.pages import (
+    ListOfConversations,
+    OpenConversation,
+    on_inbox_address,
+    thread_in_address,
+)
 from src.channels.airbnb.visit import Visit
 from src.channels.airbnb.wiretap import with_messages
 from src.errors import NotUnderstood, PageChanged, PermanentError, TransientError
@@ -86,7 +91,7 @@ class ThreadReader:
         return self._open
 
     def now(self, external_id: str) -> SeenConversation:
-        """Everything told since the conversation was opened: its own answers, a send's answer, the list's newest."""
+        """Everything told since it was opened: its own answers, a send's answer, the list's newest."""
         before = self.here(external_id)
         view = self._visit.tap.thread_since(external_id, self._opened_at_seq) or before
         found: dict[str, SeenMessage] = {m.external_id: m for m in before.messages}
@@ -119,7 +124,7 @@ class ThreadReader:
         return self._told(external_id, start)
 
     async def _still_open(self, external_id: str) -> SeenConversation | None:
-        """The page already shows it: ask for news; if the list then names the same newest message, it is current."""
+        """The page shows it already: ask for news; if the list names the same newest message, it is current."""
         visit, tap, start = self._visit, self._visit.tap, self._visit.tap.seq
         if not await visit.ask_for_news():
             return None
@@ -155,7 +160,9 @@ class ThreadReader:
         if tap.thread_since(external_id, start) is not None:
             raise NotUnderstood("The conversation did not load: its messages did not come.")
         if tap.threads:
-            raise PermanentError("The site shows another conversation instead.", reason="no_such_conversation")
+            raise PermanentError(
+                "The site shows another conversation instead.", reason="no_such_conversation"
+            )
         raise NotUnderstood("The conversation did not load: its data did not come.")
 
     async def _load_older(
@@ -188,7 +195,7 @@ class ThreadReader:
             if there and (wanted is None or wanted in item_ids):
                 return
             seq = tap.seq
-            await tap.wait(lambda seq=seq: tap.seq > seq, 0.05)  # type: ignore[misc]
+            await tap.wait_for_more(seq, 0.05)
         await self._visit.check_walls()
         raise PageChanged("the newest message" if there else "the list of messages", "the conversation")
 

@@ -125,7 +125,7 @@ class Visit:
         while self.refreshes_gently:
             start = self.tap.seq
             await self.ask_for_news()
-            if await self.tap.wait(lambda start=start: bool(self.tap.lists_since(start)), self.REFRESH_SEC):  # type: ignore[misc]
+            if await self.tap.wait_for_list(start, self.REFRESH_SEC):
                 self._misses, self._reacts = 0, True
                 return True
             self._misses += 1
@@ -154,7 +154,7 @@ class Visit:
             if told and on_inbox_address(self.page.url) and (await shown.state())["list"]:
                 return True
             seq = self.tap.seq
-            await self.tap.wait(lambda seq=seq: self.tap.seq > seq, 0.25)  # type: ignore[misc]
+            await self.tap.wait_for_more(seq, 0.25)
         return False
 
     async def _explain_missing_inbox(self) -> NoReturn:

@@ -28,6 +28,7 @@ class ListPage:
     viewer_id: str
     conversations: tuple[SeenConversation, ...]
     has_next: bool
+    has_previous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,11 @@ def thread_view(page: ThreadPage, viewer_id: str) -> SeenConversation:
 def message_nodes(payload: Json) -> Iterator[dict[str, Json]]:
     """Every complete message node anywhere in a response, e.g. in the answer to a send."""
     if isinstance(payload, dict):
-        if ids.message_number(payload.get("id")) is not None and {"threadId", "account", "contentType"} <= set(
-            payload
-        ):
+        if ids.message_number(payload.get("id")) is not None and {
+            "threadId",
+            "account",
+            "contentType",
+        } <= set(payload):
             yield payload
             return
         for value in payload.values():
@@ -126,7 +129,7 @@ def _list_page(node: dict[str, Json], inbox: dict[str, Json]) -> ListPage:
         raise PageChanged("the viewer's id", "list.data.node.id")
     viewer_id = str(number)
     found: dict[str, SeenConversation] = {}
-    has_next = False
+    has_next = has_previous = False
     for name in _LISTS:
         connection = inbox.get(name)
         if connection is None:
@@ -136,7 +139,8 @@ def _list_page(node: dict[str, Json], inbox: dict[str, Json]) -> ListPage:
             found.setdefault(conversation.external_id, conversation)
         if name != "priorityItems":
             has_next = has_next or _yes(_dig(connection, "pageInfo", "hasNextPage"))
-    return ListPage(viewer_id, tuple(found.values()), has_next)
+            has_previous = has_previous or _yes(_dig(connection, "pageInfo", "hasPreviousPage"))
+    return ListPage(viewer_id, tuple(found.values()), has_next, has_previous)
 
 
 def _thread_page(node: dict[str, Json]) -> ThreadPage:
@@ -192,7 +196,9 @@ def _conversation(node: dict[str, Json], viewer_id: str, *, opened: bool = False
 
 
 def _people(node: dict[str, Json], viewer_id: str) -> tuple[tuple[SeenPerson, ...], str | None]:
-    edges = _need(_need(node, "participants", dict, "conversation"), "edges", list, "conversation.participants")
+    edges = _need(
+        _need(node, "participants", dict, "conversation"), "edges", list, "conversation.participants"
+    )
     people: list[SeenPerson] = []
     viewer_role = None
     for edge in edges:
@@ -210,7 +216,9 @@ def _people(node: dict[str, Json], viewer_id: str) -> tuple[tuple[SeenPerson, ..
     return tuple(people), viewer_role
 
 
-def _messages(node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...]) -> tuple[SeenMessage, ...]:
+def _messages(
+    node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...]
+) -> tuple[SeenMessage, ...]:
     nodes = _dig(node, "messageData", "messages")
     if nodes is None:  # a list without messageData names the newest message only by its preview
         edges = _dig(node, "messages", "edges") or []
@@ -305,7 +313,7 @@ def _time(value: Json, where: str) -> datetime:
 
 
 def _yes(value: Json) -> bool:
-    """"YES"/"NO" on the real wire, true/false in some notes (2.6)."""
+    """A yes is "YES" on the real wire, true in some notes (2.6)."""
     return value is True or (isinstance(value, str) and value.upper() == "YES")
 
 

@@ -72,6 +72,14 @@ class Wiretap:
         self.raise_problem()
         return ready()
 
+    async def wait_for_more(self, seq: int, timeout: float) -> bool:
+        """Wait until anything was told after ``seq``. Otherwise as ``wait``."""
+        return await self.wait(lambda: self.seq > seq, timeout)
+
+    async def wait_for_list(self, seq: int, timeout: float) -> bool:
+        """Wait until a stretch of the list was told after ``seq``. Otherwise as ``wait``."""
+        return await self.wait(lambda: bool(self.lists_since(seq)), timeout)
+
     def raise_problem(self) -> None:
         """Raise the wall or the unknown answer that was noticed, if any."""
         if self.problem is not None:
@@ -113,7 +121,9 @@ class Wiretap:
         if not self._is_own_host(response.url):
             return
         try:
-            document = response.request.resource_type == "document" and response.frame == self._page.main_frame
+            document = (
+                response.request.resource_type == "document" and response.frame == self._page.main_frame
+            )
         except PlaywrightError:  # the frame is gone already
             document = False
         wall = walls.by_response(response, main_document=document)
@@ -144,7 +154,7 @@ class Wiretap:
             await self._take(payload, method, status, messaging)
         except Halt as problem:
             self._hit(problem)
-        except Exception as error:  # a payload must never kill the listener silently
+        except Exception as error:  # noqa: BLE001 (no payload may end the listening silently)
             logger.error("An answer could not be read: {}", type(error).__name__)
             await self._note("an answer could not be read")
 
@@ -158,7 +168,9 @@ class Wiretap:
             if found.kind == "validation":
                 self._hit(WallHit(walls.CHALLENGE, "an answer asks for bot validation"))
             elif messaging:
-                await self._note(f"an answer carried an error ({found.kind}, status {found.status or status})")
+                await self._note(
+                    f"an answer carried an error ({found.kind}, status {found.status or status})"
+                )
             return
         async with self._changed:
             self.seq += 1

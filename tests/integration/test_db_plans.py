@@ -1,0 +1,141 @@
+"""The queues stay quick when they are long: what the workers ask is found through an index, never by a full scan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from src.db import conversations, inbox_queue, outbox_queue
+from src.db.engine import Connection, Database
+from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
+from src.model.statuses import OutboxStatus
+from src.model.tables import DEFAULT_ACCOUNT
+
+A = DEFAULT_ACCOUNT
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LEASE = NOW + timedelta(minutes=5)
+ROWS = 20_000
+
+_NUMBERS = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS})"
+_FILL = (
+    f"INSERT INTO conversations (id, account, external_id, stay, created_at, updated_at) {_NUMBERS}"
+    " SELECT 'c' || n, 'default', 't' || n, '{}', :now, :now FROM numbers WHERE n <= 2000",
+    "INSERT INTO queue_outbox (id, account, conversation_id, status, text, idempotency_key, due_at, attempts,"
+    f" arm_count, created_at, processed_at) {_NUMBERS}"
+    " SELECT 'j' || n, 'default', 'c' || (n % 2000 + 1), CASE WHEN n % 500 = 0 THEN 'pending' ELSE 'cancelled' END,"
+    " 'x', 'k' || n, :now, 0, 0, :now, CASE WHEN n % 500 = 0 THEN NULL ELSE :now END FROM numbers",
+    "INSERT INTO queue_inbox (id, account, conversation_id, status, newest_external_id, due_at, burst_until,"
+    f" reply_by, attempts, created_at, processed_at) {_NUMBERS}"
+    " SELECT 'r' || n, 'default', 'c' || (n % 2000 + 1), CASE WHEN n <= 40 THEN 'pending' ELSE 'answered' END,"
+    " 'm', :now, :now, :now, 0, :now, CASE WHEN n <= 40 THEN NULL ELSE :now END FROM numbers",
+)
+
+SEEN = SeenConversation(
+    "t1",
+    "STAY",
+    True,
+    True,
+    "h",
+    True,
+    (SeenPerson("g", AuthorRole.GUEST, "G"),),
+    (),
+    NOW,  # noqa: FBT003
+)
+MESSAGE = SeenMessage("m1", "g", "G", AuthorRole.GUEST, MessageKind.TEXT, "TEXT", "Hi", NOW)
+
+ASKED: dict[str, Callable[[Connection], object]] = {
+    "outbox claim": lambda c: outbox_queue.claim(c, A, owner="me", lease_until=LEASE, now=NOW),
+    "outbox next due": lambda c: outbox_queue.next_due_at(c, A),
+    "outbox peek": lambda c: outbox_queue.peek_due(c, A, 10, NOW),
+    "outbox left behind": lambda c: outbox_queue.left_behind(c, A, "me"),
+    "outbox awaiting proof": lambda c: outbox_queue.awaiting_proof(c, "c1"),
+    "outbox cancel unsent": lambda c: outbox_queue.cancel_unsent(c, "c1", "rejected", NOW),
+    "outbox by status": lambda c: outbox_queue.list_jobs(c, A, OutboxStatus.CANCELLED, 50),
+    "outbox waiting": lambda c: outbox_queue.list_jobs(c, A, OutboxStatus.DRAFT, 50),
+    "outbox all": lambda c: outbox_queue.list_jobs(c, A, None, 50),
+    "outbox of a request": lambda c: outbox_queue.for_request(c, "r1"),
+    "outbox sent since": lambda c: outbox_queue.sent_since(c, A, NOW),
+    "outbox enqueue": lambda c: outbox_queue.enqueue(
+        c, A, "c1", "x", request_id=None, idempotency_key="k1", now=NOW
+    ),
+    "inbox claim": lambda c: inbox_queue.claim_due(c, A, owner="me", lease_until=LEASE, now=NOW, limit=5),
+    "inbox next due": lambda c: inbox_queue.next_due_at(c, A),
+    "inbox open": lambda c: inbox_queue.open_request(c, "c1"),
+    "inbox latest": lambda c: inbox_queue.latest_request(c, "c1"),
+    "inbox stale leases": lambda c: inbox_queue.release_stale(c, A, NOW),
+    "inbox overdue": lambda c: inbox_queue.expire_overdue(c, A, NOW),
+    "conversation seen": lambda c: conversations.upsert_seen(
+        c, A, SEEN, skip_reason=None, fingerprint="f", now=NOW
+    ),
+    "fingerprints": lambda c: conversations.fingerprints(c, A, ["t1", "t2"]),
+    "messages": lambda c: conversations.messages_of(c, "c1", 20),
+    "messages of a request": lambda c: conversations.messages_of_request(c, "r1"),
+    "known messages": lambda c: conversations.known_external_ids(c, "c1"),
+}
+
+
+@contextmanager
+def recorded(conn: Connection) -> Iterator[list[tuple[str, Any]]]:
+    """Every statement that is executed meanwhile, with its values."""
+    found: list[tuple[str, Any]] = []
+
+    def note(_conn, _cursor, statement, parameters, _context, _many) -> None:
+        found.append((statement, parameters))
+
+    event.listen(conn, "before_cursor_execute", note)
+    yield found
+    event.remove(conn, "before_cursor_execute", note)
+
+
+def plan(conn: Connection, statement: str, parameters: Any) -> list[str]:
+    explain = "EXPLAIN QUERY PLAN" if conn.dialect.name == "sqlite" else "EXPLAIN"
+    return [str(row[-1]) for row in conn.exec_driver_sql(f"{explain} {statement}", parameters)]
+
+
+FULL_SCAN = re.compile(
+    r"^SCAN (?!CONSTANT ROW|due\b)(?!.*USING (COVERING )?INDEX)|Seq Scan on (queue_|conv|mess)"
+)
+
+
+@pytest.fixture
+def long_queues(db: Database) -> Database:
+    with db.write() as conn:
+        for statement in _FILL:
+            conn.execute(
+                text(statement), {"now": NOW if db.dialect == "postgresql" else "2026-11-20 12:00:00.000000"}
+            )
+        if db.dialect == "postgresql":  # its planner knows how long the tables are; SQLite's need not
+            conn.execute(text("ANALYZE"))
+    return db
+
+
+def test_nothing_that_is_asked_often_reads_a_whole_table(long_queues):
+    slow: dict[str, list[str]] = {}
+    with long_queues.write() as conn:
+        for name, ask in ASKED.items():
+            with recorded(conn) as statements:
+                ask(conn)
+            assert statements
+            for statement, parameters in statements:
+                if statement.split()[0] in {"SAVEPOINT", "RELEASE"}:
+                    continue
+                lines = plan(conn, statement, parameters)
+                if any(FULL_SCAN.search(line) for line in lines):
+                    slow[name] = lines
+    assert slow == {}
+
+
+def test_the_oldest_job_is_found_without_sorting(long_queues):
+    with long_queues.write() as conn:
+        with recorded(conn) as statements:
+            outbox_queue.claim(conn, A, owner="me", lease_until=LEASE, now=NOW)
+        (claim,) = [one for one in statements if one[0].startswith("UPDATE")]
+        lines = plan(conn, *claim)
+    assert any("ix_queue_outbox_pending" in line for line in lines)
+    assert not any("TEMP B-TREE" in line or "Sort" in line for line in lines)

@@ -1,0 +1,255 @@
+"""Wake-ups reach who waits, in this process and in others; and waiting goes on when they cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from src.db import wake_sockets
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+
+LONG = 30.0
+"""Seconds after which a test gives up; no test that works waits for so long."""
+
+
+async def listening(wakeup: Wakeup) -> None:
+    """Wait until the listener is open, which it says by a first wake."""
+    assert await wakeup.wait(LONG)
+    assert not await wakeup.wait(0)
+
+
+@pytest.fixture
+async def outbox(db: Database):
+    wakeup = Wakeup(db, {"outbox"})
+    await listening(wakeup)
+    yield wakeup
+    wakeup.close()
+
+
+def notify_from_another_process(_number: int, url: str, topic: str, *, within: bool) -> None:
+    db = Database.open(url)
+    teller = Wakeup(db)
+    if within:
+        with db.write() as conn:
+            teller.notify_in(conn, topic)
+    else:
+        teller.notify(topic)
+    teller.close()
+    db.close()
+
+
+@pytest.fixture
+def another_process(database_url, in_processes):
+    """``another_process("outbox", within=False)``: another process notifies about the topic."""
+
+    def tell(topic: str, *, within: bool = False) -> None:
+        in_processes(1, _Notify(within), database_url, topic)
+
+    return tell
+
+
+class _Notify:
+    def __init__(self, within: bool) -> None:
+        self.within = within
+
+    def __call__(self, number: int, url: str, topic: str) -> None:
+        # A fork knows its parent's listeners; a process that was started by itself does not.
+        from src.db import wakeup  # noqa: PLC0415
+
+        wakeup._PROCESS = "another"
+        wakeup._LISTENERS.clear()
+        notify_from_another_process(number, url, topic, within=self.within)
+
+
+@pytest.mark.parametrize("within", [False, True])
+async def test_another_process_wakes_who_waits(outbox, another_process, within):
+    waiting = asyncio.create_task(outbox.wait(LONG))
+    await asyncio.to_thread(another_process, "outbox", within=within)
+    assert await waiting
+    assert not await outbox.wait(0)
+
+
+async def test_a_wake_up_while_nobody_waits_is_not_lost(outbox, another_process):
+    await asyncio.to_thread(another_process, "outbox")
+    assert await outbox.wait(LONG)
+
+
+async def test_another_topic_wakes_nobody(outbox, another_process):
+    await asyncio.to_thread(another_process, "inbox")
+    await asyncio.to_thread(another_process, "outbox")
+    assert await outbox.wait(LONG)
+    assert not await outbox.wait(0), "one wake for one note"
+
+
+async def test_a_thread_of_this_process_wakes_who_waits_and_only_about_the_topic(db, outbox):
+    teller = Wakeup(db)
+    await asyncio.to_thread(teller.notify, "inbox")
+    assert not await outbox.wait(0)
+    waiting = asyncio.create_task(outbox.wait(LONG))
+    await asyncio.to_thread(teller.notify, "outbox")
+    assert await waiting
+    teller.close()
+
+
+async def test_a_note_in_a_transaction_counts_only_if_it_is_committed(db, outbox):
+    def write(*, fail: bool) -> None:
+        with db.write() as conn:
+            outbox.notify_in(conn, "outbox")
+            assert not outbox._woken.is_set()
+            if fail:
+                raise RuntimeError("in between")
+
+    with pytest.raises(RuntimeError, match="in between"):
+        await asyncio.to_thread(write, fail=True)
+    assert not await outbox.wait(0)
+    await asyncio.to_thread(write, fail=False)
+    assert await outbox.wait(LONG)
+
+
+async def test_waiting_ends_after_its_time(outbox):
+    assert not await outbox.wait(0.01)
+
+
+async def test_an_interrupted_wait_loses_nothing(db, outbox):
+    waiting = asyncio.create_task(outbox.wait(LONG))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    outbox.notify("outbox")
+    assert await outbox.wait(LONG)
+
+
+def test_a_listener_may_be_used_on_one_loop_after_another(db):
+    wakeup = Wakeup(db, {"outbox"})
+
+    async def once() -> None:
+        await listening(wakeup)
+        threading.Thread(target=wakeup.notify, args=("outbox",)).start()
+        assert await wakeup.wait(LONG)
+
+    asyncio.run(once())
+    asyncio.run(once())
+    wakeup.close()
+    wakeup.close()
+
+
+# --- SQLite ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["short", "d" * 100])
+def sqlite_db(tmp_path: Path, request: pytest.FixtureRequest):
+    """A database in a folder whose name is short, and one that is too long for the name of a socket."""
+    db = Database.open(f"sqlite:///{tmp_path}/{request.param}/inbox.db")
+    yield db
+    db.close()
+
+
+async def test_the_sockets_are_in_a_closed_folder_and_go_with_their_listener(sqlite_db):
+    folder = wake_sockets.folder_of(sqlite_db.path)
+    wakeup = Wakeup(sqlite_db, {"inbox", "outbox"})
+    await listening(wakeup)
+    (end,) = folder.iterdir()
+    assert end.name.startswith("inbox+outbox.")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    sender = wake_sockets.Sender(sqlite_db.path)
+    for topic in ("inbox", "outbox"):
+        sender.send(topic, but_not="nobody")
+        assert await wakeup.wait(LONG)
+    sender.close()
+    wakeup.close()
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_dead_process_left_is_removed(sqlite_db):
+    dead = wake_sockets.Socket.open(sqlite_db.path, {"outbox"}, "dead")
+    dead._end.close()
+    folder = wake_sockets.folder_of(sqlite_db.path)
+    assert len(list(folder.iterdir())) == 1
+    teller = Wakeup(sqlite_db)
+    teller.notify("inbox")
+    assert len(list(folder.iterdir())) == 1
+    teller.notify("outbox")
+    assert list(folder.iterdir()) == []
+    teller.close()
+
+
+def test_a_listener_that_does_not_look_does_not_hold_up_the_teller(sqlite_db):
+    busy = wake_sockets.Socket.open(sqlite_db.path, {"outbox"}, "busy")
+    teller = Wakeup(sqlite_db)
+    for _ in range(2_000):
+        teller.notify("outbox")
+    assert busy.drain()
+    assert not busy.drain()
+    busy.close()
+    teller.close()
+
+
+async def test_without_sockets_waiting_is_polling(tmp_path):
+    db = Database.open(f"sqlite:///{tmp_path}/inbox.db")
+    wake_sockets.folder_of(db.path).write_text("in the way")
+    wakeup = Wakeup(db, {"outbox"})
+    assert not await wakeup.wait(0.01)
+    other = Wakeup(db)
+    other.notify("outbox")
+    assert await wakeup.wait(LONG), "this process needs no socket"
+    for one in (wakeup, other):
+        one.close()
+    db.close()
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def postgres_db(postgres_server):
+    for url in postgres_server.emptied_database():
+        db = Database.open(url)
+        yield db
+        db.close()
+
+
+def hang_up(db: Database) -> None:
+    """The server ends every other connection."""
+    with psycopg.connect(db.url.render_as_string(hide_password=False).replace("+psycopg", "")) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.mark.postgres
+async def test_a_lost_listener_comes_back_and_says_so(postgres_db):
+    wakeup = Wakeup(postgres_db, {"outbox"})
+    await listening(wakeup)
+    await asyncio.to_thread(hang_up, postgres_db)
+    assert await wakeup.wait(LONG), "it was lost: something may have been missed"
+    while wakeup._source is None:
+        assert await wakeup.wait(LONG)
+    assert not await wakeup.wait(0)
+    await asyncio.to_thread(in_the_name_of_another, postgres_db)
+    assert await wakeup.wait(LONG)
+    wakeup.close()
+
+
+def in_the_name_of_another(db: Database) -> None:
+    with psycopg.connect(db.url.render_as_string(hide_password=False).replace("+psycopg", "")) as conn:
+        conn.execute("SELECT pg_notify('nightporter', 'outbox another')")
+
+
+@pytest.mark.postgres
+async def test_without_a_server_waiting_is_polling_and_telling_raises_nothing(postgres_db, monkeypatch):
+    monkeypatch.setattr(postgres_db, "url", postgres_db.url.set(port=1))
+    monkeypatch.setattr(postgres_db, "write", lambda: (_ for _ in ()).throw(OSError()))
+    wakeup = Wakeup(postgres_db, {"outbox"})
+    assert not await wakeup.wait(0.05)
+    wakeup.notify("inbox")
+    wakeup.notify("outbox")
+    assert await wakeup.wait(LONG)
+    wakeup.close()
