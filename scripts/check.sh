@@ -15,8 +15,8 @@ check() {
        $what"
 }
 
-check "format (ruff format)" "$VENV_PYTHON" -m ruff format --quiet --check .
-check "lint (ruff check)" "$VENV_PYTHON" -m ruff check --quiet .
+check "format (ruff format)" "$VENV_PYTHON" -m ruff format --quiet --check --output-format concise .
+check "lint (ruff check)" "$VENV_PYTHON" -m ruff check --quiet --output-format concise .
 check "types (mypy --strict)" "$VENV_PYTHON" -m mypy
 check "layers (import-linter)" .venv/bin/lint-imports --no-logo
 check "nothing private or foreign in the repository" "$VENV_PYTHON" scripts/check_tracked_files.py

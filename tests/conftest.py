@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,25 +116,35 @@ def in_processes() -> Callable[..., list[Any]]:
     def run(number: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
         forks = multiprocessing.get_context("fork")
         together = forks.Barrier(number)
-        ends = []
-        for one in range(number):
-            ours, theirs = forks.Pipe(duplex=False)
-            process = forks.Process(target=_say, args=(theirs, together, work, one, *arguments))
-            process.start()
-            theirs.close()
-            ends.append((process, ours))
-        said = [ours.recv() for _, ours in ends]
-        for process, ours in ends:
-            process.join()
-            ours.close()
-        return said
+        ends = [forks.Pipe(duplex=False) for _ in range(number)]
+        started = [
+            forks.Process(target=_say, args=(theirs, together, work, one, *arguments), daemon=True)
+            for one, (_, theirs) in enumerate(ends)
+        ]
+        try:
+            for process in started:
+                process.start()
+            said = [ours.recv() for ours, _ in ends]
+        finally:
+            for process in started:
+                process.kill()
+                process.join()
+            for end in itertools.chain(*ends):
+                end.close()
+        troubles = [trouble for trouble, _ in said if trouble]
+        assert not troubles, "\n".join(troubles)
+        return [result for _, result in said]
 
     return run
 
 
 def _say(end: Any, together: Any, work: Callable[..., Any], *arguments: Any) -> None:
-    together.wait(timeout=60)
-    end.send(work(*arguments))
+    try:
+        together.wait(timeout=60)
+        said = ("", work(*arguments))
+    except Exception:  # noqa: BLE001 - whatever it is, the parent shows it
+        said = (traceback.format_exc(), None)
+    end.send(said)
 
 
 # --- databases -------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
+import time
 from typing import Any
 
 import psycopg
@@ -12,8 +15,9 @@ from sqlalchemy.pool import NullPool
 from src.db import places
 
 LOCK_WAIT_SEC = 5.0
+_BUSY_TIMEOUT = "PRAGMA busy_timeout=5000"
 _SQLITE_PRAGMAS = (
-    "PRAGMA busy_timeout=5000",
+    _BUSY_TIMEOUT,
     "PRAGMA journal_mode=WAL",
     "PRAGMA foreign_keys=ON",
     # A commit must survive a power cut: the note that Send is about to be pressed rests on it.
@@ -33,6 +37,11 @@ _POSTGRES_SESSION = (
     "SELECT set_config('TimeZone', 'UTC', false), set_config('lock_timeout', '5s', false),"
     " set_config('idle_in_transaction_session_timeout', '60s', false)"
 )
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine and pool, but its transactions cannot write: SQLite's BEGIN is then a plain one."""
+    return engine.execution_options(reads_only=True, postgresql_readonly=True)
 
 
 def make_engine(url: URL) -> Engine:
@@ -96,9 +105,36 @@ def _rest_foreign_keys(driver: Any, _record: object) -> None:
 def _begin_sqlite(conn: Connection) -> None:
     # A deferred transaction that reads and then writes fails at once when another one has written in between
     # (SQLite does not even wait). So a writer takes the lock at its beginning, and a reader may not write.
-    reads_only = bool(conn.get_execution_options().get("reads_only"))
-    conn.exec_driver_sql(f"PRAGMA query_only={int(reads_only)}")
-    conn.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    driver: Any = conn.connection.driver_connection
+    if conn.get_execution_options().get("reads_only"):
+        driver.execute("PRAGMA query_only=1")
+        driver.execute("BEGIN")
+        return
+    driver.execute("PRAGMA query_only=0")
+    if not _take_write_lock(driver):
+        conn.exec_driver_sql("BEGIN IMMEDIATE")  # a last try, whose error is SQLAlchemy's
+
+
+def _take_write_lock(driver: sqlite3.Connection) -> bool:
+    """Try to begin writing, every few milliseconds for as long as LOCK_WAIT_SEC.
+
+    SQLite's own waiting looks only every 100 ms after a while: beside two busy processes a third one starves.
+    """
+    give_up_at = time.monotonic() + LOCK_WAIT_SEC
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < give_up_at:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - so that two do not keep step
+            else:
+                return True
+    finally:
+        driver.execute(_BUSY_TIMEOUT)
+    return False
 
 
 def connect_raw(url: URL) -> psycopg.Connection[Any]:

@@ -34,7 +34,7 @@ class Database:
         self.path: Path | None = places.sqlite_path(url)
         """The SQLite file, None for PostgreSQL."""
         self._engine = engine
-        self._readers = engine.execution_options(reads_only=True, postgresql_readonly=True)
+        self._readers = connections.reading(engine)
         # Threads of one process queue here in order; at SQLite's own lock they would sleep and race instead.
         self._turn: threading.Lock | None = threading.Lock() if self.path else None
         self._inode = self.path.stat().st_ino if self.path else None

@@ -52,7 +52,7 @@ def known_revisions() -> list[str]:
 
 def _bring_up_to_date(engine: Engine) -> None:
     known = known_revisions()
-    with engine.connect() as conn:
+    with connections.reading(engine).connect() as conn:
         applied = _applied(conn)
     if applied == known[-1]:
         return

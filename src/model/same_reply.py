@@ -21,7 +21,7 @@ _MASK_AT_MOST = 12
 
 def normalised(text: str) -> str:
     """Composed characters, no invisible ones, every run of white space one space."""
-    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)).split())
+    return " ".join(unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).split())
 
 
 def same_reply(intended: str, shown: str | None) -> bool:

@@ -288,7 +288,9 @@ def _cancel_overtaken(scene: _Scene, intake: Intake) -> None:
     request = inbox_queue.open_request(conn, conversation_id)
     if request is not None:
         why = _against(scene, request)
-        extends = why is CancelReason.GUEST_WROTE_AGAIN and request.status is InboxStatus.PENDING
+        # A post that looked failed may have reached the AI: what it answers then is not the whole burst.
+        unasked = request.status is InboxStatus.PENDING and request.attempts == 0
+        extends = why is CancelReason.GUEST_WROTE_AGAIN and unasked
         if why is CancelReason.NOT_THE_NEWEST:
             inbox_queue.escalated(conn, request.id, [request.status], why, scene.now)
             intake.escalated = Refusal.NOT_THE_NEWEST
@@ -335,7 +337,7 @@ def _queue(scene: _Scene, intake: Intake, wanted: list[SeenMessage]) -> None:
     request = inbox_queue.open_request(scene.conn, conversation.id)
     if request is None:
         intake.queued = _create(scene, wanted)
-    elif request.newest_external_id != wanted[-1].external_id:
+    elif any(scene.stored[m.external_id].request_id != request.id for m in wanted):
         intake.queued = _extend(scene, request, wanted)
         intake.extended = True
 

@@ -8,7 +8,7 @@ import time
 from loguru import logger
 
 from src.channels.base import Channel
-from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError
+from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.services.sync import Sync
 from src.workers.beats import Beats
 from src.workers.turns import Turns
@@ -104,6 +104,9 @@ class SyncWorker:
         if news.done() and not news.cancelled():
             try:
                 news.result()
+            except Halt as halt:
+                self._turns.forbid(halt)
+                raise
             except BrowserGone:  # another process took the browser, or it crashed: wait for the interval
                 await _sleep(stop, timeout)
 

@@ -38,6 +38,7 @@ class Turns:
         self._turn = asyncio.Lock()
         self._channel: Channel | None = None
         self._waiting = 0
+        self._halt: Halt | None = None
 
     @property
     def is_open(self) -> bool:
@@ -50,17 +51,26 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, who: str) -> AsyncIterator[Channel]:
-        """The open channel, for this block only. Opens the browser if needed; closes it after a halt or a crash."""
+        """The open channel, for this block only. Opens the browser if needed; closes it after a halt or a crash.
+
+        After a halt every further turn raises that halt again.
+        """
         self._waiting += 1
         try:
             await self._turn.acquire()
         finally:
             self._waiting -= 1
         try:
+            if self._halt is not None:
+                raise self._halt
             self._mark(f"{who}: turn")
             channel = await self._opened()
             yield channel
-        except (BrowserGone, Halt, SettingsError, asyncio.CancelledError):
+        except Halt as halt:
+            self.forbid(halt)  # whoever comes next, however soon, touches the site no more
+            await self._close()
+            raise
+        except (BrowserGone, SettingsError, asyncio.CancelledError):
             await self._close()
             raise
         finally:
@@ -76,9 +86,15 @@ class Turns:
             self._turn.release()
             await asyncio.sleep(0)
             await self._turn.acquire()
+            if self._halt is not None:
+                raise self._halt
             self._mark(f"{who}: turn again")
             if self._channel is None:
                 raise BrowserGone
+
+    def forbid(self, halt: Halt) -> None:
+        """A halt was met outside of a turn (on the page's own news): no turn is given any more."""
+        self._halt = self._halt or halt
 
     async def yield_when_idle(self) -> None:
         """Runs beside the workers: gives the browser to another process that waits for it."""

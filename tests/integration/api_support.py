@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
+from httpx import ASGITransport
+
+from src.api.app import create_app
 from src.db import conversations, inbox_queue, outbox_queue
 from src.db.engine import Database
+from src.db.wakeup import Wakeup
 from src.model.inbox import AuthorRole, SeenConversation, SeenMessage
 from src.model.rows import Job, Request
 from src.model.tables import Direction
 from src.services import tokens
+from src.settings import Settings
 
 ACCOUNT = "default"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CALLBACK = "/api/ai/webhook-simple"
+KEY = "a-long-random-key"
 
 
 def thread_id(number: int = 1234567) -> str:
@@ -68,7 +78,9 @@ class Inbox:
                 )
         return stored.id
 
-    def request(self, external_id: str = "", *texts: str, due_in: float = 0, reply_in: float = 3600, **fields: Any) -> Request:
+    def request(
+        self, external_id: str = "", *texts: str, due_in: float = 0, reply_in: float = 3600, **fields: Any
+    ) -> Request:
         """A pending request with these messages of a guest."""
         messages = [self._make_message(text) for text in texts or ("Is there a cot?",)]
         conversation_id = self.conversation(external_id, *messages, **fields)
@@ -85,7 +97,9 @@ class Inbox:
                 now=now,
             )
             mine = {m.external_id for m in messages}
-            ids = [m.id for m in conversations.messages_of(conn, conversation_id, 100) if m.external_id in mine]
+            ids = [
+                m.id for m in conversations.messages_of(conn, conversation_id, 100) if m.external_id in mine
+            ]
             conversations.attach_to_request(conn, ids, request.id)
         return request
 
@@ -113,3 +127,56 @@ class Inbox:
 
     def url(self, request: Request) -> str:
         return f"{CALLBACK}?token={self.token(request)}"
+
+
+def body(message: Any = "Oui, bien sûr.", **fields: Any) -> dict[str, Any]:
+    """What an AI sends to the callback."""
+    return {"conversation_id": thread_id(), "message": message, "sender": "Gerda Guest", **fields}
+
+
+@pytest.fixture
+def inbox(db, clock, make_message, make_conversation):
+    return Inbox(db, clock, make_message, make_conversation)
+
+
+@pytest.fixture
+def sqlite_db(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """For what has nothing to do with the kind of database; to be imported as ``db``."""
+    path = tmp_path / "data" / "inbox.db"
+    path.parent.mkdir(mode=0o700)
+    shutil.copy(sqlite_template, path)
+    opened = Database.open(f"sqlite:///{path}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+async def client(db: Database, clock: Any) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """Makes clients of an application with these settings; by default one on this machine without credentials."""
+    made: list[httpx.AsyncClient] = []
+    wakeup = Wakeup(db)
+
+    def make(
+        *,
+        peer: str = "127.0.0.1",
+        base_url: str = "http://127.0.0.1:8000",
+        headers: dict[str, str] | None = None,
+        browser_state: Callable[[], str] | None = None,
+        **settings: Any,
+    ) -> httpx.AsyncClient:
+        app = create_app(
+            Settings(**settings),
+            db,
+            wakeup,
+            is_conversation_id=is_conversation_id,
+            clock=clock,
+            browser_state=browser_state,
+        )
+        transport = ASGITransport(app, client=(peer, 50_000))
+        made.append(httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.aclose()
+    wakeup.close()

@@ -1,5 +1,7 @@
 """What is said to the AI, what becomes of its response, and when it is asked again."""
 
+# ruff: noqa: F811 - fixtures are imported, and then asked for by name
+
 import asyncio
 import json
 import random
@@ -19,7 +21,7 @@ from src.services import tokens
 from src.services.ai_exchange import parse_answer, seconds_until_retry
 from src.services.ai_webhook import AiWebhook, verify
 from src.settings import Settings
-from tests.integration.api_support import ACCOUNT, WEBHOOK_SECRET, Inbox, is_conversation_id, thread_id
+from tests.integration.api_support import ACCOUNT, WEBHOOK_SECRET, inbox, is_conversation_id, thread_id  # noqa: F401
 
 URL = "http://ai.test/hook"
 
@@ -44,11 +46,6 @@ class FakeAi(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture
-def inbox(db, clock, make_message, make_conversation):
-    return Inbox(db, clock, make_message, make_conversation)
-
-
-@pytest.fixture
 def ai():
     return FakeAi()
 
@@ -61,8 +58,16 @@ async def webhook(db, clock, ai):
     def make(**settings):
         settings = Settings(**{"ai_webhook_url": URL, **settings})
         made.append(
-            AiWebhook(db, wakeup, settings, owner="w", is_conversation_id=is_conversation_id, clock=clock,
-                      rng=random.Random(7), transport=ai)
+            AiWebhook(
+                db,
+                wakeup,
+                settings,
+                owner="w",
+                is_conversation_id=is_conversation_id,
+                clock=clock,
+                rng=random.Random(7),
+                transport=ai,
+            )
         )
         return made[-1]
 
@@ -73,7 +78,9 @@ async def webhook(db, clock, ai):
 
 
 async def test_a_due_request_is_posted_with_all_fields_and_waits(webhook, inbox, ai, db, clock, make_message):
-    inbox.conversation(thread_id(), make_message("Hi"), make_message("Welcome!", role=AuthorRole.HOST, author_name="Henk"))
+    inbox.conversation(
+        thread_id(), make_message("Hi"), make_message("Welcome!", role=AuthorRole.HOST, author_name="Henk")
+    )
     request = inbox.request(thread_id(), "Is there a cot?", "And a bath?", stay={"check_in": "2026-12-01"})
     assert await webhook().run_once() == 1
 
@@ -133,8 +140,14 @@ async def test_without_a_secret_nothing_is_signed(webhook, inbox, ai):
     assert not any(name.startswith("webhook-") for name in ai.calls[0].headers)
 
 
-@pytest.mark.parametrize("body", [{"message": "Yes, there is."}, {"reply": "Yes, there is."},
-                                  {"message": "", "reply": " Yes, there is. "}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "Yes, there is."},
+        {"reply": "Yes, there is."},
+        {"message": "", "reply": " Yes, there is. "},
+    ],
+)
 async def test_an_answer_in_the_response_is_enqueued(webhook, inbox, ai, body):
     request = inbox.request()
     ai.script = [httpx.Response(200, json=body)]
@@ -165,7 +178,9 @@ async def test_an_action_in_the_response_closes_the_request(webhook, inbox, ai, 
         httpx.Response(200, content=b'{"message": "' + b"x" * 70_000 + b'"}'),
     ],
 )
-async def test_a_response_without_a_usable_answer_means_that_it_is_still_to_come(webhook, inbox, ai, response):
+async def test_a_response_without_a_usable_answer_means_that_it_is_still_to_come(
+    webhook, inbox, ai, response
+):
     request = inbox.request()
     ai.script = [response]
     await webhook().run_once()
@@ -173,14 +188,30 @@ async def test_a_response_without_a_usable_answer_means_that_it_is_still_to_come
     assert inbox.jobs() == []
 
 
-RETRIED = [httpx.ConnectError("no"), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("odd"), 301, 302, 408, 425,
-           429, 500, 502, 503, 504]
+RETRIED = [
+    httpx.ConnectError("no"),
+    httpx.ReadTimeout("slow"),
+    httpx.RemoteProtocolError("odd"),
+    301,
+    302,
+    408,
+    425,
+    429,
+    500,
+    502,
+    503,
+    504,
+]
 
 
 @pytest.mark.parametrize("said", RETRIED, ids=str)
 async def test_what_may_pass_is_tried_again_later_and_survives_a_restart(webhook, inbox, ai, clock, said):
     request = inbox.request()
-    ai.script = [httpx.Response(said, headers={"location": "http://elsewhere.test/"}) if isinstance(said, int) else said]
+    ai.script = [
+        httpx.Response(said, headers={"location": "http://elsewhere.test/"})
+        if isinstance(said, int)
+        else said
+    ]
     await webhook().run_once()
     now = inbox.now_of(request)
     assert (now.status, now.attempts) == (InboxStatus.PENDING, 1)
@@ -257,7 +288,9 @@ async def test_an_answer_that_never_comes_ends_in_a_named_state(webhook, inbox, 
     assert (now.status, now.reason) == (InboxStatus.EXPIRED, "no_answer_in_time")
 
 
-async def test_a_request_that_is_cancelled_while_it_is_posted_is_dropped_quietly(webhook, inbox, ai, db, clock):
+async def test_a_request_that_is_cancelled_while_it_is_posted_is_dropped_quietly(
+    webhook, inbox, ai, db, clock
+):
     request = inbox.request()
 
     async def cancel(_):
@@ -360,6 +393,20 @@ async def test_a_test_message_shows_whether_the_ai_is_there_and_stores_nothing(a
 
 
 def test_no_response_body_breaks_the_parser():
-    bodies = [b"", b"null", b"5", b'"x"', b"{", b"\xff\xfe", b"[]", b'{"message": null}', b"{}", b"[" * 100_000,
-              b'{"action": "dance"}', b'{"action": ["escalate"]}', b'{"message": ["a"]}', b"NaN"]
+    bodies = [
+        b"",
+        b"null",
+        b"5",
+        b'"x"',
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'{"message": null}',
+        b"{}",
+        b"[" * 100_000,
+        b'{"action": "dance"}',
+        b'{"action": ["escalate"]}',
+        b'{"message": ["a"]}',
+        b"NaN",
+    ]
     assert all(parse_answer(body, thread_id(), "r") is None for body in bodies)

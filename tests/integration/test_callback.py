@@ -1,5 +1,7 @@
 """An answer becomes a reply exactly once, or is refused with a reason; never half of it."""
 
+# ruff: noqa: F811 - fixtures are imported, and then asked for by name
+
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,12 +14,7 @@ from src.services import outbox_moves, tokens
 from src.services.callback import Action, Answer, Result, take_answer
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
-from tests.integration.api_support import ACCOUNT, Inbox, is_conversation_id, thread_id
-
-
-@pytest.fixture
-def inbox(db, clock, make_message, make_conversation):
-    return Inbox(db, clock, make_message, make_conversation)
+from tests.integration.api_support import ACCOUNT, inbox, is_conversation_id, thread_id  # noqa: F401
 
 
 @pytest.fixture
@@ -31,7 +28,12 @@ def wakeup(db):
 def take(db, wakeup, clock):
     def call(answer, **settings):
         return take_answer(
-            db, wakeup, answer, settings=Settings(**settings), now=clock(), is_conversation_id=is_conversation_id
+            db,
+            wakeup,
+            answer,
+            settings=Settings(**settings),
+            now=clock(),
+            is_conversation_id=is_conversation_id,
         )
 
     return call
@@ -243,8 +245,20 @@ def test_four_thousand_characters_and_every_script_are_taken_as_they_are(inbox, 
 def test_a_token_is_good_for_its_request_and_its_database_only(db):
     token = tokens.make(db.secret, "r-1")
     assert tokens.verify(db.secret, token) == "r-1"
-    for forged in ("", ".", "r-1", "r-1.", "r-2." + token.partition(".")[2], token + "A", token[:-1], token.upper(),
-                   token + "é", "x" * 10_000, tokens.make(b"another secret", "r-1"), "." + token.partition(".")[2]):
+    for forged in (
+        "",
+        ".",
+        "r-1",
+        "r-1.",
+        "r-2." + token.partition(".")[2],
+        token + "A",
+        token[:-1],
+        token.upper(),
+        token + "é",
+        "x" * 10_000,
+        tokens.make(b"another secret", "r-1"),
+        "." + token.partition(".")[2],
+    ):
         assert tokens.verify(db.secret, forged) is None
 
 

@@ -22,7 +22,7 @@ A = DEFAULT_ACCOUNT
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 CONVERSATIONS_THERE = 30
-JOBS = 300
+JOBS = 120
 PROCESSES = 4
 
 
@@ -34,7 +34,7 @@ def opened(url: str) -> Iterator[Database]:
 
 
 def fill(db: Database) -> None:
-    """Ten jobs and one request in each of thirty conversations."""
+    """Four jobs and one request in each of thirty conversations."""
     homes = [f"c{n:02}" for n in range(CONVERSATIONS_THERE)]
     base = {"account": A, "due_at": NOW, "attempts": 0}
     with db.write() as conn:

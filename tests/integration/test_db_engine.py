@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import exc, func, insert, select, text
 
-from src.db import accounts, migrate, places
+from src.db import accounts, connections, migrate, places
 from src.db.engine import Connection, Database, after_commit
 from src.db.statements import META
 from src.errors import SettingsError, TransientError
@@ -222,12 +222,11 @@ def test_a_writer_of_another_process_is_waited_for(tmp_path):
 # --- trouble that passes ---------------------------------------------------------------------------------
 
 
-def test_a_database_that_stays_locked_is_transient(tmp_path):
+def test_a_database_that_stays_locked_is_transient(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "LOCK_WAIT_SEC", 0.01)
+    monkeypatch.setattr(connections, "_BUSY_TIMEOUT", "PRAGMA busy_timeout=1")
+    monkeypatch.setattr(connections, "_SQLITE_PRAGMAS", ("PRAGMA busy_timeout=1", "PRAGMA journal_mode=WAL"))
     db = Database.open(f"sqlite:///{tmp_path}/inbox.db")
-    with db.read() as conn:
-        conn.exec_driver_sql(
-            "PRAGMA busy_timeout=1"
-        )  # this connection is the one that the pool hands out next
     other = sqlite3.connect(db.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(TransientError, match="locked"), db.write():

@@ -9,45 +9,48 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import bindparam, event, text
 
 from src.db import conversations, inbox_queue, outbox_queue
 from src.db.engine import Connection, Database
-from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
+from src.model.columns import UtcDateTime
+from src.model.inbox import AuthorRole, SeenConversation, SeenPerson
 from src.model.statuses import OutboxStatus
 from src.model.tables import DEFAULT_ACCOUNT
 
 A = DEFAULT_ACCOUNT
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=5)
-ROWS = 20_000
 
-_NUMBERS = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS})"
-_FILL = (
-    f"INSERT INTO conversations (id, account, external_id, stay, created_at, updated_at) {_NUMBERS}"
-    " SELECT 'c' || n, 'default', 't' || n, '{}', :now, :now FROM numbers WHERE n <= 2000",
-    "INSERT INTO queue_outbox (id, account, conversation_id, status, text, idempotency_key, due_at, attempts,"
-    f" arm_count, created_at, processed_at) {_NUMBERS}"
-    " SELECT 'j' || n, 'default', 'c' || (n % 2000 + 1), CASE WHEN n % 500 = 0 THEN 'pending' ELSE 'cancelled' END,"
-    " 'x', 'k' || n, :now, 0, 0, :now, CASE WHEN n % 500 = 0 THEN NULL ELSE :now END FROM numbers",
-    "INSERT INTO queue_inbox (id, account, conversation_id, status, newest_external_id, due_at, burst_until,"
-    f" reply_by, attempts, created_at, processed_at) {_NUMBERS}"
-    " SELECT 'r' || n, 'default', 'c' || (n % 2000 + 1), CASE WHEN n <= 40 THEN 'pending' ELSE 'answered' END,"
-    " 'm', :now, :now, :now, 0, :now, CASE WHEN n <= 40 THEN NULL ELSE :now END FROM numbers",
-)
+_FILL = """
+INSERT INTO conversations (id, account, external_id, stay, created_at, updated_at)
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000)
+SELECT 'c' || n, 'default', 't' || n, '{}', :now, :now FROM numbers;
+
+INSERT INTO queue_outbox (id, account, conversation_id, status, text, idempotency_key, due_at, attempts,
+                          arm_count, created_at, processed_at)
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
+SELECT 'j' || n, 'default', 'c' || (n % 2000 + 1), CASE WHEN n % 500 = 0 THEN 'pending' ELSE 'cancelled' END,
+       'x', 'k' || n, :now, 0, 0, :now, CASE WHEN n % 500 = 0 THEN NULL ELSE :now END FROM numbers;
+
+INSERT INTO queue_inbox (id, account, conversation_id, status, newest_external_id, due_at, burst_until,
+                         reply_by, attempts, created_at, processed_at)
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 20000)
+SELECT 'r' || n, 'default', 'c' || (n % 2000 + 1), CASE WHEN n <= 40 THEN 'pending' ELSE 'answered' END,
+       'm', :now, :now, :now, 0, :now, CASE WHEN n <= 40 THEN NULL ELSE :now END FROM numbers
+"""
 
 SEEN = SeenConversation(
-    "t1",
-    "STAY",
-    True,
-    True,
-    "h",
-    True,
-    (SeenPerson("g", AuthorRole.GUEST, "G"),),
-    (),
-    NOW,  # noqa: FBT003
+    external_id="t1",
+    kind="STAY",
+    is_stay=True,
+    is_hosting=True,
+    viewer_id="host",
+    viewer_is_host=True,
+    people=(SeenPerson("guest", AuthorRole.GUEST, "Gerda"),),
+    messages=(),
+    last_activity_at=NOW,
 )
-MESSAGE = SeenMessage("m1", "g", "G", AuthorRole.GUEST, MessageKind.TEXT, "TEXT", "Hi", NOW)
 
 ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox claim": lambda c: outbox_queue.claim(c, A, owner="me", lease_until=LEASE, now=NOW),
@@ -106,10 +109,8 @@ FULL_SCAN = re.compile(
 @pytest.fixture
 def long_queues(db: Database) -> Database:
     with db.write() as conn:
-        for statement in _FILL:
-            conn.execute(
-                text(statement), {"now": NOW if db.dialect == "postgresql" else "2026-11-20 12:00:00.000000"}
-            )
+        for statement in _FILL.split(";"):
+            conn.execute(text(statement).bindparams(bindparam("now", NOW, UtcDateTime())))
         if db.dialect == "postgresql":  # its planner knows how long the tables are; SQLite's need not
             conn.execute(text("ANALYZE"))
     return db

@@ -12,7 +12,9 @@ from loguru import logger
 
 from src import logs
 
-LINE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 (INFO|WARNING|ERROR) +(api|worker)\[\d+\] \S.*$")
+LINE = re.compile(
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 (INFO|WARNING|ERROR) +(api|worker)\[\d+\] \S.*$"
+)
 
 ONE_PROCESS = """
 import sys
@@ -54,7 +56,11 @@ def test_four_processes_write_the_same_rotating_files_and_no_line_is_lost_or_tor
     written = [line for path in sorted(folder.glob("app.log*")) for line in lines_of(path)]
     assert len(list(folder.glob("app.log*"))) > 3, "nothing was rotated"
     assert all(LINE.match(line) for line in written)
-    seen = {(int(m[2]), int(m[1])) for m in (re.search(r"event (\d+) é* \| writer=(\d)$", line) for line in written) if m}
+    seen = {
+        (int(m[2]), int(m[1]))
+        for m in (re.search(r"event (\d+) é* \| writer=(\d)$", line) for line in written)
+        if m
+    }
     assert len(written) == 4 * each
     assert seen == {(number, line) for number in range(4) for line in range(each)}
     api = [line for path in folder.glob("api.log*") for line in lines_of(path)]
@@ -82,7 +88,9 @@ def test_folder_and_files_are_for_their_owner_only(tmp_path):
     logs.set_up_logs(folder, "both", terminal=False)
     logger.info("x")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.suffix == ".log"} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.suffix == ".log"} == {
+        0o600
+    }
 
 
 def test_a_guests_text_is_never_a_format_and_never_makes_a_second_line(tmp_path):
@@ -210,7 +218,9 @@ def test_loaded_secrets_are_hidden_by_value_in_every_likely_form():
 
 
 def test_an_error_is_told_in_one_safe_line():
-    error = RuntimeError("(sqlite3.OperationalError) database is locked\n[SQL: …]\n[parameters: ('guest text',)]")
+    error = RuntimeError(
+        "(sqlite3.OperationalError) database is locked\n[SQL: …]\n[parameters: ('guest text',)]"
+    )
     assert logs.safe_error(error) == "RuntimeError: (sqlite3.OperationalError) database is locked"
     assert logs.safe_error(TimeoutError()) == "TimeoutError"
     assert len(logs.safe_error(ValueError("x" * 5000))) <= 300

@@ -47,7 +47,11 @@ def test_paths_and_the_sqlite_file_are_resolved_against_the_root(tmp_path):
 
 
 def test_an_absolute_sqlite_path_and_a_postgres_address_stay_as_they_are(tmp_path):
-    for url in ("sqlite:////srv/inbox.db", "postgresql+psycopg://porter:pw@db/inbox?sslmode=require", "postgres://db/inbox"):
+    for url in (
+        "sqlite:////srv/inbox.db",
+        "postgresql+psycopg://porter:pw@db/inbox?sslmode=require",
+        "postgres://db/inbox",
+    ):
         assert load_settings(tmp_path, {"DATABASE_URL": url}).database_url.get_secret_value() == url
 
 
@@ -99,8 +103,14 @@ def test_a_password_with_a_dollar_sign_is_taken_as_it_is(tmp_path):
         ({"BROWSER_EXECUTABLE_PATH": "/nowhere/chromium"}, "BROWSER_EXECUTABLE_PATH: is not a program"),
         ({"AIRBNB_HEADLESS": "maybe"}, "AIRBNB_HEADLESS: 'maybe' is neither true nor false"),
         ({"AIRBNB_BASE_URL": "https://airbnb.xyz"}, "AIRBNB_BASE_URL: is not one of Airbnb's own"),
-        ({"SCRAPE_INTERVALL_SEC": "9"}, "SCRAPE_INTERVALL_SEC: is not a setting (in the environment); did you mean SCRAPE_INTERVAL_SEC?"),
-        ({"PLAYWRIGHT_SESSION": "x"}, "PLAYWRIGHT_SESSION: is not a setting (in the environment); did you mean PLAYWRIGHT_SESSION_DIR?"),
+        (
+            {"SCRAPE_INTERVALL_SEC": "9"},
+            "SCRAPE_INTERVALL_SEC: is not a setting (in the environment); did you mean SCRAPE_INTERVAL_SEC?",
+        ),
+        (
+            {"PLAYWRIGHT_SESSION": "x"},
+            "PLAYWRIGHT_SESSION: is not a setting (in the environment); did you mean PLAYWRIGHT_SESSION_DIR?",
+        ),
         ({"LOG_COLOUR": "x"}, "LOG_COLOUR: is not a setting (in the environment); remove it"),
     ],
 )
@@ -113,7 +123,9 @@ def test_each_mistake_is_one_line_that_begins_with_the_variable(tmp_path, enviro
 
 def test_all_problems_are_told_at_once(tmp_path):
     write_env(tmp_path, "REPLY_MODE=nein\nAPI_PORT=x\nFOO=1\nAPI_HOST=0.0.0.0\nBAR\njust some words\n")
-    names = [problem.partition(":")[0] for problem in problems_of(tmp_path, {"HUMAN_PAUSE": "3"}, need_ai=True)]
+    names = [
+        problem.partition(":")[0] for problem in problems_of(tmp_path, {"HUMAN_PAUSE": "3"}, need_ai=True)
+    ]
     assert sorted(names) == sorted(
         ["REPLY_MODE", "API_PORT", "FOO", "API_KEY", "BAR", ".env", "HUMAN_PAUSE", "AI_WEBHOOK_URL"]
     )
@@ -128,7 +140,9 @@ def test_no_problem_ever_prints_a_secret(tmp_path):
         {"AI_WEBHOOK_URL": f"gopher://{canary}@ai/"},
     ):
         assert canary not in "\n".join(problems_of(tmp_path, environ))
-    assert canary not in repr(load_settings(tmp_path, {"API_KEY": canary, "AI_WEBHOOK_URL": f"http://a:{canary}@h/"}))
+    assert canary not in repr(
+        load_settings(tmp_path, {"API_KEY": canary, "AI_WEBHOOK_URL": f"http://a:{canary}@h/"})
+    )
 
 
 def test_every_unknown_key_of_the_file_is_an_error_but_the_rest_of_the_environment_is_not_ours(tmp_path):
@@ -163,13 +177,17 @@ def test_the_main_job_does_not_start_without_a_real_ai_webhook(tmp_path, url):
 
 
 def test_the_api_may_listen_everywhere_once_there_is_a_key(tmp_path):
-    settings = load_settings(tmp_path, {"API_HOST": "0.0.0.0", "API_KEY": "k" * 32, "WEBHOOK_SECRET": GOOD_SECRET})
+    settings = load_settings(
+        tmp_path, {"API_HOST": "0.0.0.0", "API_KEY": "k" * 32, "WEBHOOK_SECRET": GOOD_SECRET}
+    )
     assert settings.secret_values() == ["k" * 32, GOOD_SECRET]
 
 
 def test_loopback_is_this_machine_and_nothing_else():
     assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST")))
-    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", "127.0.0.1.nip.io", "")))
+    assert not any(
+        map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", "127.0.0.1.nip.io", ""))
+    )
 
 
 def test_the_example_file_has_every_variable_with_its_default_and_nothing_else(tmp_path):
@@ -198,8 +216,15 @@ def test_settings_can_be_made_directly_and_read_nothing_by_themselves(monkeypatc
 
 @pytest.mark.parametrize(
     "url",
-    ["https://www.airbnb.com", "https://airbnb.co.uk/", "https://fr.airbnb.com", "https://www.airbnb.jp:443",
-     "http://127.0.0.1:5000", "https://localhost:5000/", "http://[::1]:80"],
+    [
+        "https://www.airbnb.com",
+        "https://airbnb.co.uk/",
+        "https://fr.airbnb.com",
+        "https://www.airbnb.jp:443",
+        "http://127.0.0.1:5000",
+        "https://localhost:5000/",
+        "http://[::1]:80",
+    ],
 )
 def test_airbnbs_own_addresses_and_loopback_are_accepted(url):
     assert AirbnbSettings(base_url=url).base_url == url.rstrip("/")
@@ -207,11 +232,27 @@ def test_airbnbs_own_addresses_and_loopback_are_accepted(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://www.airbnb.com", "https://airbnb.xyz", "https://airbnb.com.evil.example", "https://xairbnb.com",
-     "https://www.airbnb.com@evil.example", "https://user@www.airbnb.com", "https://www.fr.airbnb.com",
-     "https://abc.airbnb.com", "https://evil.example\\@www.airbnb.com", "https://www.airbnb.com/hosting",
-     "https://www.airbnb.com?x", "https://www.airbnb.com:8443", "https://www.аirbnb.com", "https://www.airbnb.com.",
-     "ftp://127.0.0.1", "http://127.0.0.1.nip.io", "http://10.0.0.5", "airbnb.com", "https://www.airbnb.com:x"],
+    [
+        "http://www.airbnb.com",
+        "https://airbnb.xyz",
+        "https://airbnb.com.evil.example",
+        "https://xairbnb.com",
+        "https://www.airbnb.com@evil.example",
+        "https://user@www.airbnb.com",
+        "https://www.fr.airbnb.com",
+        "https://abc.airbnb.com",
+        "https://evil.example\\@www.airbnb.com",
+        "https://www.airbnb.com/hosting",
+        "https://www.airbnb.com?x",
+        "https://www.airbnb.com:8443",
+        "https://www.аirbnb.com",
+        "https://www.airbnb.com.",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1.nip.io",
+        "http://10.0.0.5",
+        "airbnb.com",
+        "https://www.airbnb.com:x",
+    ],
 )
 def test_look_alikes_are_refused(url):
     with pytest.raises(ValueError, match="Airbnb's own"):

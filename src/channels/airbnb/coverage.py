@@ -1,8 +1,8 @@
 """How far down the list has been seen without a gap, since the page was loaded. Pure.
 
 The page fetches the list in stretches: again from the top when something changed, further down when scrolled.
-A stretch from the top that shares nothing with what was seen before may hide changes below it; then the known
-begins anew.
+A stretch from the top that shares nothing with what was seen before may hide changes below it. Then the known
+begins anew, and what the page fetches further down continues the old list, not the new top: it counts no more.
 """
 
 from __future__ import annotations
@@ -21,22 +21,27 @@ class Coverage:
         self._oldest: datetime | None = None
         self._stretch_newest: datetime | None = None
         self._ended = False
+        self.broken = False
+        """There is a gap that only loading the page anew can fill."""
 
     def add(self, page: ListPage) -> None:
         """Take in one stretch.
 
         An empty one is the end only of an empty list, or behind others: an empty answer may be filled by a second.
         """
-        if not page.conversations:
+        if not page.stretch:
             if page.has_previous or not self._fingerprints:
                 self._ended = self._ended or not page.has_next
             return
-        times = [c.last_activity_at for c in page.conversations]
-        prints = {c.external_id: c.newest.fingerprint if c.newest else None for c in page.conversations}
+        times = [c.last_activity_at for c in page.stretch]
+        prints = {c.external_id: c.newest.fingerprint if c.newest else None for c in page.stretch}
         from_top = self._newest is None or max(times) >= self._newest
         if from_top and not self._shares(prints):
             self._fingerprints, self._ended = {}, False
             self._oldest = self._stretch_newest = None
+            self.broken = self._newest is not None
+        if self.broken and not from_top:
+            return
         self._fingerprints.update(prints)
         self._ended = self._ended or not page.has_next
         self._newest = max(times) if self._newest is None else max(self._newest, *times)

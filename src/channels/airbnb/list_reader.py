@@ -26,10 +26,6 @@ class ListReader:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self._taken = 0
-        """Everything told up to this seq is in ``visit.known`` and ``visit.coverage``."""
-        self._fresh: set[int] = set()
-        """Conversations told since the last glance: these must have their rows."""
 
     async def glance(self, since: datetime, *, thorough: bool) -> InboxGlance:
         """See the port."""
@@ -42,7 +38,7 @@ class ListReader:
         complete = await self._load_back_to(since, thorough=thorough)
         await visit.check_walls()
         await self._witness()
-        self._fresh = set()
+        visit.fresh.clear()
         newest_first = sorted(visit.known.values(), key=lambda c: c.last_activity_at, reverse=True)
         viewer = visit.tap.viewer_id
         if viewer is None:
@@ -65,15 +61,15 @@ class ListReader:
         """Take in what was told since the last time; True if a conversation has another newest message."""
         visit = self._visit
         news = False
-        for page in visit.tap.lists_since(max(self._taken, visit.loaded_at_seq)):
+        for page in visit.tap.lists_since(visit.taken_seq):
             news = any(_is_news(visit.known.get(c.external_id), c) for c in page.conversations) or news
             visit.coverage.add(page)
             visit.known.update({c.external_id: c for c in page.conversations})
             visit.list_told_at = time.monotonic()
-            self._fresh |= {
+            visit.fresh |= {
                 n for n in (ids.thread_number(c.external_id) for c in page.conversations) if n is not None
             }
-        self._taken = visit.tap.seq
+        visit.taken_seq = visit.tap.seq
         return news
 
     async def _believe_empty(self) -> None:
@@ -88,11 +84,12 @@ class ListReader:
         for _ in range(self.STRETCHES_AT_MOST):
             if visit.coverage.reaches(since, thorough=thorough):
                 return True
-            if await self._load_next():
+            if not visit.coverage.broken and await self._load_next():
                 continue
-            await visit.go_to_inbox()  # the page thinks that it has shown all: begin again from the top
+            await visit.go_to_inbox()  # a gap, or the page thinks that it has shown all: again from the top
             self._take()
             if not visit.coverage.reaches(since, thorough=thorough) and not await self._load_next():
+                visit.raise_trouble("The list")
                 raise PageChanged("further conversations", "the list, scrolled to its end")
         return False
 
@@ -116,7 +113,7 @@ class ListReader:
         while time.monotonic() < deadline:
             rows = await shown.numbers()
             self._take()
-            if rows <= self._told() and self._fresh <= rows:
+            if rows <= self._told() and visit.fresh <= rows:
                 return
             seq = visit.tap.seq
             if rows and rows <= self._told() and await self._rows_by_scrolling(rows):
@@ -138,11 +135,11 @@ class ListReader:
         await shown.scroll_to_top()
         for _ in range(self.STRETCHES_AT_MOST):
             rows |= await shown.numbers()
-            if self._fresh <= rows or await shown.at_end():
+            if self._visit.fresh <= rows or await shown.at_end():
                 break
             await shown.scroll_through()
         await shown.scroll_to_top()
-        return self._fresh <= rows
+        return self._visit.fresh <= rows
 
 
 def _is_news(known: SeenConversation | None, told: SeenConversation) -> bool:

@@ -69,7 +69,11 @@ _AT_END = f"""
 }}
 """
 _FITS = f"""
-([rows, root]) => {{ {_PANEL} const panel = panelOf(rows, root); return panel.scrollHeight <= panel.clientHeight + 1; }}
+([rows, root]) => {{
+  {_PANEL}
+  const panel = panelOf(rows, root);
+  return panel.scrollHeight <= panel.clientHeight + 1;
+}}
 """
 _SCROLL_THREAD_UP = """
 ([items]) => {
@@ -119,6 +123,11 @@ def plain(text: str) -> str:
     An editable element turns runs of spaces into no-break spaces and ends its last line with a newline.
     """
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ").rstrip("\n")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, whatever ends them: a bare carriage return, typed as a key, would be Enter."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 class ListOfConversations:
@@ -244,7 +253,7 @@ class OpenConversation:
         if await self.text_in(composer):
             raise ComposerBusy
         await self._focus(composer)
-        for index, line in enumerate(text.split("\n")):
+        for index, line in enumerate(lines_of(text)):
             if index:
                 await bounded(self.page.keyboard.press("Shift+Enter"))
             if line:
@@ -253,7 +262,7 @@ class OpenConversation:
     async def type_keys(self, composer: Locator, text: str) -> None:
         """The same key by key, for an editor that does not take inserted text. Slow: ~4 ms a character."""
         await self._focus(composer)
-        for index, line in enumerate(text.split("\n")):
+        for index, line in enumerate(lines_of(text)):
             if index:
                 await bounded(self.page.keyboard.press("Shift+Enter"))
             if line:
@@ -299,7 +308,7 @@ async def close_what_covers(page: Page, *, escape: bool = True) -> None:
         notices = page.locator(f":is({selectors.MODAL}):visible")
         if await bounded(button.count()):
             await button.click(timeout=2_000)
-        elif escape and await bounded(notices.count()):
+        elif escape and (await bounded(notices.count())) > 0:
             await bounded(page.keyboard.press("Escape"))
     except PlaywrightError:
         return

@@ -98,7 +98,6 @@ WALL_TEXTS = (
     "verify you are human",
     "select all images",
     "let's confirm it's really you",
-    "limits how often you can login",
     "max confirmation attempts",
-    "access denied",
 )
+WALL_BLOCK_TEXTS = ("access denied", "ip address blocked", "limits how often you can login")  # 4.2, 1 source each

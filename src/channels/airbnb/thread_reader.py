@@ -159,7 +159,7 @@ class ThreadReader:
             raise NotUnderstood(f"The conversation did not load: {troubles[-1]}.")
         if tap.thread_since(external_id, start) is not None:
             raise NotUnderstood("The conversation did not load: its messages did not come.")
-        if tap.threads:
+        if tap.told_thread_since(start):
             raise PermanentError(
                 "The site shows another conversation instead.", reason="no_such_conversation"
             )

@@ -36,6 +36,10 @@ class Visit:
         self.known: dict[str, SeenConversation] = {}
         """Conversations of the list since the page was loaded, as last told."""
         self.coverage = Coverage()
+        self.taken_seq = 0
+        """Everything told up to this seq is in ``known`` and ``coverage``."""
+        self.fresh: set[int] = set()
+        """Conversations told since the last glance: these must have their rows."""
         self.loaded_at_seq = 0
         self.list_told_at = 0.0
         """Monotonic time at which the page last told the list."""
@@ -70,6 +74,7 @@ class Visit:
         """Attach to the browser's page, which is new."""
         self.stop_listening()
         self._tap = Wiretap(self.page, self.is_own_host, self._cut_off)
+        self._comeback, self._reacts, self._misses = 0, False, 0
         self._forget_page()
 
     def stop_listening(self) -> None:
@@ -93,6 +98,9 @@ class Visit:
         )
         self.tap.raise_problem()
         if response is not None and response.status >= 400:
+            wall = await walls.by_words(self.page)
+            if wall is not None:
+                raise wall
             raise TransientError(f"The page answered {response.status}.")
 
     async def go_to_inbox(self) -> None:
@@ -106,6 +114,12 @@ class Visit:
                 break
             logger.debug("The inbox did not appear (look {})", look + 1)
         await self._explain_missing_inbox()
+
+    def raise_trouble(self, what: str) -> None:
+        """Raise NotUnderstood if an answer since the page was loaded was of no use."""
+        troubles = self.tap.troubles_since(self.loaded_at_seq)
+        if troubles:
+            raise NotUnderstood(f"{what} did not load: {troubles[-1]}.")
 
     async def check_walls(self) -> None:
         """Raise the wall that was met or is shown."""
@@ -128,6 +142,8 @@ class Visit:
             if await self.tap.wait_for_list(start, self.REFRESH_SEC):
                 self._misses, self._reacts = 0, True
                 return True
+            if self.tap.troubles_since(start):  # it did fetch; that the site had nothing to say is another matter
+                return False
             self._misses += 1
             if self._reacts and self._misses <= _MISSES_FORGIVEN:
                 return False
@@ -138,7 +154,8 @@ class Visit:
     def _forget_page(self) -> None:
         self.known.clear()
         self.coverage = Coverage()
-        self.loaded_at_seq = self._tap.seq if self._tap else 0
+        self.fresh.clear()
+        self.loaded_at_seq = self.taken_seq = self._tap.seq if self._tap else 0
         self.list_told_at = 0.0
 
     def _cut_off(self) -> None:
@@ -166,9 +183,7 @@ class Visit:
             if wall is not None:
                 raise wall
         told = bool(self.tap.lists_since(self.loaded_at_seq))
-        troubles = self.tap.troubles_since(self.loaded_at_seq)
-        if troubles:
-            raise NotUnderstood(f"The inbox did not load: {troubles[-1]}.")
+        self.raise_trouble("The inbox")
         if state["blank"]:
             raise NotUnderstood("The inbox did not load: the page is blank.")
         if told or not state["list"]:

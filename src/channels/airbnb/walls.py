@@ -20,7 +20,7 @@ CHALLENGE, LOGGED_OUT, BLOCKED = "challenge", "logged_out", "blocked"
 _CHALLENGE_STATUS = frozenset({420, 440})  # 4.2: Airlock, bot validation
 _BLOCKED_DOCUMENT = frozenset({403, 405, 429, 503})  # 4.5, rule 3
 # 4.5, rule 2: 401/403 count only on what carries messages; telemetry alone proves nothing.
-_MESSAGING_OPERATION = re.compile(r"/api/v\d/[A-Za-z]*(Inbox|Thread|Message)[A-Za-z]*(/|$)")
+_MESSAGING_OPERATION = re.compile(r"/api/v\d/[A-Za-z]*(Inbox|Thread|Message|InstantEvent)[A-Za-z]*(/|$)")
 _TELEMETRY = re.compile(r"(?i)(tracking|logging|telemetry|metrics|analytics|beacon)")
 
 _LOOK = """
@@ -79,6 +79,8 @@ def by_response(response: Response, *, main_document: bool) -> WallHit | None:
         return WallHit(CHALLENGE, f"an API call answered {status}")
     if status == 429:
         return WallHit(BLOCKED, "an API call answered 429")
+    if status == 405 and is_messaging(path):
+        return WallHit(BLOCKED, "a messaging call answered 405")
     if status in (401, 403) and is_messaging(path):
         return WallHit(LOGGED_OUT, f"a messaging call answered {status}")
     return None
@@ -102,6 +104,13 @@ def by_body(payload: object) -> WallHit | None:
     return None
 
 
+def by_text(text: str) -> WallHit | None:
+    """A block in words, where data or the inbox should be (4.2). Never ask this of what guests may have written."""
+    words = text.lower()
+    hit = next((block for block in selectors.WALL_BLOCK_TEXTS if block in words), None)
+    return None if hit is None else WallHit(BLOCKED, f"an answer says {hit!r}")
+
+
 async def by_page(page: Page) -> WallHit | None:
     """A wall that the page shows: address, then elements, visible ones only (4.4). One round trip."""
     found = by_address(page.url)
@@ -121,4 +130,4 @@ async def by_words(page: Page) -> WallHit | None:
     """A wall by what an *unknown* page says. Never ask this of a page with the inbox: guests write such words."""
     words = (await page.locator("body").inner_text(timeout=3_000)).lower().replace("’", "'")
     hit = next((text for text in selectors.WALL_TEXTS if text in words), None)
-    return None if hit is None else WallHit(CHALLENGE, f"an unknown page says {hit!r}")
+    return by_text(words) if hit is None else WallHit(CHALLENGE, f"an unknown page says {hit!r}")

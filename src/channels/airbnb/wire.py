@@ -16,7 +16,10 @@ from src.errors import PageChanged
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
 
 Json = Any
-_LISTS = ("inboxItems", "threads", "priorityItems")
+_IN_ORDER = ("inboxItems", "threads")
+"""The list itself, latest activity first, under either name."""
+_REPEATED = "priorityItems"
+"""A few conversations of any age that the site puts before the list, with every stretch of it again."""
 _ROLES = {"GUEST": AuthorRole.GUEST, "COTRAVELER": AuthorRole.COTRAVELLER}
 _STAY_TYPES = frozenset({"HOME_BOOKING"})
 
@@ -27,6 +30,8 @@ class ListPage:
 
     viewer_id: str
     conversations: tuple[SeenConversation, ...]
+    stretch: tuple[SeenConversation, ...]
+    """Those of them that stand in the list's order; without what the site repeats before it."""
     has_next: bool
     has_previous: bool = False
 
@@ -54,7 +59,7 @@ def recognise(payload: Json) -> ListPage | ThreadPage | ErrorPage | None:
     data = payload.get("data")
     if isinstance(data, dict):
         inbox = _dig(data, "node", "messagingInbox")
-        if isinstance(inbox, dict) and any(name in inbox for name in _LISTS):
+        if isinstance(inbox, dict) and any(name in inbox for name in (*_IN_ORDER, _REPEATED)):
             return _list_page(data["node"], inbox)
         node = data.get("threadData")
         if isinstance(node, dict) and "messageData" in node:
@@ -128,19 +133,28 @@ def _list_page(node: dict[str, Json], inbox: dict[str, Json]) -> ListPage:
     if number is None:
         raise PageChanged("the viewer's id", "list.data.node.id")
     viewer_id = str(number)
+    name = next((name for name in _IN_ORDER if inbox.get(name) is not None), None)
+    if name is None:  # never to be taken for an empty list
+        raise PageChanged(" or ".join(_IN_ORDER), "list.data.node.messagingInbox")
+    stretch = _edges(inbox[name], f"list.{name}", viewer_id)
+    repeated = inbox.get(_REPEATED)
+    before = {} if repeated is None else _edges(repeated, f"list.{_REPEATED}", viewer_id)
+    info = _need(inbox[name], "pageInfo", dict, f"list.{name}")
+    return ListPage(
+        viewer_id,
+        conversations=tuple((before | stretch).values()),
+        stretch=tuple(stretch.values()),
+        has_next=_yes(info, "hasNextPage", f"list.{name}.pageInfo"),
+        has_previous=_yes(info, "hasPreviousPage", f"list.{name}.pageInfo"),
+    )
+
+
+def _edges(connection: Json, where: str, viewer_id: str) -> dict[str, SeenConversation]:
     found: dict[str, SeenConversation] = {}
-    has_next = has_previous = False
-    for name in _LISTS:
-        connection = inbox.get(name)
-        if connection is None:
-            continue
-        for edge in _need(connection, "edges", list, f"list.{name}"):
-            conversation = _conversation(_need(edge, "node", dict, f"list.{name}.edges"), viewer_id)
-            found.setdefault(conversation.external_id, conversation)
-        if name != "priorityItems":
-            has_next = has_next or _yes(_dig(connection, "pageInfo", "hasNextPage"))
-            has_previous = has_previous or _yes(_dig(connection, "pageInfo", "hasPreviousPage"))
-    return ListPage(viewer_id, tuple(found.values()), has_next, has_previous)
+    for edge in _need(connection, "edges", list, where):
+        conversation = _conversation(_need(edge, "node", dict, f"{where}.edges"), viewer_id)
+        found.setdefault(conversation.external_id, conversation)
+    return found
 
 
 def _thread_page(node: dict[str, Json]) -> ThreadPage:
@@ -171,7 +185,7 @@ def _conversation(node: dict[str, Json], viewer_id: str, *, opened: bool = False
     if ids.thread_number(external_id) is None:
         raise PageChanged("a base64 conversation id", "conversation.id")
     people, viewer_role = _people(node, viewer_id)
-    messages = _messages(node, viewer_id, people)
+    messages = _messages(node, viewer_id, people, opened=opened)
     tags = _tags(node)
     listings = tags.get("stay_listing_ids", [])
     kind = _need(node, "messageThreadType", str, "conversation")
@@ -191,7 +205,7 @@ def _conversation(node: dict[str, Json], viewer_id: str, *, opened: bool = False
         stay=_stay(node, tags),
         unread="unread" in tags,
         opened=opened,
-        has_older=_yes(_dig(node, "messageData", "hasOlder")),
+        has_older=_has_older(node, opened=opened),
     )
 
 
@@ -217,16 +231,24 @@ def _people(node: dict[str, Json], viewer_id: str) -> tuple[tuple[SeenPerson, ..
 
 
 def _messages(
-    node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...]
+    node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...], *, opened: bool
 ) -> tuple[SeenMessage, ...]:
     nodes = _dig(node, "messageData", "messages")
-    if nodes is None:  # a list without messageData names the newest message only by its preview
-        edges = _dig(node, "messages", "edges") or []
+    if nodes is None and not opened:  # a list without messageData names the newest only by its preview
+        edges = _list_of(_dig(node, "messages", "edges"), "messages.edges")
         nodes = [{**_need(e, "node", dict, "messages.edges"), "contentType": "PREVIEW"} for e in edges]
     if not isinstance(nodes, list):
         raise PageChanged("a list of messages", "messageData.messages")
     found = {m.external_id: m for m in (message(n, viewer_id, people) for n in nodes if n is not None)}
     return tuple(sorted(found.values(), key=order))
+
+
+def _has_older(node: dict[str, Json], *, opened: bool) -> bool:
+    """Only of an opened conversation does anything depend on it; the list may leave it out."""
+    part = node.get("messageData")
+    if opened or (isinstance(part, dict) and part.get("hasOlder") is not None):
+        return _yes(part, "hasOlder", "messageData")
+    return False
 
 
 def order(seen: SeenMessage) -> tuple[datetime, int]:
@@ -273,7 +295,7 @@ def _tags(node: dict[str, Json]) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
     for tag in _need(node, "userThreadTags", (list, type(None)), "conversation") or []:
         name = _need(tag, "userThreadTagName", str, "conversation.userThreadTags")
-        values = tag.get("additionalValues") or []
+        values = _list_of(tag.get("additionalValues"), "conversation.userThreadTags.additionalValues")
         tags[name] = [str(v) for v in values]
     return tags
 
@@ -294,7 +316,8 @@ def _text_of(node: Json) -> str | None:
     spoken = node.get("accessibilityText")
     if isinstance(spoken, str) and spoken.strip():
         return spoken
-    parts = [_dig(component, "text") for component in node.get("components") or []]
+    components = _list_of(node.get("components"), "a text's components")
+    parts = [_dig(component, "text") for component in components]
     return " ".join(part for part in parts if isinstance(part, str)) or None
 
 
@@ -312,9 +335,21 @@ def _time(value: Json, where: str) -> datetime:
         raise PageChanged("a time in milliseconds", where) from None
 
 
-def _yes(value: Json) -> bool:
-    """A yes is "YES" on the real wire, true in some notes (2.6)."""
-    return value is True or (isinstance(value, str) and value.upper() == "YES")
+def _yes(node: Json, key: str, where: str) -> bool:
+    """A yes or no that must be there: true or false, or "YES" or "NO" (2.6)."""
+    value = _need(node, key, (bool, str), where)
+    if value not in (True, False, "YES", "NO"):
+        raise PageChanged(f"yes or no as {key}", where)
+    return value in (True, "YES")
+
+
+def _list_of(value: Json, where: str) -> list[Json]:
+    """A list that may be missing or null."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise PageChanged("a list", where)
+    return value
 
 
 def _dig(value: Json, *keys: str) -> Json:

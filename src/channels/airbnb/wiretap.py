@@ -22,6 +22,7 @@ from src.errors import Halt, WallHit
 from src.model.inbox import SeenConversation, SeenMessage
 
 _BODY_TIMEOUT_SEC = 15.0
+_WALL_BODY_TIMEOUT_SEC = 2.0
 
 
 class Wiretap:
@@ -91,6 +92,10 @@ class Wiretap:
     def troubles_since(self, seq: int) -> list[str]:
         return [words for number, words in self.troubles if number > seq]
 
+    def told_thread_since(self, seq: int) -> bool:
+        """Whether any conversation was told after ``seq``."""
+        return any(number > seq for pages in self.threads.values() for number, _ in pages)
+
     def thread_since(self, external_id: str, seq: int) -> SeenConversation | None:
         """All that answers after ``seq`` told about a conversation, put together; None if there was none."""
         pages = [page for number, page in self.threads.get(external_id, []) if number > seq]
@@ -127,28 +132,36 @@ class Wiretap:
         except PlaywrightError:  # the frame is gone already
             document = False
         wall = walls.by_response(response, main_document=document)
-        if wall is not None:
+        if wall is not None and (document or response.status != 403):
             self._hit(wall)
         elif not document and "/api/" in response.url:
-            task = asyncio.create_task(self._read(response))
+            if wall is not None:
+                self._on_wall()
+            task = asyncio.create_task(self._read(response, wall))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _read(self, response: Response) -> None:
+    async def _read(self, response: Response, wall: WallHit | None) -> None:
+        """Take in a body. ``wall`` is what the status alone says of a 403: the body may know better which it is."""
         messaging = walls.is_messaging(urlsplit(response.url).path)
         method, status = response.request.method, response.status
         try:
-            async with asyncio.timeout(_BODY_TIMEOUT_SEC):
+            async with asyncio.timeout(_BODY_TIMEOUT_SEC if wall is None else _WALL_BODY_TIMEOUT_SEC):
                 body = await response.body()
         except (PlaywrightError, TimeoutError):
-            if messaging:
+            if wall is not None:
+                self._hit(wall)
+            elif messaging:
                 await self._note("an answer's body was lost")
             return
         try:
             payload = json.loads(body)
         except ValueError:
             if messaging:
-                await self._not_json(response, body, status)
+                await self._not_json(response, body, status, wall)
+            return
+        if wall is not None:
+            self._hit(walls.by_body(payload) or wall)
             return
         try:
             await self._take(payload, method, status, messaging)
@@ -193,9 +206,13 @@ class Wiretap:
                 key = ids.encode("MessageThread", int(thread))
                 self.arrived.setdefault(key, []).append((self.seq, node))
 
-    async def _not_json(self, response: Response, body: bytes, status: int) -> None:
+    async def _not_json(self, response: Response, body: bytes, status: int, wall: WallHit | None) -> None:
         kind = response.headers.get("content-type", "")
-        if status == 200 and "html" in kind and body.strip():
+        if status >= 400:
+            wall = walls.by_text(body.decode(errors="replace")) or wall
+        if wall is not None:
+            self._hit(wall)
+        elif status == 200 and "html" in kind and body.strip():
             self._hit(WallHit(walls.LOGGED_OUT, "a messaging call answered with a page instead of data"))
         else:
             await self._note(f"an answer was not JSON (status {status}, {len(body)} bytes)")

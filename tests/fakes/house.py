@@ -1,0 +1,330 @@
+"""The product's services on a made-up site: what a test does in one line, and what must never be true."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Self
+
+from src.db import accounts, conversations, inbox_queue, outbox_queue
+from src.db.engine import Connection, Database
+from src.db.wakeup import Wakeup
+from src.errors import TransientError
+from src.model.inbox import GUEST_SIDE, HOST_SIDE, MessageKind, SeenConversation
+from src.model.rows import Job, Request, StoredConversation, StoredMessage
+from src.model.same_reply import same_reply
+from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
+from src.model.tables import ReplyMode
+from src.services.callback import Answer, Outcome, take_answer
+from src.services.intake import Intake, Rules, take_in
+from src.services.send import Pace, Send
+from src.services.sync import Sync, SyncReport
+from src.settings import Settings
+from tests.fakes.channel import FakeChannel
+from tests.fakes.site import FakeConversation, FakeSite
+
+ACCOUNT = "default"
+RULES = Rules(
+    max_age=timedelta(hours=24),
+    grouping_delay=timedelta(seconds=15),
+    grouping_max=timedelta(seconds=60),
+    human_pause=timedelta(minutes=15),
+    default_mode=ReplyMode.AUTO,
+)
+
+
+class House:
+    """One account on one database, its inbox on ``site``, read and written through ``channel``."""
+
+    def __init__(self, db: Database, clock: Any, *, rules: Rules = RULES) -> None:
+        self.db = db
+        self.clock = clock
+        self.rules = rules
+        self.site = FakeSite(clock)
+        self.channel = FakeChannel(self.site)
+        self.wakeup = Wakeup(db)
+        self._owners = itertools.count(1)
+        self._answers = itertools.count(1)
+        self.asked: dict[str, dict[str, str | None]] = {}
+        """For each request that the AI got: the texts of its messages, by the site's id."""
+        with db.write() as conn:
+            accounts.ensure(conn, ACCOUNT, clock())
+        self.send = self.new_send()
+        self.sync = self.new_sync()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wakeup.close()
+
+    # --- the product -----------------------------------------------------------------------------------------
+
+    def new_send(self, db: Any = None, **fields: Any) -> Send:
+        """SEND as a process has it that has just started."""
+        given: dict[str, Any] = {
+            "account": ACCOUNT,
+            "owner": f"worker-{next(self._owners)}",
+            "rules": self.rules,
+            "clock": self.clock,
+            "pace": Pace(proof=0.0),
+        }
+        return Send(db or self.db, **{**given, **fields})
+
+    def new_sync(self, db: Any = None) -> Sync:
+        """SYNC, the same."""
+        return Sync(db or self.db, account=ACCOUNT, rules=self.rules, wakeup=self.wakeup, clock=self.clock)
+
+    def start_anew(self) -> None:
+        """The process ended, however it did; the next one knows only the database and the site."""
+        self.channel = FakeChannel(self.site)
+        self.send = self.new_send()
+        self.sync = self.new_sync()
+
+    async def synced(self) -> SyncReport:
+        """One SYNC cycle."""
+        return await self.sync.run_once(self.channel)
+
+    async def sent(self) -> int:
+        """One run of SEND."""
+        return await self.send.run_once(self.channel)
+
+    async def recovered(self) -> None:
+        """A new process looks after everything once."""
+        self.start_anew()
+        await self.sent()
+        await self.synced()
+
+    def take_in(
+        self, where: FakeConversation | SeenConversation, *, opened: bool = True, **fields: Any
+    ) -> Intake:
+        """Take in how a conversation stands now."""
+        seen = self.site.look(where, opened=opened) if isinstance(where, FakeConversation) else where
+        with self.db.write() as conn:
+            return take_in(conn, ACCOUNT, seen, rules=self.rules, now=self.clock(), **fields)
+
+    # --- the AI ----------------------------------------------------------------------------------------------
+
+    def ask_ai(self) -> list[Request]:
+        """Everything that is due goes to the AI, which accepts it."""
+        with self.db.write() as conn:
+            lease = self.clock() + timedelta(seconds=60)
+            due = inbox_queue.claim_due(
+                conn, ACCOUNT, owner="ai", lease_until=lease, now=self.clock(), limit=100
+            )
+            for request in due:
+                carried = conversations.messages_of_request(conn, request.id)
+                self.asked[request.id] = {m.external_id: m.text for m in carried}
+            return [inbox_queue.accepted(conn, request.id, "ai", self.clock()) for request in due]
+
+    def answer(self, request: Request, text: str = "", *, mode: str = "auto") -> Outcome:
+        """The AI calls back."""
+        with self.db.read() as conn:
+            external_id = conversations.get(conn, request.conversation_id).external_id
+        given = text or f"Answer number {next(self._answers)}, with kind regards."
+        return take_answer(
+            self.db,
+            self.wakeup,
+            Answer(external_id, request.id, message=given),
+            settings=Settings(reply_mode=mode),
+            now=self.clock(),
+            is_conversation_id=self.channel.is_conversation_id,
+        )
+
+    def answer_unasked(self, external_id: str, text: str) -> Job:
+        """The AI writes in a conversation in which it was never asked."""
+        outcome = take_answer(
+            self.db,
+            self.wakeup,
+            Answer(external_id, message=text),
+            settings=Settings(),
+            now=self.clock(),
+            is_conversation_id=self.channel.is_conversation_id,
+        )
+        assert outcome.job is not None
+        return outcome.job
+
+    def request_for(self, where: FakeConversation) -> Request:
+        """Take the conversation in; the request that comes of it goes to the AI."""
+        self.take_in(where)
+        self.clock.advance(60)
+        (request,) = [r for r in self.ask_ai() if self.stored(where).id == r.conversation_id]
+        return request
+
+    def reply_for(self, where: FakeConversation, text: str = "") -> Job:
+        """The same, and the AI's answer is in the outbox."""
+        outcome = self.answer(self.request_for(where), text)
+        assert outcome.job is not None
+        return outcome.job
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    def stored(self, where: FakeConversation) -> StoredConversation:
+        with self.db.read() as conn:
+            found = conversations.by_external_id(conn, ACCOUNT, where.external_id)
+        assert found is not None
+        return found
+
+    def messages(self, where: FakeConversation) -> dict[str, StoredMessage]:
+        """What is stored of a conversation, by the site's id."""
+        with self.db.read() as conn:
+            return {m.external_id: m for m in conversations.messages_of(conn, self.stored(where).id, 10_000)}
+
+    def request(self, request: Request | str | None) -> Request:
+        """A request as it stands now."""
+        with self.db.read() as conn:
+            found = inbox_queue.get(conn, request.id if isinstance(request, Request) else str(request))
+        assert found is not None
+        return found
+
+    def job(self, job: Job) -> Job:
+        """A job as it stands now."""
+        with self.db.read() as conn:
+            found = outbox_queue.get(conn, job.id)
+        assert found is not None
+        return found
+
+    def jobs(self) -> list[Job]:
+        """Every job, oldest first."""
+        with self.db.read() as conn:
+            found = outbox_queue.list_jobs(conn, ACCOUNT, None, 10_000)
+        return sorted(found, key=lambda job: (job.created_at, job.id))
+
+    def open_request(self, where: FakeConversation) -> Request | None:
+        with self.db.read() as conn:
+            return inbox_queue.open_request(conn, self.stored(where).id)
+
+    def presses_of(self, job: Job) -> int:
+        """How often Send was pressed for a job (the texts of a test are all different)."""
+        return sum(press.text == job.text for press in self.site.presses)
+
+    def set_mode(self, mode: ReplyMode, scope: str = "account", scope_id: str = "") -> None:
+        with self.db.write() as conn:
+            accounts.set_mode(conn, ACCOUNT, scope, scope_id, mode, self.clock())
+
+
+class TroubledDatabase:
+    """A database of which the nth transaction that writes fails: before it is committed, or after."""
+
+    def __init__(self, db: Database, nth: int, error: BaseException, *, committed: bool) -> None:
+        self._db = db
+        self._nth = nth
+        self._error = error
+        self._committed = committed
+        self.writes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self.writes += 1
+        mine = self.writes == self._nth
+        with self._db.write() as conn:
+            yield conn
+            if mine and not self._committed:
+                raise self._error
+        if mine:
+            raise self._error
+
+
+def database_trouble() -> TransientError:
+    return TransientError("the database is locked")
+
+
+# --- the promises ----------------------------------------------------------------------------------------------
+
+
+def broken_promises(house: House, *, settled: bool = True) -> list[str]:
+    """What is wrong, judged by the site's own log. ``settled``: SEND and SYNC have looked since the last trouble."""
+    jobs = house.jobs()
+    wrong = [line for job in jobs for line in _wrong_with_job(house, job, settled=settled)]
+    if len({job.text for job in jobs}) == len(jobs):
+        wrong += [line for press in house.site.presses for line in _wrong_with_press(house, jobs, press)]
+    if settled:
+        for where in house.site.conversations.values():
+            wrong += _wrong_with_messages(house, where)
+    return wrong
+
+
+def _wrong_with_job(house: House, job: Job, *, settled: bool) -> Iterator[str]:
+    presses = house.presses_of(job)
+    if presses > 1:
+        yield f"{job.text!r} was pressed {presses} times"
+    if presses and job.arm_count == 0:
+        yield f"{job.text!r} was pressed without an arm that lasts"
+    if settled and job.status is OutboxStatus.PROCESSING:
+        yield f"{job.text!r} is stuck in processing"
+    with house.db.read() as conn:
+        where = house.site.conversations.get(conversations.get(conn, job.conversation_id).external_id)
+    there = [m for m in where.messages if m.role in HOST_SIDE and m.pressed] if where else []
+    if job.status is OutboxStatus.SENT and job.receipt_external_id not in [m.external_id for m in there]:
+        yield f"{job.text!r} is called sent, but the site has it not (there)"
+    if settled and job.status is OutboxStatus.UNCONFIRMED:
+        if job.arm_count != 1:
+            yield f"{job.text!r} is unconfirmed without an arm"
+        if any(same_reply(job.text, m.text) and not m.hidden_for and not m.deleted for m in there):
+            yield f"{job.text!r} is unconfirmed, but the site shows it"
+
+
+def _wrong_with_press(house: House, jobs: list[Job], press: Any) -> Iterator[str]:
+    job = next((j for j in jobs if j.text == press.text), None)
+    if job is None:
+        yield f"{press.text!r} was pressed and is nobody's reply"
+        return
+    with house.db.read() as conn:
+        own = conversations.get(conn, job.conversation_id).external_id
+        request = inbox_queue.get(conn, job.request_id) if job.request_id else None
+    if press.conversation.external_id != own:
+        yield f"{press.text!r} was pressed in the wrong conversation"
+    newest = press.shown.newest if press.shown else None
+    if request is not None and (newest is None or newest.external_id != request.newest_external_id):
+        yield f"{press.text!r} was pressed under another message than it answers"
+    if request is not None and press.shown is not None and request.id in house.asked:
+        shown = {m.external_id: m.text for m in press.shown.messages}
+        for external_id, text in house.asked[request.id].items():
+            if external_id in shown and shown[external_id] != text:
+                yield f"{press.text!r} was pressed though its guest's message had changed"
+
+
+def _wrong_with_messages(house: House, where: FakeConversation) -> Iterator[str]:
+    """Nothing lost: each message of the guest's side is stored, and has a place or a reason."""
+    stored = house.messages(where)
+    answered = False
+    newest = [m for m in where.messages if not m.hidden_for][-1:]
+    for message in reversed(where.messages):
+        if message.role in HOST_SIDE and message.kind in (MessageKind.TEXT, MessageKind.MEDIA) and not message.deleted:
+            answered = True
+        if message.role not in GUEST_SIDE or message.hidden_for:
+            continue
+        row = stored.get(message.external_id)
+        if row is None:
+            if not answered and house.clock() - message.sent_at <= house.rules.max_age:
+                yield f"{message.text!r} is not stored"
+            continue
+        if row.request_id is None and row.skip_reason is None and not row.deleted_at:
+            yield f"{message.text!r} has neither a request nor a reason"
+        if [message] == newest and message.kind is MessageKind.TEXT and not message.deleted:
+            yield from _wrong_with_newest(house, row)
+
+
+def _wrong_with_newest(house: House, row: StoredMessage) -> Iterator[str]:
+    """A text of the guest that is the newest message is on its way, or its last request says why not."""
+    if row.request_id is None:
+        return
+    request = house.request(row.request_id)
+    if request.status is InboxStatus.CANCELLED and request.reason != "mode_off":
+        yield f"{row.text!r} was left unanswered: its request was cancelled ({request.reason})"
+    if request.status is InboxStatus.ANSWERED:
+        with house.db.read() as conn:
+            jobs = outbox_queue.for_request(conn, request.id)
+        anew = {
+            CancelReason.GUEST_WROTE_AGAIN,
+            CancelReason.GUEST_CHANGED_MESSAGE,
+            CancelReason.GUEST_UNSENT_MESSAGE,
+        }
+        if jobs and all(j.status is OutboxStatus.CANCELLED and j.reason in anew for j in jobs):
+            yield f"{row.text!r} was left unanswered: its reply was cancelled ({jobs[-1].reason})"
+
