@@ -80,7 +80,7 @@ CONTENT_RULES = (
     Rule(
         "a mail address that could be somebody's",
         re.compile(
-            r"(?<![\w./+-])[\w.+-]+@(?!(?:[\w-]+\.)*example\.(?:com|org|net)\b)(?![\w.-]*\.(?:example|invalid|test)\b)"
+            r"(?<![\w./+-])[\w.+-]+@(?!www\.)(?!(?:[\w-]+\.)*example\.(?:com|org|net)\b)(?![\w.-]*\.(?:example|invalid|test)\b)"
             r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|fr|de|io|co|jp)\b"
         ),
     ),

@@ -31,7 +31,7 @@ from src.db.outbox_views import (
     peek_due,
     sent_since,
 )
-from src.db.statements import OUTBOX, check_move, insert_into, literal, moved, one_or_none, rows
+from src.db.statements import OUTBOX, Unindexed, check_move, insert_into, literal, moved, one_or_none, rows
 from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
@@ -166,7 +166,7 @@ def claim(conn: Connection, account: str, *, owner: str, lease_until: datetime, 
         .where(
             job.c.account == account,
             job.c.status == literal(_S.PENDING),
-            job.c.due_at <= now,
+            Unindexed(job.c.due_at) <= now,  # the index in the order of age leads to the first one at once
             first_in_line(job),
         )
         .order_by(job.c.created_at, job.c.id)

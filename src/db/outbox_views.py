@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, not_, or_, select, tuple_
 
-from src.db.statements import OUTBOX, RowShape, literal, one_or_none, rows
+from src.db.statements import OUTBOX, RowShape, Unindexed, literal, one_or_none, rows
 from src.model.rows import Job
 from src.model.statuses import FINAL_OUTBOX, UNSENT_OUTBOX, OutboxStatus
 
@@ -52,7 +52,7 @@ def peek_due(conn: Connection, account: str, limit: int, now: datetime) -> list[
     """The next due pending jobs, oldest first. Claims nothing, changes nothing."""
     due = (
         select(*JOB.columns)
-        .where(_Q.account == account, _Q.status == literal(_S.PENDING), _Q.due_at <= now)
+        .where(_Q.account == account, _Q.status == literal(_S.PENDING), Unindexed(_Q.due_at) <= now)
         .order_by(_Q.created_at, _Q.id)
         .limit(limit)
     )
@@ -81,7 +81,7 @@ def list_jobs(conn: Connection, account: str, status: OutboxStatus | None, limit
     elif status in FINAL_OUTBOX:
         wanted = wanted.where(_Q.status == status).order_by(_Q.processed_at.desc(), _Q.id)
     else:
-        wanted = wanted.where(_Q.status == literal(status)).order_by(_Q.created_at, _Q.id)
+        wanted = wanted.where(_Q.status == literal(status)).order_by(Unindexed(_Q.created_at), _Q.id)
     return rows(conn, wanted.limit(limit), JOB)
 
 
@@ -104,7 +104,7 @@ def left_behind(conn: Connection, account: str, owner: str) -> list[Job]:
             _Q.status == literal(_S.PROCESSING),
             _Q.claimed_by.is_distinct_from(owner),
         )
-        .order_by(_Q.created_at, _Q.id)
+        .order_by(Unindexed(_Q.created_at), _Q.id)
     )
     return rows(conn, lost, JOB)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Column, Connection, Table, Update, literal_column
+from sqlalchemy import Column, ColumnElement, Connection, Table, Update, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlmodel import SQLModel
 
 from src.errors import StaleJob
@@ -43,6 +45,27 @@ class RowShape(Generic[T]):
 def literal(status: StrEnum) -> Any:
     """The status as text in the statement: a bound value would keep a partial index from being used."""
     return literal_column(f"'{status.value}'")
+
+
+class Unindexed(ColumnElement[Any]):
+    """A column that SQLite is not to use an index for: it knows too little about the rows to choose well."""
+
+    inherit_cache = True
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy has it
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.column = column
+        self.type = column.type
+
+
+@compiles(Unindexed)  # type: ignore[no-untyped-call,untyped-decorator]
+def _plainly(element: Unindexed, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.column, **options))
+
+
+@compiles(Unindexed, "sqlite")  # type: ignore[no-untyped-call,untyped-decorator]
+def _with_a_plus(element: Unindexed, compiler: Any, **options: Any) -> str:
+    return f"+{compiler.process(element.column, **options)}"
 
 
 def insert_into(conn: Connection, table: Table) -> Any:

@@ -45,6 +45,7 @@ class Wakeup:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
         self._source: wake_sockets.Socket | wake_postgres.Listener | None = None
+        self._handle = -1  # a connection that was lost does not tell its own any more
         self._opening: asyncio.Task[None] | None = None
         self._open_again_at = 0.0
         self._closed = False
@@ -129,6 +130,7 @@ class Wakeup:
         if loop is not self._loop:
             self._drop_source()
             self._loop, self._bell = loop, asyncio.Event()
+            self._opening, self._open_again_at = None, 0.0
 
     # --- the way from other processes --------------------------------------------------------------------
 
@@ -151,8 +153,8 @@ class Wakeup:
         if self._closed:
             source.close()
             return
-        self._source = source
-        asyncio.get_running_loop().add_reader(source.fileno(), self._on_readable)
+        self._source, self._handle = source, source.fileno()
+        asyncio.get_running_loop().add_reader(self._handle, self._on_readable)
         self._wake()
 
     async def _open_source(self) -> wake_sockets.Socket | wake_postgres.Listener:
@@ -185,5 +187,5 @@ class Wakeup:
         if source is None:
             return
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(source.fileno())
+            self._loop.remove_reader(self._handle)
         source.close()

@@ -40,6 +40,8 @@ class Refusal(StrEnum):
     """What follows it is not a guest's text, so a reply would stand under something else."""
     CROSSED_OUR_REPLY = "crossed_our_reply"
     """It arrived in the instant in which our reply to an earlier message was sent; a person should look."""
+    CANNOT_BE_OPENED = "cannot_be_opened"
+    """The list shows it, but the site does not open its conversation; a person should look."""
     MODE_OFF = "mode_off"
     """REPLY_MODE or a mode set for the conversation or its listing is `off`."""
 

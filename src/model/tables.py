@@ -244,6 +244,7 @@ class OutboxJob(SQLModel, table=True):
         Index("ix_queue_outbox_account", "account", "created_at"),
         Index("ix_queue_outbox_conversation", "conversation_id", "created_at"),
         Index("ix_queue_outbox_request", "request_id"),
+        Index("ix_queue_outbox_replaces", "replaces_id"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -284,6 +285,7 @@ class Message(SQLModel, table=True):
         UniqueConstraint("account", "external_id", name="uq_messages_external"),
         Index("ix_messages_conversation", "conversation_id", "sent_at"),
         Index("ix_messages_request", "request_id"),
+        Index("ix_messages_outbox", "outbox_id"),
         Index("ix_messages_account", "account", "sent_at"),
     )
 

@@ -56,7 +56,9 @@ _LEASE = timedelta(seconds=180)
 
 
 class AiWebhook:
-    """The clock around it calls ``run_once`` when ``next_due_at`` is past, or something woke it."""
+    """The clock around it calls ``run_once`` when ``next_due_at`` is past or something woke it, and once a minute
+    anyway: it also expires what is overdue and takes back what a dead process held.
+    """
 
     def __init__(
         self,

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
-from src.db.engine import Connection
+from src.db.engine import Connection, Database
+from src.errors import StaleJob, TransientError
 from src.model.gate import Refusal, conversation_refusal, message_refusal
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
@@ -27,7 +28,13 @@ _ASK_ANEW = {
     CancelReason.GUEST_UNSENT_MESSAGE,
 }
 """A reply cancelled for one of these leaves its messages unanswered: the AI is asked anew with them."""
-_HELD_BY_US = {Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, CancelReason.NOT_THE_NEWEST}
+_HELD_BY_US = {
+    Refusal.NOT_THE_NEWEST,
+    Refusal.CROSSED_OUR_REPLY,
+    Refusal.CANNOT_BE_OPENED,
+    CancelReason.NOT_THE_NEWEST,
+}
+_TRIES = 3
 
 
 class _Standing(Enum):
@@ -96,6 +103,37 @@ class _Scene:
         )
 
 
+def take_in_now(
+    db: Database,
+    account: str,
+    seen: SeenConversation,
+    *,
+    rules: Rules,
+    now: datetime,
+    fingerprint: str | None = None,
+    cannot_be_opened: bool = False,
+) -> Intake:
+    """``take_in`` in a transaction of its own, made again if another process moved a row in the same instant.
+
+    Raises TransientError (the database); nothing happened then.
+    """
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                return take_in(
+                    conn,
+                    account,
+                    seen,
+                    rules=rules,
+                    now=now,
+                    fingerprint=fingerprint,
+                    cannot_be_opened=cannot_be_opened,
+                )
+        except StaleJob:
+            continue
+    raise TransientError("others move the conversation's rows again and again")
+
+
 def take_in(
     conn: Connection,
     account: str,
@@ -105,11 +143,14 @@ def take_in(
     now: datetime,
     in_hand: Job | None = None,
     fingerprint: str | None = None,
+    cannot_be_opened: bool = False,
 ) -> Intake:
     """Store a view of a conversation and bring both queues in line with it. Repeatable: a second time does nothing.
 
     ``fingerprint`` is how the list names the newest message, where that may differ from the opened view's.
     ``in_hand`` is the job that the caller is about to send; whether it is still wanted is in ``Intake.against``.
+    ``cannot_be_opened``: this is all that there will be to see; what would be answered is left to a person.
+    StaleJob if another process (the AI's callback) moves a row in the same instant: to be made again.
     """
     scene = _set_scene(conn, account, seen, rules, now, fingerprint)
     intake = Intake(scene.conversation)
@@ -120,6 +161,8 @@ def take_in(
         intake.against = against_job(scene, in_hand)
     _cancel_overtaken(scene, intake)
     _queue_unanswered(scene, intake, in_hand)
+    if cannot_be_opened:
+        _hold_unopened(scene, intake)
     return intake
 
 
@@ -235,6 +278,14 @@ def _note_host(scene: _Scene, intake: Intake) -> None:
 
 def against_job(scene: _Scene, job: Job) -> CancelReason | None:
     """Why a reply is not wanted any more as the conversation stands now; None if it still is."""
+    why = _against_reply(scene, job)
+    newest = scene.seen.newest
+    if why is None and job.armed and (newest is None or newest.external_id != job.after_external_id):
+        return CancelReason.GUEST_WROTE_AGAIN
+    return why
+
+
+def _against_reply(scene: _Scene, job: Job) -> CancelReason | None:
     if scene.refused is not None:
         return CancelReason.NOT_ANSWERABLE
     request = inbox_queue.get(scene.conn, job.request_id) if job.request_id else None
@@ -424,6 +475,15 @@ def _hold(scene: _Scene, intake: Intake, messages: list[SeenMessage], refusal: R
     inbox_queue.escalated(scene.conn, request.id, [InboxStatus.PENDING], refusal, scene.now)
     conversations.set_skip_reason(scene.conn, _our_ids(scene, messages), refusal)
     intake.escalated = refusal
+
+
+def _hold_unopened(scene: _Scene, intake: Intake) -> None:
+    newest = scene.seen.newest
+    if scene.refused is not None or newest is None or scene.stored[newest.external_id].request_id is not None:
+        return
+    if message_refusal(newest, now=scene.now, max_age=scene.rules.max_age) is None:
+        conversations.set_skip_reason(scene.conn, _our_ids(scene, [newest]), Refusal.CANNOT_BE_OPENED)
+        _hold(scene, intake, [newest], Refusal.CANNOT_BE_OPENED)
 
 
 def _extend(scene: _Scene, request: Request, wanted: list[SeenMessage]) -> Request:

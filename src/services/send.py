@@ -35,11 +35,12 @@ from src.errors import (
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation
 from src.model.rows import Job
 from src.model.same_reply import same_reply
-from src.model.statuses import CancelReason, OutboxStatus
-from src.services.intake import Rules, take_in
-from src.services.sync import tell
+from src.model.statuses import OutboxStatus
+from src.services.intake import Rules, take_in, take_in_now
+from src.services.sync import far_enough, tell
 
 _IN_HAND = [OutboxStatus.PROCESSING]
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +70,43 @@ class Send:
         rules: Rules,
         clock: Callable[[], datetime],
         pace: Pace | None = None,
+        mark: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``mark`` is told of every step, so that a watchdog can tell slow from stuck."""
         self._db = db
         self._account = account
         self._owner = owner
         self._rules = rules
         self._clock = clock
         self._pace = pace or Pace()
+        self._mark = mark
 
     # -- what the worker calls ----------------------------------------------------------------------------
 
     def has_work(self) -> bool:
         """Whether a job is due or one was left in the middle. Blocking, cheap; no claim."""
-        now = self._clock()
         with self._db.read() as conn:
-            if accounts.get(conn, self._account).paused:
-                return bool(outbox_views.left_behind(conn, self._account, ""))
-            return bool(
-                outbox_views.peek_due(conn, self._account, 1, now)
-                or outbox_views.left_behind(conn, self._account, "")
-            )
+            if outbox_views.left_behind(conn, self._account, ""):
+                return True
+            due = None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
+        return due is not None and due <= self._clock()
 
     async def run_once(self, channel: Channel, go_on: Callable[[], bool] = lambda: True) -> int:
         """Settle what was left in the middle, then send what is due while ``go_on()``. Returns the jobs handled.
 
-        Raises Halt (state kept) and BrowserGone; every other trouble of a job is written to its row.
+        Raises Halt and BrowserGone (state kept), and TransientError for the database or for a job that could
+        not be looked for; every other trouble of a job is written to its row.
         """
-        handled = await self._recover(channel)
+        handled, trouble = await self._recover(channel, go_on)
         while go_on():
             job = await asyncio.to_thread(self._claim)
             if job is None:
-                return handled
+                break
             handled += 1
             with logger.contextualize(job_id=job.id):
                 await self._deliver(channel, job)
+        if trouble is not None:
+            raise trouble
         return handled
 
     # -- one job --------------------------------------------------------------------------------------------
@@ -111,62 +115,52 @@ class Send:
         conversation_id = await asyncio.to_thread(self._external_id, job)
         try:
             before = await self._prepare(channel, job, conversation_id)
+            if before is None:
+                return
+            armed = await self._arm(channel, job, conversation_id, before)
         except StaleJob:
-            logger.info("Reply {} dropped: it changed hands", job.id)
+            logger.warning("Reply {} is not ours any more; Send was not pressed", job.id)
             return
         except NightporterError as error:
-            await self._give_back(channel, job, conversation_id, error, armed=False)
+            await self._give_back(channel, job, conversation_id, error)
             return
-        if before is None:
-            return
-        armed = await self._arm(channel, job, conversation_id, before)
         if armed is None:
+            await self._clear(channel, conversation_id)
             return
-        await self._press(channel, job, conversation_id, armed)
+        await self._press(channel, armed[0], conversation_id, armed[1])
 
     async def _prepare(self, channel: Channel, job: Job, conversation_id: str) -> SeenConversation | None:
         """Open, judge, write. None if the reply is not wanted any more (cancelled with its reason)."""
-        view = await channel.read(conversation_id)
-        if not await asyncio.to_thread(self._still_wanted, job, view, None):
+        view = await self._read(channel, job, conversation_id)
+        if not await asyncio.to_thread(self._still_wanted, job, view):
             return None
+        self._mark("SEND: writing")
         await channel.write(conversation_id, job.text)
         return view
 
     async def _arm(
         self, channel: Channel, job: Job, conversation_id: str, before: SeenConversation
-    ) -> SeenConversation | None:
-        """Commit the arm, then look once more. Returns the view to press on, or None (given back or cancelled)."""
-        armed_at = time.monotonic()
-        try:
-            await asyncio.to_thread(self._commit_arm, job, before)
-        except (TransientError, StaleJob) as error:  # no committed arm, no press
-            await self._give_back(channel, job, conversation_id, error, armed=False)
+    ) -> tuple[Job, SeenConversation] | None:
+        """Commit the arm, then look once more. The armed job with the view to press on, or None (cancelled)."""
+        began = time.monotonic()
+        armed = await asyncio.to_thread(self._commit_arm, job, before)
+        fresh = await channel.reread(conversation_id)
+        if not await asyncio.to_thread(self._still_wanted, armed, fresh):
             return None
-        try:
-            fresh = await channel.reread(conversation_id)
-            expected = before.newest.external_id if before.newest else None
-            if not await asyncio.to_thread(self._still_wanted, job, fresh, expected):
-                await channel.clear(conversation_id)
-                return None
-            if time.monotonic() - armed_at > self._pace.press_within:
-                raise TransientError("Too much time passed between the arm and the press.")
-            await asyncio.to_thread(self._check_mine, job)
-        except StaleJob:
-            logger.warning("Reply {} is not ours any more; Send was not pressed", job.id)
-            return None
-        except NightporterError as error:
-            await self._give_back(channel, job, conversation_id, error, armed=True)
-            return None
-        return fresh
+        await asyncio.to_thread(self._check_mine, armed)
+        if time.monotonic() - began > self._pace.press_within:
+            raise TransientError("Too much time passed between the arm and the press.")
+        return armed, fresh
 
     async def _press(self, channel: Channel, job: Job, conversation_id: str, fresh: SeenConversation) -> None:
         """The one press. From here on every error means: look, never press again."""
+        self._mark("SEND: pressing Send")
         try:
             await channel.press_send(conversation_id)
         except BrowserGone:
             raise  # armed: settled by reading once the browser is back
         except Halt as halt:
-            await asyncio.to_thread(self._unconfirmed, job, f"{halt.kind}_at_send")
+            await self._give_up_looking(job, f"{halt.kind}_at_send")
             raise
         except NightporterError as error:
             logger.warning("The press of Send did not end cleanly ({}); looking for the message", error)
@@ -174,24 +168,28 @@ class Send:
 
     async def _prove(self, channel: Channel, job: Job, conversation_id: str, known: set[str]) -> None:
         def there(view: SeenConversation) -> bool:
+            ids = [m.external_id for m in view.messages]
+            first = ids.index(job.after_external_id) + 1 if job.after_external_id in ids else 0
             return any(
                 m.external_id not in known
                 and m.role is AuthorRole.HOST
                 and m.kind is MessageKind.TEXT
                 and not m.deleted
                 and same_reply(job.text, m.text)
-                for m in view.messages
+                for m in view.messages[first:]
             )
 
         try:
+            self._mark("SEND: looking for the message")
             view = await channel.follow(conversation_id, there, self._pace.proof)
             if view is None:
-                await channel.read(conversation_id, anew=True)
+                await self._read(channel, job, conversation_id, anew=True)
+                self._mark("SEND: looking for the message again")
                 view = await channel.follow(conversation_id, there, self._pace.proof)
         except BrowserGone:
             raise
         except Halt as halt:
-            await asyncio.to_thread(self._unconfirmed, job, f"{halt.kind}_after_send")
+            await self._give_up_looking(job, f"{halt.kind}_after_send")
             raise
         except NightporterError as error:
             logger.warning("Looking for reply {} failed: {}", job.id, error)
@@ -201,31 +199,63 @@ class Send:
         else:
             await asyncio.to_thread(self._settle, job, view)
 
+    async def _give_up_looking(self, job: Job, reason: str) -> None:
+        """At a halt. If even the database is in trouble the job stays armed, and is looked for after the halt."""
+        try:
+            await asyncio.to_thread(self._unconfirmed, job, reason)
+        except TransientError as trouble:
+            logger.warning("Reply {} stays armed: {}", job.id, trouble)
+
+    async def _read(
+        self, channel: Channel, job: Job, conversation_id: str, *, anew: bool = False
+    ) -> SeenConversation:
+        """The conversation, back to what is stored: what is taken in has no gap."""
+        self._mark("SEND: reading")
+        known = await asyncio.to_thread(self._known_ids, job)
+        oldest = self._clock() - self._rules.max_age
+        return await channel.read(
+            conversation_id, enough=lambda view: far_enough(view, known, oldest), anew=anew
+        )
+
     # -- what was left in the middle ------------------------------------------------------------------------
 
-    async def _recover(self, channel: Channel) -> int:
-        """Jobs in processing while nobody is at work: unarmed, back to pending; armed, settled by reading only."""
-        lost = await asyncio.to_thread(self._left_behind)
-        for job in lost:
-            if not job.armed:
-                await asyncio.to_thread(self._release_lost, job)
-                continue
-            logger.info("Reply {} was left after its arm; looking whether it was sent", job.id)
-            mine = await asyncio.to_thread(self._take_over, job)
-            conversation_id = await asyncio.to_thread(self._external_id, job)
-            known = await asyncio.to_thread(self._known_at_arm, job)
+    async def _recover(
+        self, channel: Channel, go_on: Callable[[], bool]
+    ) -> tuple[int, TransientError | None]:
+        """Jobs in processing while nobody is at work: not armed, back to pending; armed, settled by reading only.
+
+        One that cannot be looked for this time stays as it is and keeps no other reply waiting.
+        """
+        handled, trouble = 0, None
+        for job in await asyncio.to_thread(self._left_behind):
+            if not go_on():
+                break
             try:
-                await channel.read(conversation_id, anew=True)
-            except (BrowserGone, Halt):
+                await self._recover_one(channel, job)
+                handled += 1
+            except StaleJob:
+                logger.debug("Reply {} is somebody else's", job.id)
+            except BrowserGone:
                 raise
-            except PermanentError:
-                await asyncio.to_thread(self._unconfirmed, mine, "no_such_conversation")
-                continue
             except TransientError as error:
                 logger.warning("Reply {} cannot be looked for this time: {}", job.id, error)
-                raise
-            await self._prove(channel, mine, conversation_id, known)
-        return len(lost)
+                trouble = error
+        return handled, trouble
+
+    async def _recover_one(self, channel: Channel, job: Job) -> None:
+        if not job.armed:
+            await asyncio.to_thread(self._release_lost, job)
+            return
+        logger.info("Reply {} was left after its arm; looking whether it was sent", job.id)
+        mine = await asyncio.to_thread(self._take_over, job)
+        conversation_id = await asyncio.to_thread(self._external_id, job)
+        known = await asyncio.to_thread(self._known_at_arm, job)
+        try:
+            await self._read(channel, mine, conversation_id, anew=True)
+        except PermanentError as error:
+            await asyncio.to_thread(self._unconfirmed, mine, error.reason)
+            return
+        await self._prove(channel, mine, conversation_id, known)
 
     def _left_behind(self) -> list[Job]:
         with self._db.read() as conn:
@@ -257,10 +287,13 @@ class Send:
 
     # -- one transaction each (called in a thread) ------------------------------------------------------------
 
+    def _paused(self, conn: Connection) -> bool:
+        return accounts.get(conn, self._account).paused
+
     def _claim(self) -> Job | None:
         now = self._clock()
         with self._db.write() as conn:
-            if accounts.get(conn, self._account).paused:
+            if self._paused(conn):
                 return None
             lease = now + timedelta(seconds=self._pace.lease)
             return outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
@@ -269,28 +302,36 @@ class Send:
         with self._db.read() as conn:
             return conversations.get(conn, job.conversation_id).external_id
 
-    def _still_wanted(self, job: Job, view: SeenConversation, expected_newest: str | None) -> bool:
-        """Take in what is seen; cancel the job if it is overtaken. ``expected_newest`` is set once it is armed."""
+    def _known_ids(self, job: Job) -> set[str]:
+        with self._db.read() as conn:
+            return conversations.known_external_ids(conn, job.conversation_id)
+
+    def _still_wanted(self, job: Job, view: SeenConversation) -> bool:
+        """Take in what is seen; cancel the job if it is overtaken, also if it is armed: Send was not pressed."""
+        for _ in range(_TRIES):
+            try:
+                return self._judge(job, view)
+            except StaleJob:
+                self._check_mine(job)  # else a row of the conversation moved in this instant: look again
+        raise TransientError("Others move the conversation's rows again and again.")
+
+    def _judge(self, job: Job, view: SeenConversation) -> bool:
         now = self._clock()
         with self._db.write() as conn:
             intake = take_in(conn, self._account, view, rules=self._rules, now=now, in_hand=job)
-            against = intake.against
-            newest = view.newest.external_id if view.newest else None
-            if against is None and expected_newest is not None and newest != expected_newest:
-                against = CancelReason.GUEST_WROTE_AGAIN
-            if against is not None:
-                if expected_newest is not None:
+            if intake.against is not None:
+                if job.armed:
                     outbox_queue.disarm(conn, job.id, self._owner)
-                outbox_queue.cancelled(conn, job.id, _IN_HAND, against, now, owner=self._owner)
+                outbox_queue.cancelled(conn, job.id, _IN_HAND, intake.against, now, owner=self._owner)
         tell(intake)
-        if against is not None:
-            logger.info("Reply {} cancelled before Send: {}", job.id, against)
-        return against is None
+        if intake.against is not None:
+            logger.info("Reply {} cancelled before Send: {}", job.id, intake.against)
+        return intake.against is None
 
-    def _commit_arm(self, job: Job, view: SeenConversation) -> None:
+    def _commit_arm(self, job: Job, view: SeenConversation) -> Job:
         newest = view.newest.external_id if view.newest else None
         with self._db.write() as conn:
-            outbox_queue.arm(conn, job.id, self._owner, after_external_id=newest, now=self._clock())
+            return outbox_queue.arm(conn, job.id, self._owner, after_external_id=newest, now=self._clock())
 
     def _check_mine(self, job: Job) -> None:
         with self._db.read() as conn:
@@ -299,47 +340,58 @@ class Send:
             now_there is not None
             and now_there.status is OutboxStatus.PROCESSING
             and now_there.claimed_by == self._owner
-            and now_there.armed
+            and now_there.armed is job.armed
         )
         if not mine:
             raise StaleJob
 
     def _settle(self, job: Job, view: SeenConversation) -> None:
-        with self._db.write() as conn:
-            intake = take_in(conn, self._account, view, rules=self._rules, now=self._clock())
+        intake = take_in_now(self._db, self._account, view, rules=self._rules, now=self._clock())
         tell(intake)
         if job.id not in {settled.id for settled in intake.settled}:
-            with self._db.read() as conn:
-                found = outbox_views.get(conn, job.id)
-            if found is not None and found.status is OutboxStatus.PROCESSING:
-                self._unconfirmed(job, "no_proof")
+            self._unconfirmed(job, "no_proof")
 
     def _unconfirmed(self, job: Job, reason: str) -> None:
-        with self._db.write() as conn:
-            outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)
+        try:
+            with self._db.write() as conn:
+                outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)
+        except StaleJob:
+            logger.info("Reply {} was settled by somebody else meanwhile", job.id)
+            return
         logger.warning("Reply {} is unconfirmed ({}): Send was pressed, the proof is missing", job.id, reason)
 
     # -- giving back before the press -------------------------------------------------------------------------
 
     async def _give_back(
-        self, channel: Channel, job: Job, conversation_id: str, error: NightporterError, *, armed: bool
+        self, channel: Channel, job: Job, conversation_id: str, error: NightporterError
     ) -> None:
         """Send was not pressed, this process knows it: the job goes back, is held or fails. Halts go on up."""
-        if isinstance(error, StaleJob):
-            return
-        await asyncio.to_thread(self._write_back, job, error, armed)
+        try:
+            await asyncio.to_thread(self._write_back, job, error)
+        except StaleJob:
+            logger.info("Reply {} changed hands meanwhile", job.id)
+        except TransientError as trouble:
+            if not isinstance(error, (Halt, BrowserGone)):
+                raise
+            logger.warning("Reply {} stays claimed: {}", job.id, trouble)
         if isinstance(error, (Halt, BrowserGone)):
             raise error
         if isinstance(error, TransientError) and not isinstance(error, ComposerBusy):
-            try:
-                await channel.clear(conversation_id)
-            except TransientError as trouble:
-                logger.debug("The composer was not emptied: {}", trouble)
+            await self._clear(channel, conversation_id)
 
-    def _write_back(self, job: Job, error: NightporterError, armed: bool) -> None:
+    async def _clear(self, channel: Channel, conversation_id: str) -> None:
+        try:
+            await channel.clear(conversation_id)
+        except BrowserGone:
+            raise
+        except TransientError as trouble:
+            logger.debug("The composer was not emptied: {}", trouble)
+
+    def _write_back(self, job: Job, error: NightporterError) -> None:
         now = self._clock()
         with self._db.write() as conn:
-            if armed:
+            there = outbox_views.get(conn, job.id)
+            if there is not None and there.armed:  # also if the commit of the arm seemed to have failed
                 outbox_queue.disarm(conn, job.id, self._owner)
             if isinstance(error, CannotWrite):
                 outbox_queue.hold(conn, job.id, _IN_HAND, error.reason, owner=self._owner)

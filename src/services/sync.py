@@ -20,7 +20,7 @@ from src.db.wakeup import Wakeup
 from src.errors import BrowserGone, Halt, PermanentError, TransientError
 from src.model.gate import conversation_refusal
 from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation
-from src.services.intake import Intake, Rules, take_in
+from src.services.intake import Intake, Rules, take_in_now
 
 _OVERLAP = timedelta(minutes=10)
 """The list is read again this far behind the last complete look; the site's clock need not be ours."""
@@ -116,21 +116,23 @@ class Sync:
         return [c for c in listed if c.newest and taken_in.get(c.external_id) != c.newest.fingerprint]
 
     async def _take(self, channel: Channel, listed: SeenConversation, report: SyncReport) -> None:
-        view = listed
+        view, unopenable = listed, False
         if self._must_open(listed):
             known = await asyncio.to_thread(self._known_ids, listed.external_id)
+            oldest = self._clock() - self._rules.max_age
             try:
-                view = await channel.read(listed.external_id, enough=lambda v: self._enough(v, known))
+                view = await channel.read(listed.external_id, enough=lambda v: far_enough(v, known, oldest))
                 report.opened += 1
             except PermanentError as error:
                 logger.warning("A conversation of the list cannot be opened: {}", error.reason)
+                unopenable = True
             except TransientError as error:
                 if isinstance(error, BrowserGone):
                     raise
                 logger.warning("A conversation could not be read this time: {}", error)
                 report.failures.append(error)
                 return
-        intake = await asyncio.to_thread(self._store, listed, view)
+        intake = await asyncio.to_thread(self._store, listed, view, unopenable)
         report.new_messages += intake.new_guest_messages
         report.queued += intake.queued is not None
         tell(intake)
@@ -147,34 +149,39 @@ class Sync:
         answered = newest.role in HOST_SIDE and newest.kind is MessageKind.TEXT and not newest.deleted
         return not answered
 
-    def _enough(self, view: SeenConversation, known: set[str]) -> bool:
-        """Whether a conversation was read back far enough: to what is stored, to an answer, or to what is old."""
-        if any(m.external_id in known for m in view.messages):
-            return True
-        if any(m.role in HOST_SIDE and m.kind is MessageKind.TEXT for m in view.messages):
-            return True
-        return bool(view.messages) and self._clock() - view.messages[0].sent_at > self._rules.max_age
-
     def _known_ids(self, external_id: str) -> set[str]:
         with self._db.read() as conn:
             conversation = conversations.by_external_id(conn, self._account, external_id)
             return conversations.known_external_ids(conn, conversation.id) if conversation else set()
 
-    def _store(self, listed: SeenConversation, view: SeenConversation) -> Intake:
+    def _store(self, listed: SeenConversation, view: SeenConversation, unopenable: bool) -> Intake:
         newest = listed.newest
         same = (
             newest is not None and view.newest is not None and newest.external_id == view.newest.external_id
         )
-        fingerprint = newest.fingerprint if same and newest else None
-        with self._db.write() as conn:
-            return take_in(
-                conn, self._account, view, rules=self._rules, now=self._clock(), fingerprint=fingerprint
-            )
+        return take_in_now(
+            self._db,
+            self._account,
+            view,
+            rules=self._rules,
+            now=self._clock(),
+            fingerprint=newest.fingerprint if same and newest else None,
+            cannot_be_opened=unopenable,
+        )
 
     def _note_complete(self, newest: datetime | None) -> None:
         with self._db.write() as conn:
             if newest is not None:
                 accounts.set_swept_through(conn, self._account, min(newest, self._clock()), self._clock())
+
+
+def far_enough(view: SeenConversation, known: set[str], oldest: datetime) -> bool:
+    """Whether a conversation was read back far enough: to what is stored, to an answer, or to what is old."""
+    if any(m.external_id in known for m in view.messages):
+        return True
+    if any(m.role in HOST_SIDE and m.kind is MessageKind.TEXT for m in view.messages):
+        return True
+    return bool(view.messages) and view.messages[0].sent_at < oldest
 
 
 def tell(intake: Intake) -> None:

@@ -16,7 +16,7 @@ from tests.fakes.site import FakeConversation, FakeMessage, FakeSite
 LOOKS_IN_A_FOLLOW = 3
 
 
-class Crash(BaseException):  # noqa: N818 - not an error that anybody handles: the process ends here
+class Crash(BaseException):
     """Kill -9: what was in memory is lost. Go on with new objects on the same database and site."""
 
 
@@ -112,8 +112,7 @@ class FakeChannel:
             newest_first = sorted(site.conversations.values(), key=lambda c: c.last_activity_at, reverse=True)
             told = [c for c in newest_first if c.last_activity_at >= since]
             views = tuple(site.look(c, opened=False) for c in told)
-            glance = InboxGlance(site.viewer_id, views, site.list_complete)
-        return glance
+            return InboxGlance(site.viewer_id, views, site.list_complete)
 
     async def wait_for_news(self, timeout: float) -> bool:
         with self._call("wait_for_news"):

@@ -11,7 +11,6 @@ from typing import Any, Self
 from src.db import accounts, conversations, inbox_queue, outbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
-from src.errors import TransientError
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, MessageKind, SeenConversation
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.same_reply import same_reply
@@ -148,8 +147,9 @@ class House:
 
     def request_for(self, where: FakeConversation) -> Request:
         """Take the conversation in; the request that comes of it goes to the AI."""
-        self.take_in(where)
-        self.clock.advance(60)
+        queued = self.take_in(where).queued
+        assert queued is not None
+        self.clock.advance(max(60.0, (queued.due_at - self.clock()).total_seconds()))
         (request,) = [r for r in self.ask_ai() if self.stored(where).id == r.conversation_id]
         return request
 
@@ -206,22 +206,29 @@ class House:
 
 
 class TroubledDatabase:
-    """A database of which the nth transaction that writes fails: before it is committed, or after."""
+    """A database of which the nth transaction fails: one that writes, before it is committed or after, or a read."""
 
-    def __init__(self, db: Database, nth: int, error: BaseException, *, committed: bool) -> None:
+    def __init__(
+        self, db: Database, nth: int, error: BaseException, *, committed: bool = False, kind: str = "write"
+    ) -> None:
         self._db = db
         self._nth = nth
         self._error = error
         self._committed = committed
-        self.writes = 0
+        self._kind = kind
+        self.count = 0
+        """So many transactions of this kind there were."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
 
+    def _is_mine(self, kind: str) -> bool:
+        self.count += kind == self._kind
+        return kind == self._kind and self.count == self._nth
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        self.writes += 1
-        mine = self.writes == self._nth
+        mine = self._is_mine("write")
         with self._db.write() as conn:
             yield conn
             if mine and not self._committed:
@@ -229,9 +236,12 @@ class TroubledDatabase:
         if mine:
             raise self._error
 
-
-def database_trouble() -> TransientError:
-    return TransientError("the database is locked")
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if self._is_mine("read"):
+            raise self._error
+        with self._db.read() as conn:
+            yield conn
 
 
 # --- the promises ----------------------------------------------------------------------------------------------
@@ -295,7 +305,11 @@ def _wrong_with_messages(house: House, where: FakeConversation) -> Iterator[str]
     answered = False
     newest = [m for m in where.messages if not m.hidden_for][-1:]
     for message in reversed(where.messages):
-        if message.role in HOST_SIDE and message.kind in (MessageKind.TEXT, MessageKind.MEDIA) and not message.deleted:
+        if (
+            message.role in HOST_SIDE
+            and message.kind in (MessageKind.TEXT, MessageKind.MEDIA)
+            and not message.deleted
+        ):
             answered = True
         if message.role not in GUEST_SIDE or message.hidden_for:
             continue
@@ -327,4 +341,3 @@ def _wrong_with_newest(house: House, row: StoredMessage) -> Iterator[str]:
         }
         if jobs and all(j.status is OutboxStatus.CANCELLED and j.reason in anew for j in jobs):
             yield f"{row.text!r} was left unanswered: its reply was cancelled ({jobs[-1].reason})"
-

@@ -153,7 +153,9 @@ class FakeSite:
         return self.add(where, role, None, kind=MessageKind.MEDIA, detail="MEDIA_CONTENT")
 
     def bulletin(self, where: FakeConversation) -> FakeMessage:
-        return self.add(where, AuthorRole.SITE, None, kind=MessageKind.BULLETIN, detail="STATIC_BULLETIN_CONTENT")
+        return self.add(
+            where, AuthorRole.SITE, None, kind=MessageKind.BULLETIN, detail="STATIC_BULLETIN_CONTENT"
+        )
 
     def add(
         self,
@@ -178,7 +180,9 @@ class FakeSite:
 
     def edit(self, message: FakeMessage, text: str) -> None:
         message.text = text
-        message.edited_at = max(self._clock(), (message.edited_at or message.sent_at) + timedelta(milliseconds=1))
+        message.edited_at = max(
+            self._clock(), (message.edited_at or message.sent_at) + timedelta(milliseconds=1)
+        )
         self.version += 1
 
     def unsend(self, message: FakeMessage) -> None:

@@ -55,8 +55,8 @@ async def webhook(db, clock, ai):
     made = []
     wakeup = Wakeup(db)
 
-    def make(**settings):
-        settings = Settings(**{"ai_webhook_url": URL, **settings})
+    def make(**given):
+        settings = Settings(**{"ai_webhook_url": URL, **given})
         made.append(
             AiWebhook(
                 db,

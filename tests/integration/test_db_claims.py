@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 
 from src.db import conversations, inbox_queue, outbox_queue
 from src.db.engine import Database
@@ -29,8 +28,10 @@ PROCESSES = 4
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
     db = Database.open(url)
-    yield db
-    db.close()
+    try:
+        yield db
+    finally:
+        db.close()
 
 
 def fill(db: Database) -> None:
@@ -152,36 +153,38 @@ def claim_and_keep(number: int, url: str) -> list[str]:
 
 @pytest.mark.postgres
 def test_a_claim_that_meets_a_job_it_could_not_see_gives_way(postgres_server):
-    # The older job of the conversation is claimed in a transaction that this claim's snapshot does not know.
     for url in postgres_server.emptied_database():
-        with opened(url) as db, opened(url) as other:
+        with opened(url) as db, ThreadPoolExecutor(1) as thread:
             with db.write() as conn:
                 home = conversations.ensure_named(conn, A, "t1", NOW).id
-                for key in ("older", "younger"):
-                    outbox_queue.enqueue(conn, A, home, "x", request_id=None, idempotency_key=key, now=NOW)
-            claimed = claim_while_the_older_one_is_taken(db, other)
-        assert claimed is None
+                job, _ = outbox_queue.enqueue(
+                    conn, A, home, "x", request_id=None, idempotency_key="seen", now=NOW
+                )
+            with db.write() as conn:
+                # Another process has taken an older job of the conversation, and is just about to commit that.
+                row = {"conversation_id": home, "text": "x", "due_at": NOW, "attempts": 1, "arm_count": 0}
+                conn.execute(
+                    insert(OUTBOX).values(
+                        id="j",
+                        account=A,
+                        status="processing",
+                        idempotency_key="unseen",
+                        created_at=NOW,
+                        **row,
+                    )
+                )
+                claiming = thread.submit(claim_and_keep, 1, url)
+                while not a_session_waits_for_a_lock(db):
+                    assert not claiming.done()
+            assert claiming.result(timeout=60) == []
+            with db.read() as conn:
+                assert outbox_queue.get(conn, job.id) == job
 
 
-def claim_while_the_older_one_is_taken(db: Database, other: Database):
-    def claim_the_other(result: list) -> None:
-        with other.write() as conn:
-            # Not through `claim`, which would skip it: this stands for an older job that is committed later.
-            conn.execute(
-                OUTBOX.update()
-                .where(OUTBOX.c.idempotency_key == "younger")
-                .values(status="pending", due_at=NOW)
-            )
-            result.append(outbox_queue.claim(conn, A, owner="b", lease_until=NOW + LEASE, now=NOW))
-
-    with db.write() as conn:
-        first = outbox_queue.claim(conn, A, owner="a", lease_until=NOW + LEASE, now=NOW)
-        assert first is not None
-        result: list = []
-        thread = threading.Thread(target=claim_the_other, args=(result,))
-        thread.start()
-        thread.join(timeout=30)
-    return result[0]
+def a_session_waits_for_a_lock(db: Database) -> bool:
+    with db.read() as conn:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(conn.execute(text(waiting)).scalar_one())
 
 
 def enqueue_25_times(_number: int, url: str) -> set[tuple[str, bool]]:

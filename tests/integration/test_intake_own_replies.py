@@ -196,8 +196,9 @@ def test_a_message_that_our_reply_crossed_goes_along_with_the_next_one(house):
 def test_crossing_and_next_message_seen_at_once_are_asked_about_together(house):
     where = house.site.conversation("Is there a cot?")
     armed(house, where, house.reply_for(where, REPLY))
+    shown = house.site.look(where)
     house.site.guest_writes(where, "And a high chair?")
-    house.site.press(where, REPLY, None)
+    house.site.press(where, REPLY, shown)
     house.site.guest_writes(where, "Hello?")
     queued = house.take_in(where).queued
     carried = [m.text for m in house.messages(where).values() if m.request_id == queued.id]

@@ -405,6 +405,25 @@ def test_what_the_ai_left_to_a_person_does_not_go_along(house, db, clock, end):
     assert broken_promises(house) == []
 
 
+def test_a_text_in_a_conversation_that_the_site_does_not_open_waits_for_a_person(house):
+    where = house.site.conversation("Is there a cot?")
+    intake = house.take_in(where, opened=False, cannot_be_opened=True)
+    assert intake.escalated is Refusal.CANNOT_BE_OPENED
+    (message,) = house.messages(where).values()
+    assert message.skip_reason == Refusal.CANNOT_BE_OPENED
+    assert house.request(message.request_id).status is InboxStatus.ESCALATED
+    assert house.take_in(where, opened=False, cannot_be_opened=True).escalated is None
+    house.site.guest_writes(where, "Hello?")
+    assert texts_of(house, house.take_in(where).queued) == ["Is there a cot?", "Hello?"]
+
+
+@pytest.mark.parametrize("newest", [FakeSite.card, FakeSite.photo])
+def test_nothing_but_a_text_waits_for_a_person_in_a_conversation_that_the_site_does_not_open(house, newest):
+    where = house.site.conversation()
+    newest(house.site, where)
+    assert house.take_in(where, opened=False, cannot_be_opened=True).escalated is None
+
+
 def test_every_refusal_of_a_message_is_met_in_this_file_or_with_our_own_replies():
     here = {
         *WRITERS,
@@ -416,5 +435,6 @@ def test_every_refusal_of_a_message_is_met_in_this_file_or_with_our_own_replies(
         Refusal.MODE_OFF,
         Refusal.FROM_HOST,
         Refusal.CROSSED_OUR_REPLY,
+        Refusal.CANNOT_BE_OPENED,
     }
     assert set(Refusal) == here

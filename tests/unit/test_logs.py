@@ -1,11 +1,11 @@
 """Log lines: one for each event, in the right files, without secrets, whoever writes at the same time."""
 
 import logging
-import os
 import re
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from loguru import logger
@@ -18,6 +18,7 @@ LINE = re.compile(
 
 ONE_PROCESS = """
 import sys
+from pathlib import Path
 from pathlib import Path
 from loguru import logger
 from src import logs
@@ -68,7 +69,7 @@ def test_four_processes_write_the_same_rotating_files_and_no_line_is_lost_or_tor
 
 
 def logs_root():
-    return os.path.dirname(os.path.dirname(os.path.abspath(logs.__file__)))
+    return Path(logs.__file__).resolve().parent.parent
 
 
 def test_each_line_goes_to_the_file_of_its_part_and_all_to_one(tmp_path):

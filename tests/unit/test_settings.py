@@ -211,7 +211,9 @@ def test_the_table_says_what_each_variable_means():
 
 def test_settings_can_be_made_directly_and_read_nothing_by_themselves(monkeypatch):
     monkeypatch.setenv("REPLY_MODE", "off")
-    assert Settings(channels=(AirbnbSettings(headless=False),)).reply_mode == "auto"
+    settings = Settings(channels=(AirbnbSettings(headless=False),))
+    assert settings.reply_mode == "auto"
+    assert settings.of(AirbnbSettings).headless is False
 
 
 @pytest.mark.parametrize(

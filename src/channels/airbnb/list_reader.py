@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from src.channels.airbnb import ids
@@ -26,6 +27,8 @@ class ListReader:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
+        self._by_button = False
+        """The list went on by its button the last time, not by scrolling."""
 
     async def glance(self, since: datetime, *, thorough: bool) -> InboxGlance:
         """See the port."""
@@ -95,11 +98,14 @@ class ListReader:
 
     async def _load_next(self) -> bool:
         shown, tap = ListOfConversations(self._visit.page), self._visit.tap
-        for way in (shown.scroll_on, shown.scroll_on, shown.press_load_more):
+        ways: list[Callable[[], Awaitable[bool | None]]]
+        ways = [shown.scroll_on, shown.scroll_on, shown.press_load_more]
+        for way in reversed(ways) if self._by_button else ways:
             start = tap.seq
             if await way() is False:
                 continue
             if await tap.wait_for_list(start, self.NEXT_STRETCH_SEC):
+                self._by_button = way == shown.press_load_more
                 self._take()
                 return True
         return False

@@ -10,9 +10,9 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.channels.airbnb import selectors
+from src.channels.airbnb import selectors, walls
 from src.channels.browser import bounded
-from src.errors import ComposerBusy, TransientError
+from src.errors import BrowserGone, ComposerBusy, TransientError
 
 _THREAD_PATH = re.compile(rf"{selectors.INBOX_PATH}/(\d+)/?$")
 _READ_ROWS = """
@@ -172,13 +172,13 @@ class ListOfConversations:
         await bounded(self.page.evaluate(_SCROLL_TO_TOP, [selectors.ROWS, selectors.LIST_ROOT]))
 
     async def press_load_more(self) -> bool:
-        """Press the one button that ends the list, if there is one (3.1: possible; its name is localised)."""
-        for place in (selectors.LIST_ROOT, selectors.LIST_MARKER):
-            button = self.page.locator(f"{place} button:visible").last
-            if await button.count():
-                await button.click(timeout=3_000)
-                return True
-        return False
+        """Press the button behind the rows, if there is exactly one (3.1: possible; its name is localised)."""
+        buttons = self.page.locator(selectors.ROWS).last.locator(selectors.BUTTONS_BEHIND_ROW)
+        shown = buttons.locator("visible=true")
+        if await bounded(shown.count()) != 1:
+            return False
+        await shown.click(timeout=3_000)
+        return True
 
     async def open_row(self, number: int) -> bool:
         """Click a conversation's row and wait until the address names it; False if the row is not shown."""
@@ -299,16 +299,21 @@ class OpenConversation:
 
 
 async def close_what_covers(page: Page, *, escape: bool = True) -> None:
-    """Close a cookie banner (by its first button) or a notice (by Escape), as a person would. Never raises.
+    """Close a cookie banner (by its first button) or a notice, as a person would. Never raises, never for a wall.
 
-    Never called for a wall: the walls are looked for before.
+    A notice goes by Escape, or by its button without words (the cross): what buttons with words do is not known.
     """
     try:
+        if await bounded(walls.by_page(page)) is not None:
+            return
         button = page.locator(f"{selectors.COOKIE_BANNER} button:visible").first
         notices = page.locator(f":is({selectors.MODAL}):visible")
         if await bounded(button.count()):
             await button.click(timeout=2_000)
         elif escape and (await bounded(notices.count())) > 0:
             await bounded(page.keyboard.press("Escape"))
-    except PlaywrightError:
+            cross = notices.locator("button:visible").filter(has_not_text=re.compile(r"\w"))
+            if await bounded(cross.count()):
+                await cross.first.click(timeout=2_000)
+    except (PlaywrightError, BrowserGone):
         return

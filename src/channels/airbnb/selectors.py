@@ -16,6 +16,11 @@ LIST_LOADER = '[data-testid="inbox-list-loader"]'  # 1 source; may stay when the
 ROW_PREFIX = "inbox_list_"  # real + 9; the number of the conversation follows
 ROWS = f'a[data-testid^="{ROW_PREFIX}"]'
 ROW_FRAME = '[data-listrow="true"]'  # real; carries aria-current
+# From a row to the buttons behind all rows (1 synthetic source: one that loads more). The panel: 3 sources.
+BUTTONS_BEHIND_ROW = (
+    'xpath=following::button[not(ancestor::*[@data-listrow="true"])]'
+    '[ancestor::*[@id="inbox_panel" or @data-testid="orbital-panel-inbox"]]'
+)
 
 
 def row(number: int) -> str:

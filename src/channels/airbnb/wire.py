@@ -142,7 +142,7 @@ def _list_page(node: dict[str, Json], inbox: dict[str, Json]) -> ListPage:
     info = _need(inbox[name], "pageInfo", dict, f"list.{name}")
     return ListPage(
         viewer_id,
-        conversations=tuple((before | stretch).values()),
+        conversations=tuple((stretch | before).values()),
         stretch=tuple(stretch.values()),
         has_next=_yes(info, "hasNextPage", f"list.{name}.pageInfo"),
         has_previous=_yes(info, "hasPreviousPage", f"list.{name}.pageInfo"),

@@ -216,6 +216,7 @@ def _queue_outbox() -> None:
         postgresql_where=sa.text("status = 'pending'"),
     )
     op.create_index("ix_queue_outbox_request", "queue_outbox", ["request_id"])
+    op.create_index("ix_queue_outbox_replaces", "queue_outbox", ["replaces_id"])
     op.create_index("ix_queue_outbox_status", "queue_outbox", ["account", "status", "processed_at"])
     op.create_index(
         "uq_queue_outbox_one_at_a_time",
@@ -257,3 +258,4 @@ def _messages() -> None:
     op.create_index("ix_messages_account", "messages", ["account", "sent_at"])
     op.create_index("ix_messages_conversation", "messages", ["conversation_id", "sent_at"])
     op.create_index("ix_messages_request", "messages", ["request_id"])
+    op.create_index("ix_messages_outbox", "messages", ["outbox_id"])

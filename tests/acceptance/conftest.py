@@ -1,0 +1,22 @@
+"""Fixtures of the acceptance tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance.house import House
+
+from src.sandbox.ai import SandboxAI
+from src.sandbox.site import SimulatedSite
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with SimulatedSite() as site, SandboxAI() as ai:
+        built = House(tmp_path, site, ai)
+        try:
+            yield built
+        finally:
+            built.kill_all()

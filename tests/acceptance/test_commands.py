@@ -1,0 +1,136 @@
+"""The other commands and scripts, run as a host runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.acceptance.house import ROOT, House, wait_until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"AI_WEBHOOK_URL": ""}, "AI_WEBHOOK_URL"),
+        ({"AI_WEBHOOK_URL": "https://your-ai.example/webhook"}, "AI_WEBHOOK_URL"),
+        ({"AIRBNB_BASE_URL": "https://airbnb.com.evil.example"}, "AIRBNB_BASE_URL"),
+        ({"SCRAPE_INTERVALL_SEC": "45"}, "SCRAPE_INTERVALL_SEC"),
+        ({"GROUPING_DELAY_SEC": "90"}, "GROUPING_MAX_SEC"),
+        ({"API_HOST": "0.0.0.0"}, "API_KEY"),
+        ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL"),
+    ],
+)
+def test_a_wrong_configuration_ends_with_2_and_names_the_variable(
+    house: House, changes: dict[str, str], named: str
+) -> None:
+    house.changes.update(changes)
+    done = house.run("syncsend")
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert house.site.log.entries == []
+
+
+def test_a_port_of_another_program_is_named_and_nothing_is_touched(house: House) -> None:
+    house.changes["API_PORT"] = house.site.url.rsplit(":", 1)[1]
+    done = house.run("syncsend")
+    assert done.returncode == 2
+    assert "API_PORT" in done.stderr
+
+
+def test_status_before_the_first_start_makes_no_database(house: House) -> None:
+    done = house.run("status")
+    assert done.returncode == 0
+    assert not (house.folder / "inbox.db").exists()
+
+
+def test_the_one_liner_of_the_message_queue_works_from_the_root(house: House) -> None:
+    line = (
+        "from src.services.message_queue import MessageQueue; print(len(MessageQueue.dequeue_send(limit=10)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", line],
+        cwd=ROOT,
+        env=house.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr
+
+
+@pytest.mark.browser
+def test_check_new_messages_prints_who_waits_and_changes_nothing(house: House) -> None:
+    thread = house.site.inbox.add_thread(guest="Ines", says="Is there a lift?")
+    done = house.run("scripts/check_new_messages.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Ines" in done.stdout
+    assert "Is there a lift?" in done.stdout
+    assert house.site.log.count("thread", thread.number) == 0
+    assert house.presses() == 0
+    assert house.rows("SELECT * FROM messages") == []
+
+
+@pytest.mark.browser
+def test_doctor_says_line_by_line_what_is_there(house: House) -> None:
+    house.site.inbox.add_thread(guest="Ines", says="Is there a lift?")
+    done = house.run("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for what in (
+        "configuration",
+        "database",
+        "browser",
+        "saved login",
+        "page structure",
+        "AI webhook",
+        "callback",
+    ):
+        assert f"ok {what}" in done.stdout
+    assert house.presses() == 0
+    assert house.ai.received == []
+
+
+@pytest.mark.browser
+def test_doctor_says_what_is_missing_and_how_to_get_it(house: House) -> None:
+    house.site.faults.raise_wall("login_redirect")
+    house.changes["AI_WEBHOOK_URL"] = "http://127.0.0.1:9/webhook"
+    done = house.run("doctor")
+    assert done.returncode == 1
+    assert "NO saved login" in done.stdout
+    assert "reconnect_airbnb.py" in done.stdout
+    assert "NO AI webhook" in done.stdout
+
+
+@pytest.mark.browser
+def test_demo_once_plays_its_inbox_and_ends_with_0() -> None:
+    done = subprocess.run(
+        [sys.executable, "src/main.py", "demo", "--once"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "expected replies are in their threads" in done.stdout
+
+
+@pytest.mark.browser
+def test_syncsend_uses_an_api_that_runs_already(house: House) -> None:
+    api = house.start("api")
+    wait_until(lambda: house.rows("SELECT 1 FROM accounts"), "the API is up")
+    from tests.acceptance.api import health
+
+    wait_until(lambda: health(house) is not None, "the API answers")
+    workers = house.start("syncsend")
+    wait_until(lambda: house.rows("SELECT 1 FROM workers WHERE worker = 'sync' AND cycles > 0"), "a cycle")
+    code, output = house.stop(workers)
+    assert code == 0, output
+    assert "using that one" in output
+    assert json.loads(health(house) or "{}")["product"] == "nightporter"
+    assert house.stop(api)[0] == 0
