@@ -141,7 +141,11 @@ def files_of_the_repository(root: Path = ROOT) -> list[str]:
 
 
 def main() -> int:
-    paths = [str(PurePosixPath(name)) for name in sys.argv[1:]] or files_of_the_repository()
+    try:
+        paths = [str(PurePosixPath(name)) for name in sys.argv[1:]] or files_of_the_repository()
+    except (OSError, subprocess.CalledProcessError):
+        print("    not a git checkout: which files belong to the repository is not known")
+        return 0
     found = list(findings(paths))
     for line in found:
         print(line)

@@ -2,7 +2,7 @@
 # Runs every check and every test. Sets up what they need first, each time again at no cost.
 #
 #   sh scripts/test.sh               everything: about eight minutes on two cores, two more the first time
-#   sh scripts/test.sh --quick       the checks and the fast tests: about a minute
+#   sh scripts/test.sh --quick       the checks and the fast tests: about two minutes
 #   sh scripts/test.sh [...] -- -x   what follows -- goes to pytest
 #
 # On Debian and Ubuntu, root (or somebody with sudo and no password) also gets the PostgreSQL server package,
@@ -51,7 +51,7 @@ outcome=0
 sh scripts/check.sh || outcome=1
 
 if [ $quick = yes ]; then
-    step "Fast tests (about half a minute)"
+    step "Fast tests (one to two minutes)"
     set -- -m "not postgres and not browser and not acceptance and not pm2" "$@"
 else
     if postgres_is_there; then

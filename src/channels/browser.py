@@ -243,8 +243,9 @@ class Browser:
         if not path.exists():
             return
         try:
-            saved = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))["cookies"]
-        except (OSError, ValueError, KeyError):
+            found = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))["cookies"]
+            saved = {(cookie["name"], cookie["domain"], cookie["path"]): cookie for cookie in found}
+        except (OSError, ValueError, KeyError, TypeError):
             logger.warning("The saved login in {} cannot be read and is not used.", path)
             return
         here = {
@@ -253,9 +254,8 @@ class Browser:
         now = time.time()
         missing = [
             cookie
-            for cookie in saved
-            if (cookie["name"], cookie["domain"], cookie["path"]) not in here
-            and (cookie.get("expires", -1) == -1 or cookie["expires"] > now)
+            for key, cookie in saved.items()
+            if key not in here and (cookie.get("expires", -1) == -1 or cookie["expires"] > now)
         ]
         if missing:
             await bounded(self.context.add_cookies(cast("Any", missing)))

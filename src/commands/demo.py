@@ -6,6 +6,7 @@ The simulated site and the sandbox AI run in threads of this process, the worker
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -58,9 +59,12 @@ def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    # Of what is set outside only the browser counts: the demo must not find its way to a real inbox.
+    outside = {name: os.environ[name] for name in ("BROWSER_EXECUTABLE_PATH",) if name in os.environ}
     return load_settings(
         folder,
         {
+            **outside,
             "AIRBNB_BASE_URL": site.url,
             "AI_WEBHOOK_URL": ai.webhook_url,
             "DATABASE_URL": f"sqlite:///{folder}/demo.db",

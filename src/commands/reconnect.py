@@ -23,6 +23,8 @@ from src.workers.turns import Turns
 
 PERSON_SEC = 900.0
 """So long the window waits for the person."""
+SETTLE_SEC = 3.0
+"""A challenge may lie down over the page a moment after the list is there: it is looked at once more."""
 BROWSER_SEC = 60.0
 """So long another process may take to hand over the browser."""
 
@@ -110,6 +112,8 @@ async def _prove(console: Console, settings: Settings, db: Database) -> int:
                 async with turns.turn("reconnect") as channel:
                     glance = await channel.glance(datetime.now(UTC) - timedelta(hours=1))
                     _same_host(db, settings, glance.viewer_id)
+                    await channel.wait_for_news(SETTLE_SEC)
+                    await channel.glance(datetime.now(UTC) - timedelta(hours=1))
                     await channel.save_login()
     except Halt as halt:
         console.print(f"The inbox is not readable: {halt.kind}, {halt.detail}")

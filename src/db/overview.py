@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, Table, func, select
 
 from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
-from src.model.statuses import InboxStatus, OutboxStatus
+from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, InboxStatus, OutboxStatus
 from src.model.tables import Direction
+
+# `unconfirmed` is final for the worker only: somebody may still have to look.
+_UNFINISHED = frozenset(OutboxStatus) - FINAL_OUTBOX | {OutboxStatus.UNCONFIRMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,12 @@ class Overview:
     oldest_unconfirmed_age_sec: float | None
 
 
-def overview(conn: Connection, account: str, now: datetime) -> Overview:
-    """Every number at once."""
+def overview(conn: Connection, account: str, now: datetime, *, finals: bool = True) -> Overview:
+    """Every number at once. Without ``finals``, the work that is done is not counted (0) and does not cost time."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return Overview(
-        inbox=inbox_counts(conn, account),
-        outbox=outbox_counts(conn, account),
+        inbox=inbox_counts(conn, account, InboxStatus if finals else OPEN_INBOX),
+        outbox=outbox_counts(conn, account, OutboxStatus if finals else _UNFINISHED),
         sent_today=_since(conn, account, OutboxStatus.SENT, midnight),
         answered_today=_answered_since(conn, account, midnight),
         received_today=_received_since(conn, account, midnight),
@@ -49,20 +55,29 @@ def overview(conn: Connection, account: str, now: datetime) -> Overview:
     )
 
 
-def inbox_counts(conn: Connection, account: str) -> dict[InboxStatus, int]:
-    """Requests to the AI in each status, zeros included."""
-    found = conn.execute(
-        select(INBOX.c.status, func.count()).where(INBOX.c.account == account).group_by(INBOX.c.status)
-    )
+def inbox_counts(
+    conn: Connection, account: str, statuses: Iterable[InboxStatus] = InboxStatus
+) -> dict[InboxStatus, int]:
+    """Requests to the AI in each of the statuses; all others are 0."""
+    found = conn.execute(_counted(INBOX, account, statuses))
     return dict.fromkeys(InboxStatus, 0) | {InboxStatus(status): number for status, number in found}
 
 
-def outbox_counts(conn: Connection, account: str) -> dict[OutboxStatus, int]:
-    """Replies in each status, zeros included."""
-    found = conn.execute(
-        select(OUTBOX.c.status, func.count()).where(OUTBOX.c.account == account).group_by(OUTBOX.c.status)
-    )
+def outbox_counts(
+    conn: Connection, account: str, statuses: Iterable[OutboxStatus] = OutboxStatus
+) -> dict[OutboxStatus, int]:
+    """Replies in each of the statuses; all others are 0."""
+    found = conn.execute(_counted(OUTBOX, account, statuses))
     return dict.fromkeys(OutboxStatus, 0) | {OutboxStatus(status): number for status, number in found}
+
+
+def _counted(table: Table, account: str, statuses: Iterable[StrEnum]) -> Select[Any]:
+    wanted = [literal(status) for status in statuses]
+    return (
+        select(table.c.status, func.count())
+        .where(table.c.account == account, table.c.status.in_(wanted))
+        .group_by(table.c.status)
+    )
 
 
 def _since(conn: Connection, account: str, status: OutboxStatus, since: datetime) -> int:

@@ -58,12 +58,12 @@ class Unindexed(ColumnElement[Any]):
         self.type = column.type
 
 
-@compiles(Unindexed)  # type: ignore[no-untyped-call,untyped-decorator]
+@compiles(Unindexed)
 def _plainly(element: Unindexed, compiler: Any, **options: Any) -> str:
     return str(compiler.process(element.column, **options))
 
 
-@compiles(Unindexed, "sqlite")  # type: ignore[no-untyped-call,untyped-decorator]
+@compiles(Unindexed, "sqlite")
 def _with_a_plus(element: Unindexed, compiler: Any, **options: Any) -> str:
     return f"+{compiler.process(element.column, **options)}"
 

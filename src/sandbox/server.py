@@ -90,7 +90,6 @@ class ThreadedServer:
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="critical",
             access_log=False,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=1,

@@ -517,9 +517,14 @@ def _create(scene: _Scene, messages: list[SeenMessage]) -> Request:
 
 
 def _due(scene: _Scene, newest: SeenMessage, burst_until: datetime) -> datetime:
-    """When the burst is over, and the host has been quiet for long enough."""
+    """When the burst is over, and the host has been quiet for long enough.
+
+    The delay counts from now, not from when the message was written: a look that comes late has not seen the rest
+    of the burst either. A message that is older than any burst (found at a start) waits for nothing.
+    """
     now, rules = scene.now, scene.rules
-    due = min(max(now, min(now, newest.sent_at) + rules.grouping_delay), max(now, burst_until))
+    in_burst = now - newest.sent_at < rules.grouping_max
+    due = min(now + rules.grouping_delay, max(now, burst_until)) if in_burst else now
     wrote = scene.conversation.host_wrote_at
     return max(due, wrote + rules.human_pause) if wrote is not None else due
 

@@ -144,9 +144,10 @@ def _listen_to_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
 
     def asked(name: str) -> None:
-        if not stop.is_set():
-            logger.info("Stopping ({}): finishing what is in hand", name)
+        first = not stop.is_set()
         stop.set()
+        if first:
+            logger.info("Stopping ({}): finishing what is in hand", name)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked, number.name)

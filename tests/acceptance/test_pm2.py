@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.acceptance.house import House
 
 pytestmark = [pytest.mark.pm2, pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -281,9 +283,6 @@ def health(port: int) -> str | None:
         return None
 
 
-@pytest.mark.skipif(
-    not (ROOT / "src" / "main.py").exists(), reason="the product's commands are not there yet"
-)
 def test_the_real_api_starts_answers_and_stops(pm2: PM2, tmp_path: Path) -> None:
     port = free_port()
     api = from_pm2_json("api", tmp_path)
@@ -302,3 +301,32 @@ def test_the_real_api_starts_answers_and_stops(pm2: PM2, tmp_path: Path) -> None
     assert pm2.status("api") == "stopped"
     assert pm2.app("api")["pm2_env"]["exit_code"] == 0
     assert health(port) is None
+
+
+def test_a_restart_in_the_middle_of_a_send_breaks_nothing_and_a_halt_stays_stopped(
+    pm2: PM2, house: House, tmp_path: Path
+) -> None:
+    workers = from_pm2_json("workers", tmp_path)
+    workers["env"] |= house.environment
+    thread = house.site.inbox.add_thread(guest="Ines", says="Is there a lift?")
+    sending = threading.Event()
+    house.site.faults.on_event("before_send", lambda _: sending.set())
+    with_api = house.start("api")
+    pm2.start(tmp_path, workers)
+    assert sending.wait(90), "Send was pressed"
+    pm2("restart", "workers")
+
+    wait_until(lambda: house.rows("SELECT 1 FROM queue_outbox WHERE status = 'sent'") != [], "sent", 90)
+    assert [number for number, _ in house.accepted_texts()] == [thread.number]
+    wait_until(lambda: pm2.status("workers") == "online", "the new run")
+
+    house.site.faults.raise_wall("airlock_modal")
+    house.site.inbox.guest_writes(thread, "And a garden?")
+    wait_until(lambda: pm2.status("workers") == "stopped", "the halt", 120)
+    restarts, mark = pm2.restarts("workers"), house.site.log.mark
+    assert pm2.app("workers")["pm2_env"]["exit_code"] == 10
+    pm2("restart", "workers")
+    wait_until(lambda: pm2.status("workers") == "stopped", "the halt again", 60)
+    assert pm2.restarts("workers") <= restarts + 1
+    assert house.site.log.touched(mark) == []
+    assert house.stop(with_api)[0] == 0

@@ -81,7 +81,9 @@ def says(text: str) -> Callable[[SeenConversation], bool]:
     return there
 
 
-async def deliver(channel: AirbnbChannel, thread: Thread, text: str, timeout: float = 10.0) -> SeenConversation:
+async def deliver(
+    channel: AirbnbChannel, thread: Thread, text: str, timeout: float = 10.0
+) -> SeenConversation:
     """Everything that is done to send a reply, up to its proof."""
     await channel.read(thread.id)
     await channel.write(thread.id, text)
@@ -121,6 +123,13 @@ async def is_cut_off(channel: AirbnbChannel) -> bool:
     """Whether nothing that the page asks for reaches the site any more."""
     ask = "() => fetch('/api/v2/probe', {method: 'POST'}).then(() => false, () => true)"
     return bool(await channel.browser.page.evaluate(ask))
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The pictures that were kept, each of which is one."""
+    found = sorted(folder.glob("*.png"))
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in found)
+    return found
 
 
 def mode(path: str | Path) -> int:

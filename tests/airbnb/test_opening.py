@@ -11,12 +11,14 @@ from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.visit import Visit
 from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError, WallHit
 from src.sandbox.site import SimulatedSite
-from tests.airbnb.support import OWNER_ONLY, days_ago, fill, listed, mode
+from tests.airbnb.support import OWNER_ONLY, days_ago, fill, listed, mode, pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_the_inbox_is_opened_with_one_page_load_and_one_list(site: SimulatedSite, channel: AirbnbChannel):
+async def test_the_inbox_is_opened_with_one_page_load_and_one_list(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     threads = fill(site, 3)
     await channel.open()
     glance = await channel.glance(days_ago(7))
@@ -38,8 +40,6 @@ async def test_the_inbox_is_opened_with_one_page_load_and_one_list(site: Simulat
         {"look_alikes": True},
         {"list_shape": "threads"},
         {"live": False},
-        {"locale": "fr"},
-        {"locale": "ja"},
         {"telemetry_status": 403},
     ],
     ids=str,
@@ -111,10 +111,9 @@ async def test_a_list_under_other_names_is_a_changed_page_with_a_picture(
     with pytest.raises(PageChanged) as caught:
         await channel.open()
     assert caught.value.what == "the list of conversations"
-    assert Path(caught.value.evidence).read_bytes().startswith(b"\x89PNG")
     assert mode(caught.value.evidence) == OWNER_ONLY
     assert mode(evidence_dir) == 0o700
-    assert Path(caught.value.evidence).parent == evidence_dir
+    assert pictures(evidence_dir) == [Path(caught.value.evidence)]
 
 
 @pytest.mark.parametrize("fault", ["blank", "truncate", "graphql_errors", "drop"])
@@ -125,19 +124,23 @@ async def test_a_list_that_cannot_be_read_is_not_understood_and_a_picture_is_kep
     getattr(site.faults, fault)("list", times=None)
     with pytest.raises(NotUnderstood):
         await channel.open()
-    pictures = list(evidence_dir.glob("*-not_understood.png"))
-    assert len(pictures) == 1
-    assert mode(pictures[0]) == OWNER_ONLY
+    (kept,) = pictures(evidence_dir)
+    assert kept.name.endswith("-not_understood.png")
+    assert mode(kept) == OWNER_ONLY
 
 
-async def test_a_list_that_answers_500_is_not_understood(site: SimulatedSite, channel: AirbnbChannel, impatient: None):
+async def test_a_list_that_answers_500_is_not_understood(
+    site: SimulatedSite, channel: AirbnbChannel, impatient: None
+):
     fill(site, 2)
     site.faults.status("list", 500, times=None)
     with pytest.raises(NotUnderstood):
         await channel.open()
 
 
-async def test_a_list_that_never_comes_is_not_understood(site: SimulatedSite, channel: AirbnbChannel, impatient: None):
+async def test_a_list_that_never_comes_is_not_understood(
+    site: SimulatedSite, channel: AirbnbChannel, impatient: None
+):
     fill(site, 2)
     site.faults.never_answer("list", times=None)
     with pytest.raises(NotUnderstood):
@@ -198,7 +201,9 @@ async def test_a_closed_channel_says_that_its_browser_is_gone(site: SimulatedSit
         await channel.read(thread.id)
 
 
-async def test_a_channel_that_was_closed_opens_again_and_sees_everything(site: SimulatedSite, channel: AirbnbChannel):
+async def test_a_channel_that_was_closed_opens_again_and_sees_everything(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     threads = fill(site, 3)
     await channel.open()
     await channel.glance(days_ago(7))

@@ -136,7 +136,11 @@ async def test_a_conversation_that_never_answers_is_not_a_missing_one(
 
 @pytest.mark.parametrize("address", ["clicked", "opened"])
 async def test_a_click_that_opens_another_conversation_is_noticed(
-    site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch, impatient: None, address: Any
+    site: SimulatedSite,
+    channel: AirbnbChannel,
+    monkeypatch: pytest.MonkeyPatch,
+    impatient: None,
+    address: Any,
 ):
     threads = fill(site, 2)
     site.faults.wrong_thread(threads[0].number, threads[1].number, address)
@@ -237,7 +241,8 @@ async def test_every_kind_of_message_is_told_in_every_language(
 
 
 @pytest.mark.parametrize(
-    "add", ["support_thread", "ambassador_thread", "announcement_thread", "own_trip_thread", "cohost_direct_thread"]
+    "add",
+    ["support_thread", "ambassador_thread", "announcement_thread", "own_trip_thread", "cohost_direct_thread"],
 )
 async def test_conversations_that_are_no_guests_are_read_as_what_they_are(
     site: SimulatedSite, channel: AirbnbChannel, add: str
@@ -274,7 +279,9 @@ async def test_rereading_sees_what_came_after_the_opening(site: SimulatedSite, c
     assert (await channel.reread(thread.id)).newest.deleted
 
 
-async def test_only_the_open_conversation_can_be_reread_or_written_to(site: SimulatedSite, channel: AirbnbChannel):
+async def test_only_the_open_conversation_can_be_reread_or_written_to(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     threads = fill(site, 2)
     await channel.open()
     for act in (channel.reread(threads[0].id), channel.write(threads[0].id, "no")):

@@ -33,7 +33,9 @@ async def test_an_idle_glance_asks_for_one_stretch_at_most(
         assert site.log.count("thread", since=before) == 0
 
 
-async def test_a_list_that_was_told_just_now_is_not_asked_for_again(site: SimulatedSite, channel: AirbnbChannel):
+async def test_a_list_that_was_told_just_now_is_not_asked_for_again(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     threads = fill(site, 5)
     await channel.open()
     await channel.glance(days_ago(1))
@@ -45,7 +47,9 @@ async def test_a_list_that_was_told_just_now_is_not_asked_for_again(site: Simula
 
 
 @pytest.mark.parametrize("changed", [1, 4])
-async def test_changed_conversations_cost_one_request_each(site: SimulatedSite, channel: AirbnbChannel, changed: int):
+async def test_changed_conversations_cost_one_request_each(
+    site: SimulatedSite, channel: AirbnbChannel, changed: int
+):
     threads = fill(site, 20)
     await channel.open()
     await channel.glance(days_ago(1))
@@ -60,7 +64,9 @@ async def test_changed_conversations_cost_one_request_each(site: SimulatedSite, 
     assert site.log.count("thread", since=before) == changed
 
 
-async def test_reading_the_open_conversation_again_stays_within_the_page(site: SimulatedSite, channel: AirbnbChannel):
+async def test_reading_the_open_conversation_again_stays_within_the_page(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     thread = fill(site, 3)[0]
     await channel.open()
     await channel.read(thread.id)
@@ -86,7 +92,9 @@ async def test_a_send_costs_no_page_load_and_exactly_one_post(site: SimulatedSit
     assert [entry.method for entry in site.log.sends()] == ["POST"] * 3
 
 
-async def test_a_page_that_is_loaded_again_fetches_no_asset_again(site: SimulatedSite, channel: AirbnbChannel):
+async def test_a_page_that_is_loaded_again_fetches_no_asset_again(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     site.options.assets = 12
     thread = fill(site, 3)[0]
     await channel.open()

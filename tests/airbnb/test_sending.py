@@ -117,7 +117,9 @@ async def test_a_reply_that_the_site_took_is_found_without_a_second_press(
     assert site.inbox.texts(thread) == ["Question 0", TEXT]
 
 
-async def test_a_reply_that_the_site_changed_is_found_as_it_is_shown(site: SimulatedSite, channel: AirbnbChannel):
+async def test_a_reply_that_the_site_changed_is_found_as_it_is_shown(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     site.faults.alter_text()
     thread = await pressed(site, channel, "Call  +351 912 345 678 or a@b.example")
 

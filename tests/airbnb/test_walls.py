@@ -44,7 +44,7 @@ MET_AT = {
     "thread_open": ("read", "write"),
     "typing": ("write", "reread"),
     "send": ("press", "follow"),
-    "after_send": ("press", "follow", "glance again"),
+    "after_send": ("press", "follow", "glance again", "read again"),
 }
 
 TEXT = "Welcome!"
@@ -65,6 +65,7 @@ async def work(channel: AirbnbChannel, thread: Thread) -> tuple[str, WallHit]:
         "press": lambda: channel.press_send(thread.id),
         "follow": follow,
         "glance again": lambda: channel.glance(days_ago(1)),
+        "read again": lambda: channel.read(thread.id, anew=True),
     }
     for name, step in steps.items():
         try:
@@ -84,7 +85,6 @@ async def nothing_more_reaches(site: SimulatedSite, channel: AirbnbChannel, thre
     for step in (
         lambda: channel.glance(days_ago(1)),
         lambda: channel.wait_for_news(0.2),
-        lambda: channel.read(thread.id),
         lambda: channel.read(thread.id, anew=True),
     ):
         with pytest.raises(WallHit):
@@ -93,7 +93,7 @@ async def nothing_more_reaches(site: SimulatedSite, channel: AirbnbChannel, thre
     assert site.log.find(since=before) == []
 
 
-def test_every_kind_of_wall_has_its_name():
+async def test_every_kind_of_wall_has_its_name():
     assert set(NAMES) == set(WALL_KINDS)
 
 
@@ -125,7 +125,7 @@ async def test_a_challenge_on_telemetry_alone_counts(site: SimulatedSite, channe
     assert site.log.sends() == []
 
 
-@pytest.mark.parametrize("code", [401, 403, 404, 405, 500])
+@pytest.mark.parametrize("code", [401, 403, 500])
 async def test_telemetry_that_is_refused_is_no_wall(site: SimulatedSite, channel: AirbnbChannel, code: int):
     site.options.telemetry_status = code
     thread = fill(site, 2)[0]
@@ -154,7 +154,9 @@ async def test_what_only_looks_or_sounds_like_a_wall_is_none(site: SimulatedSite
     assert len((await channel.glance(days_ago(1))).conversations) == 2
 
 
-async def test_a_wall_in_front_of_the_page_is_never_closed_like_a_notice(site: SimulatedSite, channel: AirbnbChannel):
+async def test_a_wall_in_front_of_the_page_is_never_closed_like_a_notice(
+    site: SimulatedSite, channel: AirbnbChannel
+):
     threads = fill(site, 2)
     await channel.open()
     await channel.read(threads[0].id)

@@ -48,6 +48,7 @@ class House:
         self._answers = itertools.count(1)
         self.asked: dict[str, dict[str, str | None]] = {}
         """For each request that the AI got: the texts of its messages, by the site's id."""
+        self._since = clock()
         with db.write() as conn:
             accounts.ensure(conn, ACCOUNT, clock())
         self.send = self.new_send()
@@ -81,6 +82,13 @@ class House:
         self.channel = FakeChannel(self.site)
         self.send = self.new_send()
         self.sync = self.new_sync()
+
+    def begin_anew(self) -> None:
+        """For one trial after another on the same database: what was before is not looked at any more."""
+        self.site.conversations.clear()
+        self.site.presses.clear()
+        self._since = self.clock.advance(1)
+        self.start_anew()
 
     async def synced(self) -> SyncReport:
         """One SYNC cycle."""
@@ -190,7 +198,8 @@ class House:
         """Every job, oldest first."""
         with self.db.read() as conn:
             found = outbox_queue.list_jobs(conn, ACCOUNT, None, 10_000)
-        return sorted(found, key=lambda job: (job.created_at, job.id))
+        recent = [job for job in found if job.created_at >= self._since]
+        return sorted(recent, key=lambda job: (job.created_at, job.id))
 
     def open_request(self, where: FakeConversation) -> Request | None:
         with self.db.read() as conn:

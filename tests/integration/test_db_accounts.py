@@ -125,6 +125,7 @@ def test_the_overview_counts_every_status_and_the_day(db, clock, make_conversati
         job = outbox_queue.claim(conn, A, owner="me", lease_until=clock(), now=clock())
         outbox_queue.sent(conn, job.id, [OutboxStatus.PROCESSING], "m", None, clock())
         found = overview.overview(conn, A, clock.later(30))
+        open_work = overview.overview(conn, A, clock.later(30), finals=False)
         other = overview.overview(conn, "another", clock())
     assert found.outbox[OutboxStatus.PENDING] == 2
     assert found.outbox[OutboxStatus.SENT] == found.sent_today == 1
@@ -132,4 +133,6 @@ def test_the_overview_counts_every_status_and_the_day(db, clock, make_conversati
     assert sum(found.inbox.values()) == found.answered_today == 0
     assert found.received_today == 1
     assert (found.oldest_pending_age_sec, found.oldest_draft_age_sec) == (30.0, None)
+    assert (open_work.outbox[OutboxStatus.PENDING], open_work.outbox[OutboxStatus.SENT]) == (2, 0)
+    assert open_work.sent_today == 1
     assert set(other.outbox.values()) == {0}

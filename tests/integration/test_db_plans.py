@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from src.db import conversations, inbox_queue, outbox_queue
+from src.db import conversations, inbox_queue, outbox_queue, overview
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.inbox import AuthorRole, SeenConversation, SeenPerson
@@ -93,6 +93,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox enqueue": lambda c: outbox_queue.enqueue(
         c, A, "c1", "x", request_id=None, idempotency_key="k1", now=NOW
     ),
+    "numbers of what is not done": lambda c: overview.overview(c, A, NOW, finals=False),
     "inbox claim": lambda c: inbox_queue.claim_due(c, A, owner="me", lease_until=LEASE, now=NOW, limit=5),
     "inbox next due": lambda c: inbox_queue.next_due_at(c, A),
     "inbox open": lambda c: inbox_queue.open_request(c, "c1"),
@@ -144,6 +145,10 @@ def long_queues(db: Database) -> Database:
 def test_nothing_that_is_asked_often_reads_a_whole_table(long_queues):
     slow: dict[str, list[str]] = {}
     with long_queues.write() as conn:
+        if (
+            long_queues.dialect == "postgresql"
+        ):  # a short table is read whole, unless no index is the only reason
+            conn.execute(text("SET LOCAL enable_seqscan = off"))
         for name, ask in ASKED.items():
             with recorded(conn) as statements:
                 ask(conn)

@@ -6,7 +6,15 @@ the database and the site are left.
 
 import pytest
 
-from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError, WallHit
+from src.errors import (
+    BrowserGone,
+    Halt,
+    NightporterError,
+    NotUnderstood,
+    PageChanged,
+    TransientError,
+    WallHit,
+)
 from src.model.statuses import OutboxStatus
 from tests.fakes.channel import Crash, FakeChannel
 from tests.fakes.house import House, TroubledDatabase, broken_promises
@@ -74,23 +82,24 @@ def arrange_crash(house, point):
 
 async def look_after_everything(house):
     """What the next processes do until there is nothing left: SEND, then SYNC until the site shows everything."""
-    for _ in range(4):
-        if not house.send.has_work():
-            break
+    for _ in range(6):
+        house.clock.advance(60)
         try:
+            if not house.send.has_work():
+                break
             await house.send.run_once(house.channel)
         except BrowserGone:
             house.channel = FakeChannel(house.site)
         except Halt:
             house.start_anew()  # a person has solved it
         except TransientError:
-            pass
-        house.clock.advance(60)
+            continue
+    house.start_anew()
     assert not house.send.has_work()
-    for _ in range(25):
-        if not any(m.hidden_for for c in house.site.conversations.values() for m in c.messages):
-            break
-        await house.synced()
+    for where in house.site.conversations.values():
+        for message in where.messages:
+            message.hidden_for = min(message.hidden_for, 1)
+    await house.synced()
     await house.synced()
 
 
@@ -107,6 +116,7 @@ def check_end(house, job):
 @pytest.mark.parametrize("point", POINTS)
 async def test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked(house, point):
     for acceptance in ACCEPTANCES.values():
+        house.begin_anew()
         house.site.acceptance = acceptance
         job = house.reply_for(house.site.conversation("Is there a cot?"))
         send = arrange_crash(house, point)
@@ -134,6 +144,7 @@ async def test_after_a_second_crash_while_looking_after_the_first_it_is_the_same
         *((number, committed) for number in (1, 2) for committed in (False, True)),
     ]
     for number, (first, again) in enumerate(second):
+        house.begin_anew()
         house.site.acceptance = list(ACCEPTANCES.values())[number % len(ACCEPTANCES)]
         job = house.reply_for(house.site.conversation("Is there a cot?"))
         with pytest.raises(Crash):
@@ -161,32 +172,28 @@ ERRORS += [lambda: PageChanged("the composer", "the conversation")]
 @pytest.mark.parametrize("make", ERRORS, ids=lambda make: type(make()).__name__)
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("acceptance", ["prompt", "never"])
-async def test_whichever_call_to_the_site_fails_nothing_is_sent_twice_or_stuck(house, make, after, acceptance):
+async def test_whichever_call_to_the_site_fails_nothing_is_sent_twice_or_stuck(
+    house, make, after, acceptance
+):
     house.site.acceptance = ACCEPTANCES[acceptance]
     for number in range(1, 20):
-        house.start_anew()
+        house.begin_anew()
         job = house.reply_for(house.site.conversation("Is there a cot?"))
         error = make()
         house.channel.fail_call(number, error, after=after)
-        if isinstance(error, Halt):
-            with pytest.raises(Halt) if number <= 5 + 2 * (acceptance == "never") else _nothing():
-                await house.sent()
-        armed_calls = len(house.channel.calls)
+        channel = house.channel
+        try:
+            await house.sent()
+        except NightporterError as raised:
+            assert raised is error  # noqa: PT017 - it may raise nothing, too
+        assert not isinstance(error, Halt) or channel.calls[number:] == []
         await look_after_everything(house)
         assert house.presses_of(job) <= 1
         check_end(house, job)
-        if number > armed_calls:
+        if number > len(channel.calls):
             break
     else:
         pytest.fail("there is no end to the calls")
-
-
-class _nothing:  # noqa: N801 - used as a context manager
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return False
 
 
 @pytest.mark.parametrize("kind", ["write", "read"])
@@ -195,7 +202,7 @@ async def test_whichever_transaction_fails_nothing_is_sent_twice_or_stuck(house,
     for acceptance in ("prompt", "never"):
         house.site.acceptance = ACCEPTANCES[acceptance]
         for number in range(1, 40):
-            house.start_anew()
+            house.begin_anew()
             job = house.reply_for(house.site.conversation("Is there a cot?"))
             db = TroubledDatabase(
                 house.db, number, TransientError("the database is locked"), committed=committed, kind=kind
@@ -225,17 +232,11 @@ async def test_an_arm_that_is_not_known_to_be_committed_is_not_pressed(house, co
 @pytest.mark.parametrize("method", ["read", "write", "reread", "press_send", "follow"])
 async def test_a_wall_goes_up_whatever_the_database_does(house, method):
     for number in range(2, 8):
-        house.start_anew()
+        house.begin_anew()
         job = house.reply_for(house.site.conversation("Is there a cot?"))
         wall = WallHit("captcha", "a challenge is shown")
         house.channel.fail(method, wall)
         db = TroubledDatabase(house.db, number, TransientError("the database is locked"))
-        touched = 0
-
-        def note(number=number):
-            nonlocal touched
-            touched = number
-
         try:
             await house.new_send(db).run_once(house.channel)
         except Halt as halt:

@@ -251,7 +251,12 @@ async def test_a_card_or_bulletin_before_the_press_stops_it(house, where, job, w
 
 @pytest.mark.parametrize(
     ("event", "moment"),
-    [(event, moment) for event in EVENTS for moment in MOMENTS if (event, moment) != ("guest", "before read")],
+    [
+        (event, moment)
+        for event in EVENTS
+        for moment in MOMENTS
+        if (event, moment) != ("guest", "before read")
+    ],
 )
 async def test_a_reply_that_nobody_asked_for_is_stopped_too(house, where, event, moment):
     job = house.answer_unasked(where.external_id, REPLY)

@@ -17,11 +17,15 @@ def test_the_field_guides_example_is_a_conversation():
     assert is_conversation_id("TWVzc2FnZVRocmVhZDoxMjM0NTY3")
 
 
-@given(st.integers(min_value=0, max_value=10**20 - 1), st.sampled_from(["MessageThread", "Message", "Viewer"]))
+@given(
+    st.integers(min_value=0, max_value=10**20 - 1), st.sampled_from(["MessageThread", "Message", "Viewer"])
+)
 def test_what_is_encoded_is_decoded_as_its_own_kind_only(number: int, kind: str):
     text = ids.encode(kind, number)
     assert ids.decode(kind, text) == number
-    assert [other for other in ("MessageThread", "Message", "Viewer") if ids.decode(other, text) is not None] == [kind]
+    assert [
+        other for other in ("MessageThread", "Message", "Viewer") if ids.decode(other, text) is not None
+    ] == [kind]
 
 
 @given(st.one_of(st.text(), st.binary(), st.integers(), st.none(), st.lists(st.text()), st.booleans()))

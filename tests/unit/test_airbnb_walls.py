@@ -135,10 +135,20 @@ def test_the_status_of_a_call_that_carries_messages(url: str, status: int, kind:
     assert kind_of(walls.by_response(response(url, status), main_document=False)) == kind
 
 
-@pytest.mark.parametrize("path", ["/api/v2/client_events", "/api/v3/MessageTrackingMutation/ab", "/api/v3/Whatever/ab"])
+@pytest.mark.parametrize(
+    "path", ["/api/v2/client_events", "/api/v3/MessageTrackingMutation/ab", "/api/v3/Whatever/ab"]
+)
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(200, None), (401, None), (403, None), (405, None), (429, "blocked"), (420, "challenge"), (440, "challenge")],
+    [
+        (200, None),
+        (401, None),
+        (403, None),
+        (405, None),
+        (429, "blocked"),
+        (420, "challenge"),
+        (440, "challenge"),
+    ],
 )
 def test_telemetry_that_is_refused_proves_nothing_but_a_challenge_counts_anywhere(
     path: str, status: int, kind: str | None

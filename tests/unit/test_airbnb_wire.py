@@ -139,7 +139,10 @@ def test_the_viewers_own_trip_is_not_hosted_by_the_viewer(inbox: Inbox):
 def test_a_thread_with_several_listings_has_no_listing(inbox: Inbox, thread: Thread):
     payload = listed(inbox)
     tags = payload["data"]["node"]["messagingInbox"]["inboxItems"]["edges"][0]["node"]["userThreadTags"]
-    next(tag for tag in tags if tag["userThreadTagName"] == "stay_listing_ids")["additionalValues"] = ["1", "2"]
+    next(tag for tag in tags if tag["userThreadTagName"] == "stay_listing_ids")["additionalValues"] = [
+        "1",
+        "2",
+    ]
     assert read_list(payload).conversations[0].listing_id is None
 
 
@@ -147,6 +150,7 @@ def test_an_unread_tag_and_the_facts_of_the_stay_are_told(inbox: Inbox, thread: 
     only = read_list(listed(inbox)).conversations[0]
     assert only.unread
     assert only.stay["trip_stage"] == "UPCOMING_RESERVATIONS"
+    assert only.title is not None
     assert "Ana" in only.title
 
 
@@ -183,7 +187,9 @@ def test_an_unknown_part_is_never_a_guest(inbox: Inbox, thread: Thread, role: st
     assert read_thread(payload).newest.role is AuthorRole.TEAM
 
 
-@pytest.mark.parametrize("account_type", ["AGENT", "agent", "AIRWAVE", "luxury_agent", "SERVICE", "something_new"])
+@pytest.mark.parametrize(
+    "account_type", ["AGENT", "agent", "AIRWAVE", "luxury_agent", "SERVICE", "something_new"]
+)
 def test_an_account_that_is_not_a_users_is_the_site(inbox: Inbox, thread: Thread, account_type: str):
     payload = opened(inbox, thread)
     payload["data"]["threadData"]["messageData"]["messages"][0]["account"]["accountType"] = account_type
@@ -275,9 +281,7 @@ def test_messages_come_in_the_order_of_time_whatever_their_order_on_the_wire(inb
     assert [m.text for m in read_thread(payload).messages] == ["Hello", "one", "two", "three"]
 
 
-@pytest.mark.parametrize(
-    ("value", "older"), [("YES", True), ("NO", False), (True, True), (False, False)]
-)
+@pytest.mark.parametrize(("value", "older"), [("YES", True), ("NO", False), (True, True), (False, False)])
 def test_older_messages_are_announced_in_words_or_as_a_boolean(
     inbox: Inbox, thread: Thread, value: object, older: bool
 ):

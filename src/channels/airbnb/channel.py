@@ -54,8 +54,16 @@ class AirbnbChannel:
 
     @property
     def problem(self) -> Halt | None:
-        """The wall that was noticed on the wire, if any."""
+        """What stopped this visit, if anything did."""
         return self._visit.problem
+
+    async def stopped_by(self) -> Halt | None:
+        """The same after an error, which may be the first sign that the page moves on to a wall."""
+        return await self._visit.problem_soon()
+
+    def stop_at(self, halt: Halt) -> None:
+        """From now on every call raises this, until the channel is opened anew."""
+        self._visit.stop_at(halt)
 
     def is_conversation_id(self, external_id: str) -> bool:
         return ids.thread_number(external_id) is not None
@@ -255,11 +263,12 @@ class _Trouble:
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         halt = error if isinstance(error, Halt) else None
         if isinstance(error, PlaywrightError):
-            problem = self._channel.problem
+            problem = await self._channel.stopped_by()
             if problem is None:
                 raise _ours(error) from None
             halt = problem
         if halt is not None:
+            self._channel.stop_at(halt)
             await self._channel.browser.go_offline()
             if halt.evidence is None:
                 halt.evidence = await self._channel.evidence(halt.kind)

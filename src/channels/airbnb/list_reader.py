@@ -53,6 +53,7 @@ class ListReader:
         deadline = time.monotonic() + timeout
         tap = self._visit.tap
         while True:
+            tap.raise_problem()
             if self._take():
                 return True
             left = deadline - time.monotonic()

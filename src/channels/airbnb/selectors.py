@@ -105,4 +105,8 @@ WALL_TEXTS = (
     "let's confirm it's really you",
     "max confirmation attempts",
 )
-WALL_BLOCK_TEXTS = ("access denied", "ip address blocked", "limits how often you can login")  # 4.2, 1 source each
+WALL_BLOCK_TEXTS = (
+    "access denied",
+    "ip address blocked",
+    "limits how often you can login",
+)  # 4.2, 1 source each

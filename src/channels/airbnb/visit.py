@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import NoReturn
 
@@ -29,6 +30,9 @@ class Visit:
     """How long the inbox may take to appear, two looks together."""
     REFRESH_SEC = 2.5
     """How long the page may take to fetch its news when asked gently, before it is loaded anew."""
+
+    MOVING_SEC = 0.3
+    """How long after an error the page is watched for a wall that it moves on to."""
 
     def __init__(self, browser: Browser, settings: AirbnbSettings) -> None:
         self.browser = browser
@@ -64,6 +68,18 @@ class Visit:
     def problem(self) -> Halt | None:
         """The wall or unknown answer that was noticed, if any."""
         return self._tap.problem if self._tap else None
+
+    async def problem_soon(self) -> Halt | None:
+        """``problem``, with a moment for a page that is just moving on."""
+        if self._tap is not None:
+            with contextlib.suppress(Halt):
+                await self._tap.wait(lambda: False, self.MOVING_SEC)
+        return self.problem
+
+    def stop_at(self, halt: Halt) -> None:
+        """Remember what stopped us; every later look raises it again."""
+        if self._tap is not None and self._tap.problem is None:
+            self._tap.problem = halt
 
     @property
     def refreshes_gently(self) -> bool:
@@ -142,7 +158,9 @@ class Visit:
             if await self.tap.wait_for_list(start, self.REFRESH_SEC):
                 self._misses, self._reacts = 0, True
                 return True
-            if self.tap.troubles_since(start):  # it did fetch; that the site had nothing to say is another matter
+            if self.tap.troubles_since(
+                start
+            ):  # it did fetch; that the site had nothing to say is another matter
                 return False
             self._misses += 1
             if self._reacts and self._misses <= _MISSES_FORGIVEN:

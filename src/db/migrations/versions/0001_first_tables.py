@@ -209,6 +209,13 @@ def _queue_outbox() -> None:
         postgresql_where=sa.text("status = 'pending'"),
     )
     op.create_index(
+        "ix_queue_outbox_line",
+        "queue_outbox",
+        ["conversation_id", "created_at", "id"],
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
         "ix_queue_outbox_pending",
         "queue_outbox",
         ["account", "created_at", "id"],
