@@ -43,7 +43,7 @@ def photograph(page: Page, site: str) -> None:
 
 def main() -> None:
     """Start, photograph, stop."""
-    demo = subprocess.Popen(  # noqa: S603 (our own program)
+    demo = subprocess.Popen(
         [sys.executable, "-u", "src/main.py", "demo"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:

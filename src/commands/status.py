@@ -88,7 +88,6 @@ def _iso(at: datetime | None) -> str | None:
 
 def _print(facts: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
     halt = facts["halt"]
@@ -98,12 +97,8 @@ def _print(facts: dict[str, Any]) -> None:
         console.print(f"Link ok, sending paused since {facts['paused_since']}")
     else:
         console.print("Link ok")
-    for title, key in (("Requests to the AI (queue_inbox)", "inbox"), ("Replies (queue_outbox)", "outbox")):
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        for status in facts[key]:
-            table.add_column(status, justify="right")
-        table.add_row(*(str(number) for number in facts[key].values()))
-        console.print(table)
+    for title, key in (("queue_inbox ", "inbox"), ("queue_outbox", "outbox")):
+        console.print(f"{title}  {' · '.join(f'{status} {number}' for status, number in facts[key].items())}")
     console.print(f"Today: {facts['received_today']} received, {facts['sent_today']} sent")
     for worker in facts["workers"]:
         state = "running" if worker["running"] else "stopped"

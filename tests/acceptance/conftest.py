@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.house import House
 
 from src.sandbox.ai import SandboxAI
 from src.sandbox.site import SimulatedSite
+from tests.acceptance.house import House
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.acceptance.house import ROOT, House, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.acceptance.house import House
 
 pytestmark = [pytest.mark.pm2, pytest.mark.acceptance, pytest.mark.timeout(240)]

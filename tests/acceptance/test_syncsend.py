@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
-from tests.acceptance.house import House, wait_until
 
 from src.sandbox.ai import Plan
+from tests.acceptance.house import House, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
 
