@@ -101,6 +101,9 @@ def _print(facts: dict[str, Any]) -> None:
         console.print(f"{title}  {' · '.join(f'{status} {number}' for status, number in facts[key].items())}")
     console.print(f"Today: {facts['received_today']} received, {facts['sent_today']} sent")
     for worker in facts["workers"]:
+        if worker["worker"] == "ai_webhook":  # no worker, but how the AI has answered
+            console.print(f"AI answered {worker['last_outcome']} at {worker['last_cycle_at']}")
+            continue
         state = "running" if worker["running"] else "stopped"
         console.print(
             f"{worker['worker'].upper():5} {state}, last cycle {worker['last_cycle_at'] or 'none'}: "

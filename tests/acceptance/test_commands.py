@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.acceptance.api import health
 from tests.acceptance.house import ROOT, House, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -125,8 +126,6 @@ def test_demo_once_plays_its_inbox_and_ends_with_0() -> None:
 def test_syncsend_uses_an_api_that_runs_already(house: House) -> None:
     api = house.start("api")
     wait_until(lambda: house.rows("SELECT 1 FROM accounts"), "the API is up")
-    from tests.acceptance.api import health
-
     wait_until(lambda: health(house) is not None, "the API answers")
     workers = house.start("syncsend")
     wait_until(lambda: house.rows("SELECT 1 FROM workers WHERE worker = 'sync' AND cycles > 0"), "a cycle")

@@ -193,7 +193,7 @@ class AirbnbChannel:
         path = self._evidence_dir / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{label}.png"
         try:
             self._evidence_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            picture = await bounded(self._visit.page.screenshot(timeout=5_000), 8.0)
+            picture = await self._picture()
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(picture)
@@ -201,6 +201,13 @@ class AirbnbChannel:
             logger.debug("No screenshot: {}", type(error).__name__)
             return None
         return str(path)
+
+    async def _picture(self) -> bytes:
+        """What the page shows; tried twice, because a page that is just moving on cannot be drawn."""
+        try:
+            return await bounded(self._visit.page.screenshot(timeout=5_000), 8.0)
+        except PlaywrightError:
+            return await bounded(self._visit.page.screenshot(timeout=5_000), 8.0)
 
     async def _composer(self, thread: OpenConversation) -> Locator:
         composer = await thread.composer()

@@ -163,6 +163,8 @@ class ThreadReader:
             raise PermanentError(
                 "The site shows another conversation instead.", reason="no_such_conversation"
             )
+        if tap.partial_seq > start:
+            raise PageChanged("messageData", "the conversation's data")
         raise NotUnderstood("The conversation did not load: its data did not come.")
 
     async def _load_older(

@@ -45,6 +45,11 @@ class ThreadPage:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialThread:
+    """Something about a conversation, but not its messages: enough for nothing, unless nothing else comes."""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorPage:
     """A response that carries errors instead of data. ``kind``: validation, stale_query or other."""
 
@@ -52,7 +57,7 @@ class ErrorPage:
     status: int | None
 
 
-def recognise(payload: Json) -> ListPage | ThreadPage | ErrorPage | None:
+def recognise(payload: Json) -> ListPage | ThreadPage | PartialThread | ErrorPage | None:
     """What a JSON response is, by its shape. None: something else, of no concern to us."""
     if not isinstance(payload, dict):
         return None
@@ -62,8 +67,8 @@ def recognise(payload: Json) -> ListPage | ThreadPage | ErrorPage | None:
         if isinstance(inbox, dict) and any(name in inbox for name in (*_IN_ORDER, _REPEATED)):
             return _list_page(data["node"], inbox)
         node = data.get("threadData")
-        if isinstance(node, dict) and "messageData" in node:
-            return _thread_page(node)
+        if isinstance(node, dict):
+            return _thread_page(node) if "messageData" in node else PartialThread()
     errors = payload.get("errors")
     if isinstance(errors, list) and errors:
         return _error_page(errors)

@@ -35,6 +35,8 @@ class Wiretap:
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
         self.seq = 0
+        self.partial_seq = 0
+        """When something about a conversation was told last that was without its messages."""
         self.problem: Halt | None = None
         self.viewer_id: str | None = None
         self.lists: list[tuple[int, wire.ListPage]] = []
@@ -190,6 +192,8 @@ class Wiretap:
             if isinstance(found, wire.ListPage):
                 self.viewer_id = found.viewer_id
                 self.lists.append((self.seq, found))
+            elif isinstance(found, wire.PartialThread):
+                self.partial_seq = self.seq
             elif isinstance(found, wire.ThreadPage):
                 self.threads.setdefault(found.external_id, []).append((self.seq, found))
             else:
