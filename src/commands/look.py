@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
+from textwrap import indent
 
 from rich.console import Console
-from rich.table import Table
 
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
@@ -73,20 +73,18 @@ def _show(console: Console, settings: Settings, glance: InboxGlance) -> None:
     if not waiting:
         console.print(f"No unanswered guest message in the last {settings.max_message_age_hours:g} h.")
         return
-    table = Table(title=f"{len(waiting)} unanswered", title_justify="left")
-    for title in ("Guest", "Since", "Message", "conversation_id"):
-        table.add_column(title, overflow="fold")
+    console.print(f"{len(waiting)} unanswered:")
     for conversation in waiting:
-        table.add_row(*_row(conversation, now))
-    console.print(table)
+        guest, since, text = _words(conversation, now)
+        console.print(f"\n{guest}, {since} ago ({conversation.external_id})", markup=False, soft_wrap=True)
+        console.print(indent(text, "    "), markup=False, soft_wrap=True)
 
 
-def _row(conversation: SeenConversation, now: datetime) -> tuple[str, str, str, str]:
-    from rich.markup import escape
-
+def _words(conversation: SeenConversation, now: datetime) -> tuple[str, str, str]:
+    """Who wrote, how long ago, what."""
     newest = conversation.newest
     if newest is None:
-        return "", "", "", conversation.external_id
+        return "", "", ""
     minutes = int((now - newest.sent_at).total_seconds() // 60)
     since = f"{minutes} min" if minutes < 90 else f"{minutes // 60} h"
-    return escape(conversation.guest_name or "?"), since, escape(newest.text or ""), conversation.external_id
+    return conversation.guest_name or "?", since, newest.text or ""

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from src.channels.airbnb.channel import AirbnbChannel
+from src.channels.airbnb.coverage import Coverage
 from src.channels.airbnb.list_reader import ListReader
 from src.errors import NotUnderstood, PageChanged
 from src.sandbox.model import Thread
@@ -135,6 +136,20 @@ async def test_more_news_at_once_than_one_stretch_holds_are_all_read(
     glance = await channel.glance(since)
     newest = {c.external_id: c.newest.text for c in glance.conversations}
     assert [newest.get(thread.id) for thread in threads[50:70]] == ["and now?"] * 20
+
+
+async def test_a_list_that_never_holds_still_is_given_up_after_a_few_page_loads(
+    site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch
+):
+    fill(site, 40)
+    await channel.open()
+    await channel.glance(days_ago(0.1))
+    before = site.log.mark
+    monkeypatch.setattr(Coverage, "reaches", lambda *_, **__: False)
+    monkeypatch.setattr(Coverage, "add", lambda coverage, _: setattr(coverage, "broken", True))
+    with pytest.raises(NotUnderstood):
+        await channel.glance(days_ago(VERY_OLD))
+    assert site.log.count("document", since=before) == ListReader.LOADS_AT_MOST
 
 
 # --- empty and not empty -------------------------------------------------------------------------------------

@@ -180,3 +180,11 @@ def test_a_repeated_conversation_is_no_link_between_a_new_top_and_the_known():
     news = [conversation(f"new{n}", -20 + n) for n in range(3)]
     coverage.add(stretch(*news, repeated=repeated))
     assert not coverage.reaches(at(15), thorough=False)
+
+
+def test_a_further_stretch_of_the_very_same_time_is_still_a_further_stretch():
+    coverage = Coverage()
+    coverage.add(stretch(*(conversation(f"c{n}", 0) for n in range(3))))
+    coverage.add(stretch(*(conversation(f"d{n}", n) for n in range(3)), has_previous=True))
+    assert not coverage.broken
+    assert coverage.reaches(at(1), thorough=False)

@@ -46,7 +46,9 @@ def test_a_conversation_that_is_not_a_hosted_stay_of_ours_is_refused(
 
 
 @pytest.mark.parametrize(("refusal", "facts"), REFUSED_MESSAGES)
-def test_a_message_that_is_not_a_guests_text_is_refused(clock, make_message, make_conversation, refusal, facts):
+def test_a_message_that_is_not_a_guests_text_is_refused(
+    clock, make_message, make_conversation, refusal, facts
+):
     message = make_message(**facts)
     assert message_refusal(message, now=clock(), max_age=MAX_AGE) is refusal
     assert newest_refusal(make_conversation(message), now=clock(), max_age=MAX_AGE) is refusal
@@ -79,6 +81,8 @@ def test_a_conversation_without_messages_is_refused(clock, make_conversation):
 
 def test_every_kind_of_message_but_text_has_a_refusal_of_its_own(clock, make_message):
     kinds = {kind for kind in MessageKind if kind is not MessageKind.TEXT}
-    refusals = {message_refusal(make_message(None, kind=kind), now=clock(), max_age=MAX_AGE) for kind in kinds}
+    refusals = {
+        message_refusal(make_message(None, kind=kind), now=clock(), max_age=MAX_AGE) for kind in kinds
+    }
     assert len(refusals) == len(kinds)
     assert None not in refusals

@@ -72,7 +72,7 @@ def test_an_invisible_character_within_a_letter_does_not_matter():
 
 
 @QUICK
-@given(st.text(min_size=1).filter(lambda text: normalised(text)))
+@given(st.text(min_size=1).filter(normalised))
 def test_every_text_is_itself_however_it_is_composed(text):
     assert same_reply(text, text)
     assert same_reply(text, unicodedata.normalize("NFD", text))

@@ -76,7 +76,10 @@ class AirbnbChannel:
 
     async def open_for_person(self, timeout: float) -> None:
         page = await self.browser.start()
-        await page.goto(self._visit.settings.base_url + selectors.INBOX_PATH, wait_until="commit")
+        try:
+            await page.goto(self._visit.settings.base_url + selectors.INBOX_PATH, wait_until="commit")
+        except PlaywrightError:
+            raise TransientError("The site does not answer.") from None
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if await self._person_is_in(page):

@@ -35,7 +35,7 @@ class Coverage:
             return
         times = [c.last_activity_at for c in page.stretch]
         prints = {c.external_id: c.newest.fingerprint if c.newest else None for c in page.stretch}
-        from_top = self._newest is None or max(times) >= self._newest
+        from_top = self._newest is None or (max(times) >= self._newest and not page.has_previous)
         if from_top and not self._shares(prints):
             self._fingerprints, self._ended = {}, False
             self._oldest = self._stretch_newest = None

@@ -9,7 +9,7 @@ from datetime import datetime
 from src.channels.airbnb import ids
 from src.channels.airbnb.pages import ListOfConversations
 from src.channels.airbnb.visit import Visit
-from src.errors import PageChanged
+from src.errors import NotUnderstood, PageChanged
 from src.model.inbox import InboxGlance, SeenConversation
 
 
@@ -24,6 +24,8 @@ class ListReader:
     ROWS_SEC = 6.0
     STRETCHES_AT_MOST = 400
     """An end to scrolling, whatever the page says about a next stretch."""
+    LOADS_AT_MOST = 3
+    """An end to loading the page anew within one glance, whatever the gaps in its list."""
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -84,12 +86,15 @@ class ListReader:
         await visit.tap.wait(lambda: self._take() or bool(visit.known), self.FILL_SEC)
 
     async def _load_back_to(self, since: datetime, *, thorough: bool) -> bool:
-        visit = self._visit
+        visit, loads = self._visit, 0
         for _ in range(self.STRETCHES_AT_MOST):
             if visit.coverage.reaches(since, thorough=thorough):
                 return True
             if not visit.coverage.broken and await self._load_next():
                 continue
+            if loads == self.LOADS_AT_MOST:
+                raise NotUnderstood("The list has gaps again and again.")
+            loads += 1
             await visit.go_to_inbox()  # a gap, or the page thinks that it has shown all: again from the top
             self._take()
             if not visit.coverage.reaches(since, thorough=thorough) and not await self._load_next():

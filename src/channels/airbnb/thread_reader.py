@@ -79,12 +79,7 @@ class ThreadReader:
     async def reread(self, external_id: str) -> SeenConversation:
         """See the port: asks the page for its news, then believes whichever of wire and page is newer."""
         self.here(external_id)
-        tap, start = self._visit.tap, self._visit.tap.seq
-        if await self._visit.ask_for_news():
-            await tap.wait(
-                lambda: bool(tap.lists_since(start)) or self._told(external_id, start) is not None,
-                self._visit.REFRESH_SEC,
-            )
+        await self._visit.try_news()
         await self._visit.check_walls()
         self.check_address(external_id)
         self._open = await self._catch_up(external_id, self.now(external_id))
@@ -126,7 +121,7 @@ class ThreadReader:
     async def _still_open(self, external_id: str) -> SeenConversation | None:
         """The page shows it already: ask for news; if the list names the same newest message, it is current."""
         visit, tap, start = self._visit, self._visit.tap, self._visit.tap.seq
-        if not await visit.ask_for_news():
+        if not await visit.try_news():
             return None
 
         def current() -> SeenConversation | None:

@@ -150,23 +150,30 @@ class Visit:
             await ListOfConversations(self.page).come_back(COMEBACKS[self._comeback])
         return self.refreshes_gently
 
-    async def refresh_gently(self) -> bool:
-        """Ask for news and wait until the list is told anew; remembers which way works here, if any."""
-        while self.refreshes_gently:
-            start = self.tap.seq
-            await self.ask_for_news()
-            if await self.tap.wait_for_list(start, self.REFRESH_SEC):
-                self._misses, self._reacts = 0, True
-                return True
-            if self.tap.troubles_since(
-                start
-            ):  # it did fetch; that the site had nothing to say is another matter
-                return False
-            self._misses += 1
-            if self._reacts and self._misses <= _MISSES_FORGIVEN:
-                return False
+    async def try_news(self) -> bool:
+        """Ask for news once, in the way that works here or is tried next; True if the list was told anew."""
+        start = self.tap.seq
+        if not await self.ask_for_news():
+            return False
+        if await self.tap.wait_for_list(start, self.REFRESH_SEC):
+            self._misses, self._reacts = 0, True
+            return True
+        if self.tap.troubles_since(start):
+            return False  # the page did fetch; that the site had nothing to say is another matter
+        self._misses += 1
+        if not self._reacts or self._misses > _MISSES_FORGIVEN:
             logger.debug("The page does not fetch its news on {}", COMEBACKS[self._comeback])
             self._comeback, self._misses, self._reacts = self._comeback + 1, 0, False
+        return False
+
+    async def refresh_gently(self) -> bool:
+        """Have the page fetch its list without loading it anew; remembers which way works here, if any."""
+        while self.refreshes_gently:
+            way = self._comeback
+            if await self.try_news():
+                return True
+            if way == self._comeback:
+                return False  # it has worked before, or the site is in trouble: no reason to try another way
         return False
 
     def _forget_page(self) -> None:
