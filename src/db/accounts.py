@@ -27,7 +27,7 @@ def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
 
 def get(conn: Connection, account: str) -> AccountState:
     """The account's row. KeyError if ``ensure`` never made it."""
-    found = one_or_none(conn, select(*_ACCOUNT.columns).where(ACCOUNTS.c.account == account), _ACCOUNT)
+    found = one_or_none(conn, _ACCOUNT.select.where(ACCOUNTS.c.account == account), _ACCOUNT)
     if found is None:
         raise KeyError(account)
     return found
@@ -171,7 +171,7 @@ def worker_stopped(conn: Connection, account: str, worker: str, *, process_id: i
 
 def workers(conn: Connection, account: str) -> list[WorkerBeat]:
     """Every worker that ever lived for the account, by name."""
-    found = select(*_WORKER.columns).where(WORKERS.c.account == account).order_by(WORKERS.c.worker)
+    found = _WORKER.select.where(WORKERS.c.account == account).order_by(WORKERS.c.worker)
     return rows(conn, found, _WORKER)
 
 
@@ -219,5 +219,5 @@ def mode_for(
 
 def modes(conn: Connection, account: str) -> list[Rule]:
     """Every mode that a person has set, the account's first."""
-    found = select(*_RULE.columns).where(MODES.c.account == account).order_by(MODES.c.scope, MODES.c.scope_id)
+    found = _RULE.select.where(MODES.c.account == account).order_by(MODES.c.scope, MODES.c.scope_id)
     return rows(conn, found, _RULE)

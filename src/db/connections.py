@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
 from src.db import places
+
+if TYPE_CHECKING:
+    import psycopg
 
 LOCK_WAIT_SEC = 5.0
 _BUSY_TIMEOUT = "PRAGMA busy_timeout=5000"
@@ -139,6 +141,8 @@ def _take_write_lock(driver: sqlite3.Connection) -> bool:
 
 def connect_raw(url: URL) -> psycopg.Connection[Any]:
     """A PostgreSQL connection outside the pool and without transactions. psycopg.Error if that is impossible."""
+    import psycopg  # noqa: PLC0415 - who uses SQLite need not load it: `status` would start a tenth of a second later
+
     dialect = url.get_dialect()()
     arguments, options = dialect.create_connect_args(url)
     extra = {name: value for name, value in _POSTGRES_ARGS.items() if name not in url.query}

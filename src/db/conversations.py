@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
-from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, insert_into, one_or_none, rows
+from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
 from src.model.rows import StoredConversation, StoredMessage
 from src.model.tables import Direction, new_id
@@ -26,7 +26,7 @@ def _stored_conversation(*row: Any) -> StoredConversation:
     return StoredConversation(**values)
 
 
-_CONVERSATION = RowShape(RowShape.of(StoredConversation, CONVERSATIONS).columns, _stored_conversation)
+_CONVERSATION = RowShape.of(StoredConversation, CONVERSATIONS, _stored_conversation)
 _MESSAGE = RowShape.of(StoredMessage, MESSAGES)
 
 
@@ -63,10 +63,9 @@ def upsert_seen(
     }
     first = {"stay": "{}", **values}
     statement = (
-        insert_into(conn, CONVERSATIONS)
+        _CONVERSATION.insert(conn)
         .values(id=new_id(), account=account, external_id=seen.external_id, created_at=now, **first)
         .on_conflict_do_update(index_elements=["account", "external_id"], set_=values)
-        .returning(*_CONVERSATION.columns)
     )
     return _CONVERSATION.make(*conn.execute(statement).one())
 
@@ -74,12 +73,11 @@ def upsert_seen(
 def ensure_named(conn: Connection, account: str, external_id: str, now: datetime) -> StoredConversation:
     """The conversation with the site's id, made (unseen) if it is not there yet. Repeatable."""
     statement = (
-        insert_into(conn, CONVERSATIONS)
+        _CONVERSATION.insert(conn)
         .values(
             id=new_id(), account=account, external_id=external_id, stay="{}", created_at=now, updated_at=now
         )
         .on_conflict_do_nothing(index_elements=["account", "external_id"])
-        .returning(*_CONVERSATION.columns)
     )
     made = one_or_none(conn, statement, _CONVERSATION)
     found = made or by_external_id(conn, account, external_id)
@@ -89,7 +87,7 @@ def ensure_named(conn: Connection, account: str, external_id: str, now: datetime
 
 def get(conn: Connection, conversation_id: str) -> StoredConversation:
     """By our id. KeyError if there is none."""
-    found = one_or_none(conn, select(*_CONVERSATION.columns).where(_C.id == conversation_id), _CONVERSATION)
+    found = one_or_none(conn, _CONVERSATION.select.where(_C.id == conversation_id), _CONVERSATION)
     if found is None:
         raise KeyError(conversation_id)
     return found
@@ -99,7 +97,7 @@ def by_external_id(conn: Connection, account: str, external_id: str) -> StoredCo
     """By the site's id."""
     return one_or_none(
         conn,
-        select(*_CONVERSATION.columns).where(_C.account == account, _C.external_id == external_id),
+        _CONVERSATION.select.where(_C.account == account, _C.external_id == external_id),
         _CONVERSATION,
     )
 
@@ -138,8 +136,7 @@ def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConver
     """Newest activity first; those that were never seen come last."""
     return rows(
         conn,
-        select(*_CONVERSATION.columns)
-        .where(_C.account == account)
+        _CONVERSATION.select.where(_C.account == account)
         .order_by(_C.last_activity_at.desc().nulls_last(), _C.created_at.desc(), _C.id)
         .limit(limit),
         _CONVERSATION,
@@ -152,8 +149,7 @@ def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConver
 def messages_of(conn: Connection, conversation_id: str, limit: int) -> list[StoredMessage]:
     """The newest ``limit`` messages, oldest of them first; deleted ones included."""
     newest = (
-        select(*_MESSAGE.columns)
-        .where(_M.conversation_id == conversation_id)
+        _MESSAGE.select.where(_M.conversation_id == conversation_id)
         .order_by(_M.sent_at.desc(), _M.external_id.desc())
         .limit(limit)
     )
@@ -164,7 +160,7 @@ def messages_of_request(conn: Connection, request_id: str) -> list[StoredMessage
     """The guest's messages that a request carries to the AI, oldest first; deleted ones included."""
     return rows(
         conn,
-        select(*_MESSAGE.columns).where(_M.request_id == request_id).order_by(_M.sent_at, _M.external_id),
+        _MESSAGE.select.where(_M.request_id == request_id).order_by(_M.sent_at, _M.external_id),
         _MESSAGE,
     )
 
@@ -173,7 +169,7 @@ def message_by_external_id(conn: Connection, account: str, external_id: str) -> 
     """By the site's id."""
     return one_or_none(
         conn,
-        select(*_MESSAGE.columns).where(_M.account == account, _M.external_id == external_id),
+        _MESSAGE.select.where(_M.account == account, _M.external_id == external_id),
         _MESSAGE,
     )
 
@@ -195,29 +191,25 @@ def insert_message(
     now: datetime,
 ) -> StoredMessage:
     """Store a message. Repeatable: one that is already there is returned as it is stored, unchanged."""
-    statement = (
-        insert_into(conn, MESSAGES)
-        .values(
-            id=new_id(),
-            account=account,
-            conversation_id=conversation_id,
-            external_id=seen.external_id,
-            direction=direction,
-            origin=origin,
-            sender_name=seen.author_name,
-            kind=str(seen.kind),
-            detail=seen.detail,
-            text=seen.text,
-            sent_at=seen.sent_at,
-            edited_at=seen.edited_at,
-            deleted_at=now if seen.deleted else None,
-            skip_reason=skip_reason,
-            seen_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["account", "external_id"])
-        .returning(*_MESSAGE.columns)
-    )
-    made = one_or_none(conn, statement, _MESSAGE)
+    values = {
+        "id": new_id(),
+        "account": account,
+        "conversation_id": conversation_id,
+        "external_id": seen.external_id,
+        "direction": direction,
+        "origin": origin,
+        "sender_name": seen.author_name,
+        "kind": str(seen.kind),
+        "detail": seen.detail,
+        "text": seen.text,
+        "sent_at": seen.sent_at,
+        "edited_at": seen.edited_at,
+        "deleted_at": now if seen.deleted else None,
+        "skip_reason": skip_reason,
+        "seen_at": now,
+    }
+    statement = _MESSAGE.insert(conn).on_conflict_do_nothing(index_elements=["account", "external_id"])
+    made = one_or_none(conn, statement, _MESSAGE, values)
     found = made or message_by_external_id(conn, account, seen.external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found

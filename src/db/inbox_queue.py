@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, select
 from sqlalchemy import text as sql
 
 from src.db.statements import (
     INBOX,
     RowShape,
     check_move,
-    insert_into,
     literal,
     moved,
     one_or_none,
@@ -38,14 +37,14 @@ _UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
 
 def get(conn: Connection, request_id: str) -> Request | None:
     """By our id, which is the request id that the AI sees."""
-    return one_or_none(conn, select(*_REQUEST.columns).where(_Q.id == request_id), _REQUEST)
+    return one_or_none(conn, _REQUEST.select.where(_Q.id == request_id), _REQUEST)
 
 
 def open_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's request that is not final yet; there is at most one."""
     return one_or_none(
         conn,
-        select(*_REQUEST.columns).where(_Q.conversation_id == conversation_id, sql(OPEN_INBOX_SQL)),
+        _REQUEST.select.where(_Q.conversation_id == conversation_id, sql(OPEN_INBOX_SQL)),
         _REQUEST,
     )
 
@@ -53,8 +52,7 @@ def open_request(conn: Connection, conversation_id: str) -> Request | None:
 def latest_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's newest request, whatever its status."""
     newest = (
-        select(*_REQUEST.columns)
-        .where(_Q.conversation_id == conversation_id)
+        _REQUEST.select.where(_Q.conversation_id == conversation_id)
         .order_by(_Q.created_at.desc(), _Q.id.desc())
         .limit(1)
     )
@@ -86,24 +84,22 @@ def create(
     now: datetime,
 ) -> Request:
     """A new pending request. StaleJob if the conversation has an open one already."""
-    statement = (
-        insert_into(conn, INBOX)
-        .values(
-            id=new_id(),
-            account=account,
-            conversation_id=conversation_id,
-            status=_S.PENDING,
-            newest_external_id=newest_external_id,
-            due_at=due_at,
-            burst_until=burst_until,
-            reply_by=reply_by,
-            attempts=0,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["conversation_id"], index_where=sql(OPEN_INBOX_SQL))
-        .returning(*_REQUEST.columns)
+    values = {
+        "id": new_id(),
+        "account": account,
+        "conversation_id": conversation_id,
+        "status": _S.PENDING,
+        "newest_external_id": newest_external_id,
+        "due_at": due_at,
+        "burst_until": burst_until,
+        "reply_by": reply_by,
+        "attempts": 0,
+        "created_at": now,
+    }
+    statement = _REQUEST.insert(conn).on_conflict_do_nothing(
+        index_elements=["conversation_id"], index_where=sql(OPEN_INBOX_SQL)
     )
-    made = one_or_none(conn, statement, _REQUEST)
+    made = one_or_none(conn, statement, _REQUEST, values)
     if made is None:
         raise StaleJob("create: the conversation has an open request")
     return made
@@ -113,10 +109,8 @@ def extend_burst(
     conn: Connection, request_id: str, *, newest_external_id: str, due_at: datetime, reply_by: datetime
 ) -> Request:
     """The guest wrote more before it was posted. Only while pending, else StaleJob. Repeatable."""
-    statement = (
-        update(INBOX)
-        .where(_Q.id == request_id, _Q.status == _S.PENDING)
-        .values(newest_external_id=newest_external_id, due_at=due_at, reply_by=reply_by)
+    statement = _REQUEST.update.where(_Q.id == request_id, _Q.status == _S.PENDING).values(
+        newest_external_id=newest_external_id, due_at=due_at, reply_by=reply_by
     )
     return moved(conn, statement, _REQUEST, "extend_burst")
 
@@ -141,11 +135,8 @@ def claim_due(
         # PostgreSQL might otherwise run the inner SELECT more than once, and lock more rows than it returns.
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    statement = (
-        update(INBOX)
-        .where(_Q.id.in_(select(due.c.id)))
-        .values(status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1)
-        .returning(*_REQUEST.columns)
+    statement = _REQUEST.update.where(_Q.id.in_(select(due.c.id))).values(
+        status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1
     )
     claimed = rows(conn, statement, _REQUEST)
     return sorted(claimed, key=lambda request: (request.due_at, request.id))  # RETURNING has no order
@@ -161,27 +152,23 @@ def release(
     give_attempt_back: bool = False,
 ) -> Request:
     """From processing to pending, to be tried again at ``due_at``. StaleJob if it is not this owner's any more."""
-    statement = (
-        update(INBOX)
-        .where(_Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner)
-        .values(
-            status=_S.PENDING,
-            due_at=due_at,
-            last_error=error,
-            attempts=_Q.attempts - (1 if give_attempt_back else 0),
-            **_UNCLAIMED,
-        )
+    statement = _REQUEST.update.where(
+        _Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner
+    ).values(
+        status=_S.PENDING,
+        due_at=due_at,
+        last_error=error,
+        attempts=_Q.attempts - (1 if give_attempt_back else 0),
+        **_UNCLAIMED,
     )
     return moved(conn, statement, _REQUEST, "release")
 
 
 def accepted(conn: Connection, request_id: str, owner: str, now: datetime) -> Request:
     """From processing to waiting: the AI took it. StaleJob if it is not this owner's any more."""
-    statement = (
-        update(INBOX)
-        .where(_Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner)
-        .values(status=_S.WAITING, accepted_at=now, last_error=None, **_UNCLAIMED)
-    )
+    statement = _REQUEST.update.where(
+        _Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner
+    ).values(status=_S.WAITING, accepted_at=now, last_error=None, **_UNCLAIMED)
     return moved(conn, statement, _REQUEST, "accepted")
 
 
@@ -190,12 +177,9 @@ def release_stale(conn: Connection, account: str, now: datetime) -> list[Request
 
     Posting twice is safe: the AI sees the same request id, and an answer closes the request once.
     """
-    statement = (
-        update(INBOX)
-        .where(_Q.account == account, _Q.status == literal(_S.PROCESSING), _Q.lease_until < now)
-        .values(status=_S.PENDING, due_at=now, last_error="lease_over", **_UNCLAIMED)
-        .returning(*_REQUEST.columns)
-    )
+    statement = _REQUEST.update.where(
+        _Q.account == account, _Q.status == literal(_S.PROCESSING), _Q.lease_until < now
+    ).values(status=_S.PENDING, due_at=now, last_error="lease_over", **_UNCLAIMED)
     return rows(conn, statement, _REQUEST)
 
 
@@ -205,16 +189,11 @@ def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Reques
     The reason says which: ``not_accepted_in_time`` or ``no_answer_in_time``.
     """
     why = case((_Q.status == literal(_S.WAITING), "no_answer_in_time"), else_="not_accepted_in_time")
-    statement = (
-        update(INBOX)
-        .where(
-            _Q.account == account,
-            _Q.status.in_([literal(_S.PENDING), literal(_S.WAITING)]),
-            _Q.reply_by < now,
-        )
-        .values(status=_S.EXPIRED, reason=why, processed_at=now, **_UNCLAIMED)
-        .returning(*_REQUEST.columns)
-    )
+    statement = _REQUEST.update.where(
+        _Q.account == account,
+        _Q.status.in_([literal(_S.PENDING), literal(_S.WAITING)]),
+        _Q.reply_by < now,
+    ).values(status=_S.EXPIRED, reason=why, processed_at=now, **_UNCLAIMED)
     return rows(conn, statement, _REQUEST)
 
 
@@ -297,9 +276,7 @@ def _finish(
     now: datetime,
 ) -> Request:
     sources = check_move(INBOX_TRANSITIONS, from_statuses, to)
-    statement = (
-        update(INBOX)
-        .where(_Q.id == request_id, _Q.status.in_(sources))
-        .values(status=to, reason=reason, processed_at=now, **_UNCLAIMED)
+    statement = _REQUEST.update.where(_Q.id == request_id, _Q.status.in_(sources)).values(
+        status=to, reason=reason, processed_at=now, **_UNCLAIMED
     )
     return moved(conn, statement, _REQUEST, str(to))

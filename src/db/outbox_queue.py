@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, select, update
+from sqlalchemy import Connection, Update, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from src.db.outbox_views import (
@@ -31,7 +32,15 @@ from src.db.outbox_views import (
     peek_due,
     sent_since,
 )
-from src.db.statements import OUTBOX, Unindexed, check_move, insert_into, literal, moved, one_or_none, rows
+from src.db.statements import (
+    OUTBOX,
+    Unindexed,
+    check_move,
+    literal,
+    moved,
+    one_or_none,
+    rows,
+)
 from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
@@ -66,6 +75,63 @@ __all__ = [
 _Q = OUTBOX.c
 _S = OutboxStatus
 _UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
+
+# Statements of every send are put together once: SQLAlchemy takes longer for that than SQLite to execute them.
+
+
+def _claim_statement() -> Update:
+    job = OUTBOX.alias("job")
+    next_job = (
+        select(job.c.id)
+        .where(
+            job.c.account == bindparam("p_account"),
+            job.c.status == literal(_S.PENDING),
+            # The index in the order of age leads to the first one at once.
+            Unindexed(job.c.due_at) <= bindparam("p_now"),
+            first_in_line(job),
+        )
+        .order_by(job.c.created_at, job.c.id)
+        .limit(1)
+        .with_for_update(of=job, skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
+        .scalar_subquery()
+    )
+    return JOB.update.where(_Q.id == next_job).values(
+        status=_S.PROCESSING,
+        claimed_by=bindparam("p_owner"),
+        lease_until=bindparam("p_lease"),
+        attempts=_Q.attempts + 1,
+    )
+
+
+@cache
+def _sent_statement(sources: frozenset[OutboxStatus], *, owned: bool) -> Update:
+    statement = JOB.update.where(
+        _Q.id == bindparam("p_id"), _Q.status.in_(check_move(OUTBOX_TRANSITIONS, sources, _S.SENT))
+    )
+    if owned:
+        statement = statement.where(_Q.claimed_by == bindparam("p_owner"))
+    return statement.values(
+        status=_S.SENT,
+        reason=None,
+        last_error=None,
+        receipt_external_id=bindparam("p_receipt"),
+        receipt_text=bindparam("p_text"),
+        processed_at=bindparam("p_now"),
+        **_UNCLAIMED,
+    )
+
+
+_CLAIM = _claim_statement()
+_ARM = JOB.update.where(
+    _Q.id == bindparam("p_id"),
+    _Q.status == _S.PROCESSING,
+    _Q.claimed_by == bindparam("p_owner"),
+    _Q.arm_count == 0,
+).values(arm_count=1, armed_at=bindparam("p_now"), after_external_id=bindparam("p_after"))
+_ENQUEUE = {
+    dialect: insert.on_conflict_do_nothing(index_elements=["account", "idempotency_key"])
+    for dialect, insert in JOB.inserts.items()
+}
 _CLAIM_TRIES = 5
 """Two processes that claim in the same instant may meet at the unique index; one of them looks again."""
 
@@ -92,27 +158,22 @@ def enqueue(
     """
     if status not in UNSENT_OUTBOX:
         raise ValueError(f"a job starts as draft or pending, not as {status}")
-    statement = (
-        insert_into(conn, OUTBOX)
-        .values(
-            id=new_id(),
-            account=account,
-            conversation_id=conversation_id,
-            request_id=request_id,
-            status=status,
-            reason=reason,
-            text=text,
-            idempotency_key=idempotency_key,
-            replaces_id=replaces_id,
-            due_at=now,
-            attempts=0,
-            arm_count=0,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["account", "idempotency_key"])
-        .returning(*JOB.columns)
-    )
-    made = one_or_none(conn, statement, JOB)
+    values = {
+        "id": new_id(),
+        "account": account,
+        "conversation_id": conversation_id,
+        "request_id": request_id,
+        "status": status,
+        "reason": reason,
+        "text": text,
+        "idempotency_key": idempotency_key,
+        "replaces_id": replaces_id,
+        "due_at": now,
+        "attempts": 0,
+        "arm_count": 0,
+        "created_at": now,
+    }
+    made = one_or_none(conn, _ENQUEUE[conn.dialect.name], JOB, values)
     if made is not None:
         return made, True
     found = by_key(conn, account, idempotency_key)
@@ -160,32 +221,13 @@ def claim(conn: Connection, account: str, *, owner: str, lease_until: datetime, 
 
     One statement, safe for many processes: nobody else gets the job that this call returns.
     """
-    job = OUTBOX.alias("job")
-    next_job = (
-        select(job.c.id)
-        .where(
-            job.c.account == account,
-            job.c.status == literal(_S.PENDING),
-            Unindexed(job.c.due_at) <= now,  # the index in the order of age leads to the first one at once
-            first_in_line(job),
-        )
-        .order_by(job.c.created_at, job.c.id)
-        .limit(1)
-        .with_for_update(of=job, skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
-        .scalar_subquery()
-    )
-    statement = (
-        update(OUTBOX)
-        .where(_Q.id == next_job)
-        .values(status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1)
-        .returning(*JOB.columns)
-    )
+    values = {"p_account": account, "p_owner": owner, "p_lease": lease_until, "p_now": now}
     if conn.dialect.name == "sqlite":
-        return one_or_none(conn, statement, JOB)
+        return one_or_none(conn, _CLAIM, JOB, values)
     for _ in range(_CLAIM_TRIES):
         try:
             with conn.begin_nested():
-                return one_or_none(conn, statement, JOB)
+                return one_or_none(conn, _CLAIM, JOB, values)
         except IntegrityError:
             # The other process has taken a job of the same conversation that this one could not see yet.
             continue
@@ -198,21 +240,15 @@ def arm(conn: Connection, job_id: str, owner: str, *, after_external_id: str | N
     ``after_external_id`` is the newest message as seen now: ours is looked for only after it. StaleJob if the job
     is not processing, not this owner's, or armed already. NOT repeatable: after an error, do not press.
     """
-    statement = (
-        update(OUTBOX)
-        .where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner, _Q.arm_count == 0)
-        .values(arm_count=1, armed_at=now, after_external_id=after_external_id)
-    )
-    return moved(conn, statement, JOB, "arm")
+    values = {"p_id": job_id, "p_owner": owner, "p_after": after_external_id, "p_now": now}
+    return moved(conn, _ARM, JOB, "arm", values)
 
 
 def disarm(conn: Connection, job_id: str, owner: str) -> Job:
     """Take ``arm`` back. Only for the process that armed it and knows that it has not pressed Send."""
-    statement = (
-        update(OUTBOX)
-        .where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner, _Q.arm_count == 1)
-        .values(arm_count=0, armed_at=None, after_external_id=None)
-    )
+    statement = JOB.update.where(
+        _Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner, _Q.arm_count == 1
+    ).values(arm_count=0, armed_at=None, after_external_id=None)
     return moved(conn, statement, JOB, "disarm")
 
 
@@ -239,11 +275,9 @@ def release(
 
 def take_over(conn: Connection, job_id: str, old_owner: str | None, owner: str, lease_until: datetime) -> Job:
     """Become the owner of a job that a dead process left in processing. It stays armed if it was."""
-    statement = (
-        update(OUTBOX)
-        .where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by.is_not_distinct_from(old_owner))
-        .values(claimed_by=owner, lease_until=lease_until)
-    )
+    statement = JOB.update.where(
+        _Q.id == job_id, _Q.status == _S.PROCESSING, _Q.claimed_by.is_not_distinct_from(old_owner)
+    ).values(claimed_by=owner, lease_until=lease_until)
     return moved(conn, statement, JOB, "take_over")
 
 
@@ -277,17 +311,11 @@ def sent(
 
     ``receipt_text`` is the text as shown there if it differs, else None. Both are None if a person says so.
     """
-    return _move(
-        conn,
-        _owned(_from(job_id, from_statuses, _S.SENT), owner),
-        _S.SENT,
-        reason=None,
-        last_error=None,
-        receipt_external_id=receipt_external_id,
-        receipt_text=receipt_text,
-        processed_at=now,
-        **_UNCLAIMED,
-    )
+    values = {"p_id": job_id, "p_receipt": receipt_external_id, "p_text": receipt_text, "p_now": now}
+    if owner is not None:
+        values["p_owner"] = owner
+    statement = _sent_statement(frozenset(from_statuses), owned=owner is not None)
+    return moved(conn, statement, JOB, str(_S.SENT), values)
 
 
 def unconfirmed(
@@ -328,12 +356,9 @@ def cancelled(
 
 def cancel_unsent(conn: Connection, conversation_id: str, reason: str, now: datetime) -> list[Job]:
     """From draft and pending to cancelled for every job of the conversation; returns them. Repeatable."""
-    statement = (
-        update(OUTBOX)
-        .where(_Q.conversation_id == conversation_id, _Q.status.in_(list(UNSENT_OUTBOX)))
-        .values(status=_S.CANCELLED, reason=reason, processed_at=now, **_UNCLAIMED)
-        .returning(*JOB.columns)
-    )
+    statement = JOB.update.where(
+        _Q.conversation_id == conversation_id, _Q.status.in_(list(UNSENT_OUTBOX))
+    ).values(status=_S.CANCELLED, reason=reason, processed_at=now, **_UNCLAIMED)
     return sorted(rows(conn, statement, JOB), key=lambda job: (job.created_at, job.id))
 
 
@@ -342,7 +367,7 @@ def cancel_unsent(conn: Connection, conversation_id: str, reason: str, now: date
 
 def _from(job_id: str, sources: Collection[OutboxStatus], to: OutboxStatus) -> Update:
     allowed = check_move(OUTBOX_TRANSITIONS, sources, to)
-    return update(OUTBOX).where(_Q.id == job_id, _Q.status.in_(allowed))
+    return JOB.update.where(_Q.id == job_id, _Q.status.in_(allowed))
 
 
 def _owned(statement: Update, owner: str | None) -> Update:

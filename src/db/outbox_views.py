@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, not_, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    not_,
+    or_,
+    select,
+    tuple_,
+)
 
 from src.db.statements import OUTBOX, RowShape, Unindexed, literal, one_or_none, rows
 from src.model.rows import Job
@@ -17,18 +29,18 @@ _S = OutboxStatus
 
 def get(conn: Connection, job_id: str) -> Job | None:
     """By our id."""
-    return one_or_none(conn, select(*JOB.columns).where(_Q.id == job_id), JOB)
+    return one_or_none(conn, JOB.select.where(_Q.id == job_id), JOB)
 
 
 def by_key(conn: Connection, account: str, idempotency_key: str) -> Job | None:
     """By the key that makes enqueueing repeatable."""
-    found = select(*JOB.columns).where(_Q.account == account, _Q.idempotency_key == idempotency_key)
+    found = JOB.select.where(_Q.account == account, _Q.idempotency_key == idempotency_key)
     return one_or_none(conn, found, JOB)
 
 
 def for_request(conn: Connection, request_id: str) -> list[Job]:
     """The jobs made for a request to the AI, oldest first; more than one if a person sent again."""
-    made = select(*JOB.columns).where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)
+    made = JOB.select.where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)
     return rows(conn, made, JOB)
 
 
@@ -51,8 +63,7 @@ def first_in_line(job: FromClause) -> ColumnElement[bool]:
 def peek_due(conn: Connection, account: str, limit: int, now: datetime) -> list[Job]:
     """The next due pending jobs, oldest first. Claims nothing, changes nothing."""
     due = (
-        select(*JOB.columns)
-        .where(_Q.account == account, _Q.status == literal(_S.PENDING), Unindexed(_Q.due_at) <= now)
+        JOB.select.where(_Q.account == account, _Q.status == literal(_S.PENDING), Unindexed(_Q.due_at) <= now)
         .order_by(_Q.created_at, _Q.id)
         .limit(limit)
     )
@@ -64,18 +75,30 @@ def next_due_at(conn: Connection, account: str) -> datetime | None:
 
     A job behind another one of its conversation does not count, so that nobody is sent round in circles by it.
     """
+    return conn.execute(_NEXT_DUE, {"p_account": account}).scalar_one_or_none()
+
+
+def _next_due_statement() -> Select[datetime]:
     job = OUTBOX.alias("job")
-    return conn.execute(
+    return (
         select(job.c.due_at)
-        .where(job.c.account == account, job.c.status == literal(_S.PENDING), first_in_line(job))
+        .where(
+            job.c.account == bindparam("p_account"),
+            job.c.status == literal(_S.PENDING),
+            first_in_line(job),
+        )
         .order_by(job.c.due_at)
         .limit(1)
-    ).scalar_one_or_none()
+    )
+
+
+_NEXT_DUE = _next_due_statement()
+"""Put together once: it is asked at every look, and aliases are slow to make."""
 
 
 def list_jobs(conn: Connection, account: str, status: OutboxStatus | None, limit: int) -> list[Job]:
     """Jobs in a status, or all. The work that waits comes oldest first, what is done (and all) newest first."""
-    wanted = select(*JOB.columns).where(_Q.account == account)
+    wanted = JOB.select.where(_Q.account == account)
     if status is None:
         wanted = wanted.order_by(_Q.created_at.desc(), _Q.id)
     elif status in FINAL_OUTBOX:
@@ -87,49 +110,37 @@ def list_jobs(conn: Connection, account: str, status: OutboxStatus | None, limit
 
 def sent_since(conn: Connection, account: str, since: datetime) -> list[Job]:
     """The jobs that became sent at or after ``since``, oldest first."""
-    done = (
-        select(*JOB.columns)
-        .where(_Q.account == account, _Q.status == _S.SENT, _Q.processed_at >= since)
-        .order_by(_Q.processed_at, _Q.id)
+    done = JOB.select.where(_Q.account == account, _Q.status == _S.SENT, _Q.processed_at >= since).order_by(
+        _Q.processed_at, _Q.id
     )
     return rows(conn, done, JOB)
 
 
 def left_behind(conn: Connection, account: str, owner: str) -> list[Job]:
     """Jobs in processing that another owner has claimed: after a start under the account's lock, a dead one."""
-    lost = (
-        select(*JOB.columns)
-        .where(
-            _Q.account == account,
-            _Q.status == literal(_S.PROCESSING),
-            _Q.claimed_by.is_distinct_from(owner),
-        )
-        .order_by(Unindexed(_Q.created_at), _Q.id)
-    )
+    lost = JOB.select.where(
+        _Q.account == account,
+        _Q.status == literal(_S.PROCESSING),
+        _Q.claimed_by.is_distinct_from(owner),
+    ).order_by(Unindexed(_Q.created_at), _Q.id)
     return rows(conn, lost, JOB)
 
 
 def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
     """Jobs whose Send was, or may have been, pressed and whose message has not been found yet, oldest first."""
-    unproven = (
-        select(*JOB.columns)
-        .where(
-            _Q.conversation_id == conversation_id,
-            or_(
-                _Q.status == literal(_S.UNCONFIRMED),
-                and_(_Q.status == literal(_S.PROCESSING), _Q.arm_count == 1),
-            ),
-        )
-        .order_by(_Q.created_at, _Q.id)
-    )
+    unproven = JOB.select.where(
+        _Q.conversation_id == conversation_id,
+        or_(
+            _Q.status == literal(_S.UNCONFIRMED),
+            and_(_Q.status == literal(_S.PROCESSING), _Q.arm_count == 1),
+        ),
+    ).order_by(_Q.created_at, _Q.id)
     return rows(conn, unproven, JOB)
 
 
 def unsent(conn: Connection, conversation_id: str) -> list[Job]:
     """Replies of the conversation that may be cancelled without asking SEND (draft, pending), oldest first."""
-    open_jobs = (
-        select(*JOB.columns)
-        .where(_Q.conversation_id == conversation_id, _Q.status.in_([literal(s) for s in UNSENT_OUTBOX]))
-        .order_by(_Q.created_at, _Q.id)
-    )
+    open_jobs = JOB.select.where(
+        _Q.conversation_id == conversation_id, _Q.status.in_([literal(s) for s in UNSENT_OUTBOX])
+    ).order_by(_Q.created_at, _Q.id)
     return rows(conn, open_jobs, JOB)

@@ -7,7 +7,17 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, Update, literal_column
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Update,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -32,14 +42,30 @@ S = TypeVar("S", bound=StrEnum)
 
 @dataclass(frozen=True)
 class RowShape(Generic[T]):
-    """How the rows of a table become one frozen dataclass: ``columns`` to select, ``make`` to build."""
+    """How the rows of a table become one frozen dataclass, and how its statements begin.
+
+    The beginnings name every column and are made once: making them takes longer than the database takes.
+    """
 
     columns: tuple[Column[Any], ...]
     make: Callable[..., T]
+    select: Select[Any]
+    update: Update
+    """Gives the changed rows back."""
+    inserts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, row_class: type[T], table: Table) -> RowShape[T]:
-        return cls(tuple(table.c[field.name] for field in fields(row_class)), row_class)  # type: ignore[arg-type]
+    def of(cls, row_class: type[T], table: Table, make: Callable[..., T] | None = None) -> RowShape[T]:
+        columns = tuple(table.c[field.name] for field in fields(row_class))  # type: ignore[arg-type]
+        inserts = {
+            "sqlite": sqlite.insert(table).returning(*columns),
+            "postgresql": postgresql.insert(table).returning(*columns),
+        }
+        return cls(columns, make or row_class, select(*columns), update(table).returning(*columns), inserts)
+
+    def insert(self, conn: Connection) -> Any:
+        """An INSERT that gives the row back and knows ``on_conflict_do_…`` in the dialect of this connection."""
+        return self.inserts[conn.dialect.name]
 
 
 def literal(status: StrEnum) -> Any:
@@ -79,17 +105,25 @@ def rows(conn: Connection, statement: Any, shape: RowShape[T]) -> list[T]:
     return [shape.make(*row) for row in conn.execute(statement)]
 
 
-def one_or_none(conn: Connection, statement: Any, shape: RowShape[T]) -> T | None:
-    row = conn.execute(statement).first()
+def one_or_none(
+    conn: Connection, statement: Any, shape: RowShape[T], values: Mapping[str, Any] | None = None
+) -> T | None:
+    row = conn.execute(statement, values).first()
     return None if row is None else shape.make(*row)
 
 
-def moved(conn: Connection, statement: Update, shape: RowShape[T], what: str) -> T:
+def moved(
+    conn: Connection,
+    statement: Update,
+    shape: RowShape[T],
+    what: str,
+    values: Mapping[str, Any] | None = None,
+) -> T:
     """Run a guarded UPDATE of one row and return the row as it is now; StaleJob if its guard did not hold."""
-    row = conn.execute(statement.returning(*shape.columns)).first()
-    if row is None:
+    found = one_or_none(conn, statement, shape, values)
+    if found is None:
         raise StaleJob(f"{what}: the row is no longer where this move starts from")
-    return shape.make(*row)
+    return found
 
 
 def check_move(table: Mapping[S, frozenset[S]], sources: Collection[S], target: S) -> list[S]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeGuard
 
-import psycopg
 from sqlalchemy import exc
 
 from src.errors import TransientError
+
+if TYPE_CHECKING:
+    import psycopg
 
 # The low byte of an extended result code is its primary one.
 _SQLITE_PASSING = {
@@ -53,18 +57,24 @@ def passing(error: exc.DBAPIError) -> str | None:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return _SQLITE_PASSING.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-    if isinstance(cause, psycopg.Error):
+    if _is_of_postgres(cause):
         state = cause.sqlstate
         if state is not None:
             return _POSTGRES_PASSING.get(state[:2]) or _POSTGRES_PASSING.get(state)
-        if error.connection_invalidated or isinstance(cause, psycopg.OperationalError):
+        if error.connection_invalidated or isinstance(cause, sys.modules["psycopg"].OperationalError):
             return _POSTGRES_PASSING["08"]
     return None
+
+
+def _is_of_postgres(cause: BaseException | None) -> TypeGuard[psycopg.Error]:
+    """Whether PostgreSQL's driver raised it. Nobody has its errors who has not loaded it."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(cause, driver.Error)
 
 
 def _forget_values(error: exc.DBAPIError) -> None:
     """Take the row's values (guests' texts) out of PostgreSQL's message, which quotes them under DETAIL."""
     cause = error.orig
-    if isinstance(cause, psycopg.Error) and cause.sqlstate is not None:
+    if _is_of_postgres(cause) and cause.sqlstate is not None:
         cause.args = (cause.diag.message_primary,)
         error.args = (f"({type(cause).__name__}) {cause.diag.message_primary}",)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import URL, Connection, text
 
 from src.db import connections
+
+if TYPE_CHECKING:
+    import psycopg
 
 CHANNEL = "nightporter"
 

@@ -85,11 +85,15 @@ class Send:
 
     def has_work(self) -> bool:
         """Whether a job is due or one was left in the middle. Blocking, cheap; no claim."""
-        with self._db.read() as conn:
-            if outbox_views.left_behind(conn, self._account, ""):
-                return True
-            due = None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
+        if self._left_behind():
+            return True
+        due = self.next_due_at()
         return due is not None and due <= self._clock()
+
+    def next_due_at(self) -> datetime | None:
+        """When the next job is due, maybe in the past; None if there is none, or the account pauses. Blocking."""
+        with self._db.read() as conn:
+            return None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
 
     async def run_once(self, channel: Channel, go_on: Callable[[], bool] = lambda: True) -> int:
         """Settle what was left in the middle, then send what is due while ``go_on()``. Returns the jobs handled.
@@ -166,7 +170,15 @@ class Send:
             logger.warning("The press of Send did not end cleanly ({}); looking for the message", error)
         await self._prove(channel, job, conversation_id, {m.external_id for m in fresh.messages})
 
-    async def _prove(self, channel: Channel, job: Job, conversation_id: str, known: set[str]) -> None:
+    async def _prove(
+        self, channel: Channel, job: Job, conversation_id: str, known: set[str], *, pressed_now: bool = True
+    ) -> None:
+        """Watch for the message; if it does not come, look once more on a page that is loaded anew.
+
+        After a crash (not ``pressed_now``) the page has just been loaded, and the site has had its time: a shorter
+        look decides. What shows up later still is settled by SYNC.
+        """
+
         def there(view: SeenConversation) -> bool:
             ids = [m.external_id for m in view.messages]
             first = ids.index(job.after_external_id) + 1 if job.after_external_id in ids else 0
@@ -181,8 +193,9 @@ class Send:
 
         try:
             self._mark("SEND: looking for the message")
-            view = await channel.follow(conversation_id, there, self._pace.proof)
-            if view is None:
+            patience = self._pace.proof if pressed_now else self._pace.proof / 2
+            view = await channel.follow(conversation_id, there, patience)
+            if view is None and pressed_now:
                 await self._read(channel, job, conversation_id, anew=True)
                 self._mark("SEND: looking for the message again")
                 view = await channel.follow(conversation_id, there, self._pace.proof)
@@ -255,7 +268,7 @@ class Send:
         except PermanentError as error:
             await asyncio.to_thread(self._unconfirmed, mine, error.reason)
             return
-        await self._prove(channel, mine, conversation_id, known)
+        await self._prove(channel, mine, conversation_id, known, pressed_now=False)
 
     def _left_behind(self) -> list[Job]:
         with self._db.read() as conn:

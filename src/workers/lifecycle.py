@@ -117,12 +117,13 @@ async def run(settings: Settings, db: Database, crew: Crew) -> ExitCode:
     watchdog = Watchdog()
     turns = make_turns(settings, db, watchdog.mark)
     beats = Beats(db, settings.account, utc_now)
+    wakeups: list[Wakeup] = []
     scheduler = None
     try:
         await _be_the_only_one(locks)
         watchdog.start()
         scheduler = start_housekeeping(evidence_dir(settings)) if crew.sync else None
-        tasks = _start(settings, db, crew, turns, beats, stop)
+        tasks = _start(settings, db, crew, turns, beats, wakeups, stop)
         return await _until_the_end(settings, db, tasks, stop)
     finally:
         if scheduler is not None:
@@ -130,7 +131,9 @@ async def run(settings: Settings, db: Database, crew: Crew) -> ExitCode:
         watchdog.mark("")
         await _close(turns)
         watchdog.stop()
-        for name in _names(crew):
+        for wakeup in wakeups:
+            wakeup.close()
+        for name in [*_names(crew), *(["ai"] if crew.sync else [])]:
             beats.stopped(name)
         for lock in locks:
             lock.release()
@@ -164,7 +167,13 @@ async def _be_the_only_one(locks: list[FileLock]) -> None:
 
 
 def _start(
-    settings: Settings, db: Database, crew: Crew, turns: Turns, beats: Beats, stop: asyncio.Event
+    settings: Settings,
+    db: Database,
+    crew: Crew,
+    turns: Turns,
+    beats: Beats,
+    wakeups: list[Wakeup],
+    stop: asyncio.Event,
 ) -> list[asyncio.Task[None]]:
     owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
     rules = rules_of(settings)
@@ -173,19 +182,21 @@ def _start(
         beats.started("sync")
         beats.started("ai")
         inbox = Wakeup(db, ["inbox"])
+        wakeups.append(inbox)
         sync = Sync(db, account=settings.account, rules=rules, wakeup=inbox, clock=utc_now)
         running.append(SyncWorker(sync, turns, beats, interval=settings.scrape_interval_sec).run(stop))
         running.append(_ask_ai(settings, db, inbox, owner, beats, stop))
     if crew.send:
         beats.started("send")
         outbox = Wakeup(db, ["outbox"])
-        send = Send(db, account=settings.account, owner=owner, rules=rules, clock=utc_now)
+        wakeups.append(outbox)
+        send = Send(
+            db, account=settings.account, owner=owner, rules=rules, clock=utc_now, mark=turns.progress
+        )
         worker = SendWorker(
             send,
             turns,
             beats,
-            db=db,
-            account=settings.account,
             wakeup=outbox,
             interval=settings.send_worker_interval_sec,
             clock=utc_now,
@@ -248,11 +259,11 @@ async def _until_the_end(
     except Halt as halt:
         stop.set()
         _write_halt(settings, db, halt)
-        await _give_up([t for t in tasks if not t.done()])
+        await _give_up(tasks)
         return halt.exit_code
     except BaseException:
         stop.set()
-        await _give_up([t for t in tasks if not t.done()])
+        await _give_up(tasks)
         raise
     finally:
         stopping.cancel()
@@ -260,7 +271,7 @@ async def _until_the_end(
 
 
 async def _give_up(tasks: list[asyncio.Task[None]]) -> None:
-    """The rest is told to stop already; what cannot is cancelled (its rows are found and settled later)."""
+    """All are told to stop already; what cannot is cancelled (its rows are found and settled later)."""
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=5.0)
         for task in late:

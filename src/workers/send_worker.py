@@ -9,8 +9,6 @@ from datetime import datetime
 
 from loguru import logger
 
-from src.db import outbox_views
-from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.services.send import Send
@@ -29,8 +27,6 @@ class SendWorker:
         turns: Turns,
         beats: Beats,
         *,
-        db: Database,
-        account: str,
         wakeup: Wakeup,
         interval: float,
         clock: Callable[[], datetime],
@@ -38,8 +34,6 @@ class SendWorker:
         self._send = send
         self._turns = turns
         self._beats = beats
-        self._db = db
-        self._account = account
         self._wakeup = wakeup
         self._interval = interval
         self._clock = clock
@@ -72,7 +66,7 @@ class SendWorker:
         if self._failures:
             pause = min(2.0 ** (self._failures - 1), LONGEST_BACK_OFF_SEC)
         else:
-            pause = await asyncio.to_thread(self._until_due)
+            pause = await self._until_due()
         waken = asyncio.create_task(self._wakeup.wait(pause))
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -83,9 +77,12 @@ class SendWorker:
         if self._failures:  # a wake-up must not turn a back-off into a storm
             await asyncio.sleep(min(pause, 1.0))
 
-    def _until_due(self) -> float:
-        with self._db.read() as conn:
-            due = outbox_views.next_due_at(conn, self._account)
+    async def _until_due(self) -> float:
+        try:
+            due = await asyncio.to_thread(self._send.next_due_at)
+        except TransientError as error:
+            logger.warning("The outbox could not be looked at: {}", error)
+            return self._interval
         if due is None:
             return self._interval
         return min(self._interval, max(0.05, (due - self._clock()).total_seconds()))

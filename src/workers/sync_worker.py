@@ -107,7 +107,9 @@ class SyncWorker:
             except Halt as halt:
                 self._turns.forbid(halt)
                 raise
-            except BrowserGone:  # another process took the browser, or it crashed: wait for the interval
+            except (
+                TransientError
+            ):  # e.g. another process took the browser, or it crashed: wait for the interval
                 await _sleep(stop, timeout)
 
 

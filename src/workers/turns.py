@@ -38,6 +38,8 @@ class Turns:
         self._turn = asyncio.Lock()
         self._channel: Channel | None = None
         self._waiting = 0
+        self._away: set[str] = set()
+        """Who is in the middle of a turn and lets others go first."""
         self._halt: Halt | None = None
 
     @property
@@ -71,26 +73,36 @@ class Turns:
             await self._close()
             raise
         except (BrowserGone, SettingsError, asyncio.CancelledError):
-            await self._close()
+            if who not in self._away:
+                await self._close()
             raise
         finally:
-            if self._channel is not None and self._next.is_taken():
-                await self._close()
-            self._mark("")
-            self._turn.release()
+            if who in self._away:  # cancelled while another worker had its turn: nothing here is ours to end
+                self._away.discard(who)
+            else:
+                if self._channel is not None and self._next.is_taken():
+                    await self._close()
+                self._mark("")
+                self._turn.release()
 
     async def let_others(self, who: str) -> None:
         """In the middle of a turn: let a waiting worker of this process go first, then go on."""
         self._mark(f"{who}: between two steps")
         if self._waiting:
+            self._away.add(who)
             self._turn.release()
             await asyncio.sleep(0)
             await self._turn.acquire()
+            self._away.discard(who)
             if self._halt is not None:
                 raise self._halt
             self._mark(f"{who}: turn again")
             if self._channel is None:
                 raise BrowserGone
+
+    def progress(self, what: str) -> None:
+        """In a turn: this step begins now. For the watchdog, which tells slow from stuck by it."""
+        self._mark(what)
 
     def forbid(self, halt: Halt) -> None:
         """A halt was met outside of a turn (on the page's own news): no turn is given any more."""

@@ -311,6 +311,8 @@ def _wrong_with_press(house: House, jobs: list[Job], press: Any) -> Iterator[str
 def _wrong_with_messages(house: House, where: FakeConversation) -> Iterator[str]:
     """Nothing lost: each message of the guest's side is stored, and has a place or a reason."""
     stored = house.messages(where)
+    own_id = house.stored(where).id
+    unasked = any(job.request_id is None and job.conversation_id == own_id for job in house.jobs())
     answered = False
     newest = [m for m in where.messages if not m.hidden_for][-1:]
     for message in reversed(where.messages):
@@ -327,7 +329,7 @@ def _wrong_with_messages(house: House, where: FakeConversation) -> Iterator[str]
             if not answered and house.clock() - message.sent_at <= house.rules.max_age:
                 yield f"{message.text!r} is not stored"
             continue
-        if row.request_id is None and row.skip_reason is None and not row.deleted_at:
+        if row.request_id is None and row.skip_reason is None and not row.deleted_at and not unasked:
             yield f"{message.text!r} has neither a request nor a reason"
         if [message] == newest and message.kind is MessageKind.TEXT and not message.deleted:
             yield from _wrong_with_newest(house, row)

@@ -80,7 +80,8 @@ def fill(db: Database) -> None:
 
 def claim_and_send_until_all_are_sent(number: int, url: str) -> list[tuple[str, str]]:
     """A SEND worker's life: what it claimed, in order; it goes on until no pending job is left."""
-    mine, owner = [], f"process-{number}"
+    mine: list[tuple[str, str]] = []
+    owner = f"process-{number}"
     with opened(url) as db:
         while True:
             with db.write() as conn:

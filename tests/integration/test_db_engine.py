@@ -183,20 +183,35 @@ def test_what_is_to_follow_a_commit_follows_no_rollback(db):
     assert done == ["kept"]
 
 
+def add_one(db: Database) -> None:
+    """Read, then write: with SQLite's own deferred transactions most of these fail with "database is locked"."""
+    with db.write() as conn:
+        row = select(META.c.value).where(META.c.key == "number").with_for_update()
+        number = int(conn.execute(row).scalar_one())
+        conn.execute(META.update().where(META.c.key == "number").values(value=str(number + 1)))
+
+
 async def test_threads_read_and_then_write_without_getting_in_each_others_way(db):
-    # With SQLite's own deferred transactions most of these fail at once with "database is locked".
     with db.write() as conn:
         put(conn, "number", "0")
-
-    def add_one() -> None:
-        with db.write() as conn:
-            row = select(META.c.value).where(META.c.key == "number").with_for_update()
-            number = int(conn.execute(row).scalar_one())
-            conn.execute(META.update().where(META.c.key == "number").values(value=str(number + 1)))
-
-    await asyncio.gather(*(asyncio.to_thread(add_one) for _ in range(60)))
+    await asyncio.gather(*(asyncio.to_thread(add_one, db) for _ in range(60)))
     with db.read() as conn:
         assert conn.execute(select(META.c.value).where(META.c.key == "number")).scalar_one() == "60"
+
+
+def test_so_do_processes(db, database_url, in_processes):
+    with db.write() as conn:
+        put(conn, "number", "0")
+    in_processes(4, add_fifteen, database_url)
+    with db.read() as conn:
+        assert conn.execute(select(META.c.value).where(META.c.key == "number")).scalar_one() == "60"
+
+
+def add_fifteen(_number: int, url: str) -> None:
+    db = Database.open(url)
+    for _ in range(15):
+        add_one(db)
+    db.close()
 
 
 def test_a_writer_of_another_process_is_waited_for(tmp_path):

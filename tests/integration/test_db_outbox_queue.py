@@ -185,7 +185,7 @@ def test_replies_leave_a_conversation_one_at_a_time_and_in_order(db, clock, conv
 
         def claim() -> str | None:
             job = outbox_queue.claim(conn, A, owner=ME, lease_until=now + LEASE, now=now)
-            return job and job.id
+            return job.id if job else None
 
         assert claim() == first
         assert claim() is None

