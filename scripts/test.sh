@@ -64,7 +64,8 @@ else
     step "All tests (about seven minutes on two cores)"
 fi
 
-"$VENV_PYTHON" -m pytest "$@" || outcome=1
+# Two at a time: much of a test in a browser is waiting. Tests that share a thing of the machine keep together.
+"$VENV_PYTHON" -m pytest -n 2 --dist loadgroup "$@" || outcome=1
 
 seconds=$(($(now) - started))
 if [ $outcome -eq 0 ]; then

@@ -26,7 +26,12 @@ import pytest
 
 from tests.acceptance.house import House
 
-pytestmark = [pytest.mark.pm2, pytest.mark.acceptance, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.xdist_group("pm2"),
+    pytest.mark.pm2,
+    pytest.mark.acceptance,
+    pytest.mark.timeout(240),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("pm2_stand_in.py")
