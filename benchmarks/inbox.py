@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,7 +31,6 @@ from src.db import accounts, conversations, outbox_queue
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.model.rows import Job
-from src.model.statuses import OutboxStatus
 from src.model.tables import DEFAULT_ACCOUNT, ReplyMode, utc_now
 from src.services.intake import Rules
 from src.services.send import Send
@@ -67,12 +66,8 @@ class Ours:
         settings = AirbnbSettings(base_url=url)
         self.channel = AirbnbChannel(settings, self.browser, evidence_dir=folder / "evidence")
         self.wakeup = Wakeup(self.db)
-        self.sync = Sync(
-            self.db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=self.wakeup, clock=utc_now
-        )
-        self.send = Send(
-            self.db, account=DEFAULT_ACCOUNT, owner="bench", rules=RULES, clock=utc_now
-        )
+        self.sync = Sync(self.db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=self.wakeup, clock=utc_now)
+        self.send = Send(self.db, account=DEFAULT_ACCOUNT, owner="bench", rules=RULES, clock=utc_now)
 
     async def open(self) -> None:
         await self.channel.open()
@@ -98,11 +93,6 @@ class Ours:
                 now=utc_now(),
             )
         return job
-
-    def sent_since(self, since: datetime) -> list[Job]:
-        """What became ``sent``."""
-        with self.db.read() as conn:
-            return outbox_queue.list_jobs(conn, DEFAULT_ACCOUNT, OutboxStatus.SENT, 10_000)
 
 
 @asynccontextmanager
@@ -190,7 +180,9 @@ async def _one_inbox(
                 if threads == min(200, max(size.threads)):
                     await bench.sends(ours, mine, our_meter, floor, bare_meter)
                 if turn == 0:
-                    await bench.naive(Naive(page, theirs.url), threads, threads == min(200, max(size.threads)))
+                    await bench.naive(
+                        Naive(page, theirs.url), threads, threads == min(200, max(size.threads))
+                    )
                     await floor.open()
 
 
@@ -301,5 +293,6 @@ class _Bench:
             began = time.perf_counter()
             await naive.send(self._numbers[0], REPLY)
             spent = (time.perf_counter() - began) * 1000
-            typed = f"typed at 1 ms a character; at {KEY_MS:g} ms it were {spent / 1000 + len(REPLY) * KEY_MS / 1000:.0f} s"
+            by_hand = spent / 1000 + len(REPLY) * KEY_MS / 1000
+            typed = f"typed at 1 ms a character; at {KEY_MS:g} ms it were {by_hand:.0f} s"
             self._add("one send", "naive", "ms", [spent], typed)

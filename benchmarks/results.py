@@ -134,9 +134,15 @@ def page(results: Results, goals: list[Goal]) -> str:
         lines += ["| --- | --- | --- | --- | --- | --- |"]
         for one in (s for s in results.series if s.group == group):
             span = f"{number(min(one.values))} to {number(max(one.values))}"
-            lines.append(
-                f"| {one.case} | {one.who} | {number(one.median)} {one.unit} | {span} | {len(one.values)} | {one.note} |"
-            )
+            cells = [
+                one.case,
+                one.who,
+                f"{number(one.median)} {one.unit}",
+                span,
+                str(len(one.values)),
+                one.note,
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
     if results.counts:
         lines += ["", "## Requests at the site (ours)", "", "| case | requests |", "| --- | --- |"]
         for case, kinds in results.counts.items():
@@ -174,9 +180,11 @@ def plot(results: Results, latencies: Iterable[str], threads: Iterable[int]) -> 
         return ""
     scale = _Scale(sizes, every)
     drawn = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}"',
+        'font-family="sans-serif" font-size="12">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-        f'<text x="{_LEFT}" y="22" font-size="15">One cycle with two changed conversations, by the size of the inbox</text>',
+        f'<text x="{_LEFT}" y="22" font-size="15">',
+        "One cycle with two changed conversations, by the size of the inbox</text>",
     ]
     for power in range(scale.low, scale.high + 1):
         y = scale.y(10.0**power)
@@ -228,9 +236,7 @@ def _line(
     labels.append(y)
     last = points[-1][1]
     said = f"{last:.0f} ms" if last < 1000 else f"{last / 1000:,.1f} s"
-    drawn.append(
-        f'<text x="{_WIDTH - _RIGHT}" y="{y:.1f}" fill="{colour}">{who}, {latency} ({said})</text>'
-    )
+    drawn.append(f'<text x="{_WIDTH - _RIGHT}" y="{y:.1f}" fill="{colour}">{who}, {latency} ({said})</text>')
     return drawn
 
 

@@ -24,8 +24,27 @@ _LARGEST_HEALTH = 64 * 1024
 _AT_ONCE = 256
 
 
+_TICK_SEC = 1.0
+"""How often the server renews its Date header; it is woken for its end."""
+
+
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers: the program around it decides when it ends."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Finish what is in hand and stop. May be called twice."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        # uvicorn's own loop looks ten times a second whether it should stop, which is what an idle process costs.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), _TICK_SEC)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -88,7 +107,7 @@ async def serve(
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
-        server.should_exit = True
+        server.end()
         await asyncio.shield(running)
         sock.close()
 

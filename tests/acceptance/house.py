@@ -126,6 +126,6 @@ class House:
     def presses(self) -> int:
         return len(self.site.log.presses())
 
-    def accepted_texts(self) -> list[tuple[int | None, str | None]]:
+    def accepted_texts(self) -> list[tuple[int, str]]:
         """What the site took, by thread."""
-        return [(entry.thread, entry.text) for entry in self.site.log.presses() if entry.accepted]
+        return [(entry.thread or 0, entry.text or "") for entry in self.site.log.presses() if entry.accepted]

@@ -44,8 +44,10 @@ def inbox_db(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sync(inbox_db: Database) -> Sync:
-    return Sync(inbox_db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=Wakeup(inbox_db), clock=utc_now)
+def sync(inbox_db: Database) -> Iterator[Sync]:
+    wakeup = Wakeup(inbox_db)
+    yield Sync(inbox_db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=wakeup, clock=utc_now)
+    wakeup.close()
 
 
 @pytest.fixture

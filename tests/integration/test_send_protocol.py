@@ -192,6 +192,19 @@ async def test_the_same_words_from_further_back_than_was_read_are_no_proof(house
     assert house.job(job).receipt_external_id == where.messages[-1].external_id
 
 
+async def test_the_same_words_from_yesterday_do_not_end_the_look_when_what_came_after_is_gone(house, clock):
+    where = house.site.conversation("Is there a cot?")
+    house.site.host_writes(where, REPLY)
+    clock.advance(3600)
+    newest = house.site.guest_writes(where, "Is it still there?")
+    job = house.reply_for(where, REPLY)
+    house.site.acceptance = Acceptance(hidden_for=4)
+    house.channel.after("press_send", lambda: where.messages.remove(newest))
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.SENT, None)
+    assert house.job(job).receipt_external_id == where.messages[-1].external_id
+
+
 # --- what people do meanwhile ----------------------------------------------------------------------------------
 
 EVENTS = {
@@ -707,6 +720,7 @@ async def test_a_reply_behind_another_one_that_is_not_due_is_no_work(house, wher
     where.takes_text = False
     await house.sent()
     assert house.job(first).status is OutboxStatus.PENDING
+    house.clock.advance(1)
     with house.db.write() as conn:
         outbox_queue.enqueue(
             conn,

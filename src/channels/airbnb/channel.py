@@ -227,7 +227,10 @@ class AirbnbChannel:
         if left_over and left_over != plain(text):
             raise ComposerBusy
         for insert in (thread.insert, thread.type_keys):
-            await thread.empty(composer)  # also what is left of a try of ours that ended before the press
+            if (
+                left_over or self._written is not None
+            ):  # of a try of ours that ended before the press, or just now
+                await thread.empty(composer)
             self._written = text
             await insert(composer, text)
             if await thread.text_in(composer) == plain(text):
