@@ -6,8 +6,10 @@ A job is claimed in a transaction and completed in another one; both are on the 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -227,6 +229,10 @@ def _deep(results: Results, dialect: str, rows: int, url: str) -> None:
         _fill_with_history(conn, db.dialect, rows)
         if db.dialect == "postgresql":
             conn.execute(text("ANALYZE queue_outbox"))
+    if db.path is not None:
+        # What was just filled in is put away first: each commit would else carry a part of it into the file.
+        with contextlib.closing(sqlite3.connect(db.path)) as file:
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     claims: list[float] = []
     for n in range(50):
         now = utc_now()

@@ -1,4 +1,4 @@
-"""How much is measured. Quick is for a look (a few minutes), full for the numbers in the documents."""
+"""How much is measured. Quick is for a look, full for numbers that stand."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Measures what Nightporter costs, beside bare equivalents and a naive design. Nothing outside this machine is touched.
 #
-#   sh scripts/bench.sh            a look: about eight minutes on two cores
-#   sh scripts/bench.sh --full     the numbers of docs/performance.md: about 45 minutes
+#   sh scripts/bench.sh            a look: 10 to 20 minutes on two cores
+#   sh scripts/bench.sh --full     more repetitions, a million rows, 12,000 cycles: an hour or more
 #   sh scripts/bench.sh --only inbox --only memory
 #
 # The queues that ours is compared with get a virtual environment of their own (.venv-bench); two of them need a

@@ -37,7 +37,9 @@ def same_reply(intended: str, shown: str | None) -> bool:
         return True
     if min(len(ours), len(theirs)) < _LONG_ENOUGH:
         return False
-    return SequenceMatcher(None, ours, theirs, autojunk=False).ratio() >= _CLOSE_ENOUGH
+    close = SequenceMatcher(None, ours, theirs, autojunk=False)
+    quick = close.real_quick_ratio() >= _CLOSE_ENOUGH and close.quick_ratio() >= _CLOSE_ENOUGH
+    return quick and close.ratio() >= _CLOSE_ENOUGH
 
 
 def _only_contact_data_masked(ours: list[str], theirs: list[str]) -> bool:

@@ -162,9 +162,7 @@ class AiWebhook:
     def _give_back(self, request: Request) -> None:
         try:
             with self._db.write() as conn:
-                inbox_queue.release(
-                    conn, request.id, self._owner, due_at=self._clock(), error=None, give_attempt_back=True
-                )
+                inbox_queue.release(conn, request.id, self._owner, due_at=self._clock(), error="interrupted")
         except StaleJob:
             pass  # it had been settled already
 

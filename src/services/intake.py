@@ -17,7 +17,7 @@ from src.errors import StaleJob, TransientError
 from src.model.gate import Refusal, conversation_refusal, message_refusal
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
-from src.model.same_reply import same_reply
+from src.model.same_reply import normalised, same_reply
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.model.tables import Direction, ReplyMode
 
@@ -159,7 +159,7 @@ def take_in(
     _note_host(scene, intake)
     if in_hand is not None:
         intake.against = against_job(scene, in_hand)
-    _cancel_overtaken(scene, intake)
+    _cancel_overtaken(scene, intake, in_hand)
     _queue_unanswered(scene, intake, in_hand)
     if cannot_be_opened:
         _hold_unopened(scene, intake)
@@ -215,8 +215,8 @@ def _store_messages(scene: _Scene, intake: Intake) -> None:
 def _differs(known: StoredMessage, message: SeenMessage) -> bool:
     if message.deleted:
         return known.deleted_at is None
-    if message.detail == "PREVIEW":
-        return False
+    if message.detail == "PREVIEW" or (message.kind is MessageKind.TEXT and message.text is None):
+        return False  # an answer that does not show the text yet says nothing about it
     return known.text != message.text or (
         message.edited_at is not None and known.edited_at != message.edited_at
     )
@@ -230,13 +230,18 @@ def _direction(message: SeenMessage) -> Direction:
 
 def _settle_own_replies(scene: _Scene, intake: Intake) -> None:
     """A new message of the account that is one of our replies proves that reply; it is not the host's answer."""
-    waiting = outbox_views.awaiting_proof(scene.conn, scene.conversation.id)
+    # The reply that was just pressed goes before an old unconfirmed one, the same text before a similar one.
+    waiting = sorted(
+        outbox_views.awaiting_proof(scene.conn, scene.conversation.id),
+        key=lambda job: job.status is not OutboxStatus.PROCESSING,
+    )
     for message in scene.seen.messages:
         if message.role is not AuthorRole.HOST or message.deleted or scene.is_ours(message):
             continue
-        job = next((j for j in waiting if _proves(scene, message, j)), None)
-        if job is None:
+        fits = [job for job in waiting if _proves(scene, message, job)]
+        if not fits:
             continue
+        job = next((j for j in fits if normalised(j.text) == normalised(message.text or "")), fits[0])
         waiting.remove(job)
         known = scene.stored[message.external_id]
         conversations.attach_receipt(scene.conn, known.id, job.id)
@@ -249,13 +254,15 @@ def _settle_own_replies(scene: _Scene, intake: Intake) -> None:
 
 
 def _proves(scene: _Scene, message: SeenMessage, job: Job) -> bool:
-    if message.kind is not MessageKind.TEXT or not same_reply(job.text, message.text):
+    if message.kind is not MessageKind.TEXT:
         return False
     known = scene.stored[message.external_id]
     if message.external_id not in scene.new and (job.armed_at is None or known.seen_at < job.armed_at):
         return False  # it was there before Send was armed
     after, place = scene.position(job.after_external_id), scene.position(message.external_id)
-    return after is None or place is None or place > after
+    if after is not None and place is not None and place < after:
+        return False
+    return same_reply(job.text, message.text)
 
 
 def _with_outbox(known: StoredMessage, job_id: str) -> StoredMessage:
@@ -334,7 +341,18 @@ def _against_what_follows(
     return CancelReason.NOT_THE_NEWEST
 
 
-def _cancel_overtaken(scene: _Scene, intake: Intake) -> None:
+def _left_unarmed(scene: _Scene, in_hand: Job | None) -> list[Job]:
+    """Claimed by a worker that ended before the arm: who takes in has the turn, so nobody is at work on it."""
+    return [
+        job
+        for job in outbox_views.left_behind(scene.conn, scene.account, "")
+        if job.conversation_id == scene.conversation.id
+        and not job.armed
+        and (in_hand is None or job.id != in_hand.id)
+    ]
+
+
+def _cancel_overtaken(scene: _Scene, intake: Intake, in_hand: Job | None) -> None:
     conn, conversation_id = scene.conn, scene.conversation.id
     request = inbox_queue.open_request(conn, conversation_id)
     if request is not None:
@@ -348,7 +366,7 @@ def _cancel_overtaken(scene: _Scene, intake: Intake) -> None:
         elif why is not None and not extends:
             done = inbox_queue.cancelled(conn, request.id, [request.status], why, scene.now)
             intake.cancelled_requests.append(done)
-    for job in outbox_views.unsent(conn, conversation_id):
+    for job in [*outbox_views.unsent(conn, conversation_id), *_left_unarmed(scene, in_hand)]:
         why = against_job(scene, job)
         if why is not None:
             intake.cancelled_replies.append(
@@ -382,7 +400,8 @@ def _queue(scene: _Scene, intake: Intake, wanted: list[SeenMessage]) -> None:
     mode = accounts.mode_for(
         scene.conn, scene.account, conversation.id, conversation.listing_id, scene.rules.default_mode
     )
-    if mode is ReplyMode.OFF:
+    # REPLY_MODE=off means: only read. A narrower rule cannot switch on what does not run.
+    if ReplyMode.OFF in (mode, scene.rules.default_mode):
         conversations.set_skip_reason(scene.conn, _our_ids(scene, wanted), Refusal.MODE_OFF)
         return
     request = inbox_queue.open_request(scene.conn, conversation.id)

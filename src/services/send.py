@@ -56,6 +56,8 @@ class Pace:
     longest_retry: float = 300.0
     composer_busy: float = 60.0
     attempts: int = 5
+    lost_attempts: int = 10
+    """After so many tries of which the last ended with its process, the reply is held for a person."""
 
 
 class Send:
@@ -279,9 +281,11 @@ class Send:
             now = self._clock()
             lease = now + timedelta(seconds=self._pace.lease)
             outbox_queue.take_over(conn, job.id, job.claimed_by, self._owner, lease)
-            outbox_queue.release(
-                conn, job.id, self._owner, due_at=now, error="left_behind", give_attempt_back=True
-            )
+            # The try counts: a job at which worker after worker ends must not keep all others waiting.
+            if job.attempts >= self._pace.lost_attempts:
+                outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
+            else:
+                outbox_queue.release(conn, job.id, self._owner, due_at=now, error="left_behind")
         logger.info("Reply {} was claimed by a worker that ended; back in the queue", job.id)
 
     def _take_over(self, job: Job) -> Job:

@@ -25,6 +25,9 @@ from src.services.intake import Intake, Rules, take_in_now
 _OVERLAP = timedelta(minutes=10)
 """The list is read again this far behind the last complete look; the site's clock need not be ours."""
 
+FAILURES_OF_ONE = 5
+"""So many failed readings make a conversation one that cannot be opened."""
+
 
 @dataclass(slots=True)
 class SyncReport:
@@ -64,6 +67,7 @@ class Sync:
         self._wakeup = wakeup
         self._clock = clock
         self._thorough = True
+        self._failed: dict[str, int] = {}
 
     async def run_once(
         self,
@@ -86,12 +90,12 @@ class Sync:
                 return report
             await self._take(channel, listed, report)
             await let_others()
-        if report.failures:
+        if report.failures and not report.opened:
             raise report.failures[0]
-        if glance.complete:
+        self._thorough = self._thorough and not glance.complete
+        if glance.complete and not report.failures:
             newest = max((c.last_activity_at for c in glance.conversations), default=None)
             await asyncio.to_thread(self._note_complete, newest)
-            self._thorough = False
         return report
 
     def _read_back_to(self) -> datetime:
@@ -131,7 +135,11 @@ class Sync:
                     raise
                 logger.warning("A conversation could not be read this time: {}", error)
                 report.failures.append(error)
-                return
+                self._failed[listed.external_id] = self._failed.get(listed.external_id, 0) + 1
+                if self._failed[listed.external_id] < FAILURES_OF_ONE:
+                    return
+                unopenable = True  # alone in failing again and again: a person should look, the others go on
+        self._failed.pop(listed.external_id, None)
         intake = await asyncio.to_thread(self._store, listed, view, unopenable)
         report.new_messages += intake.new_guest_messages
         report.queued += intake.queued is not None
@@ -155,17 +163,14 @@ class Sync:
             return conversations.known_external_ids(conn, conversation.id) if conversation else set()
 
     def _store(self, listed: SeenConversation, view: SeenConversation, unopenable: bool) -> Intake:
-        newest = listed.newest
-        same = (
-            newest is not None and view.newest is not None and newest.external_id == view.newest.external_id
-        )
         return take_in_now(
             self._db,
             self._account,
             view,
             rules=self._rules,
             now=self._clock(),
-            fingerprint=newest.fingerprint if same and newest else None,
+            # As the list names it: the next look compares lists. The opened view may leave out what the list shows.
+            fingerprint=listed.newest.fingerprint if listed.newest else None,
             cannot_be_opened=unopenable,
         )
 

@@ -41,7 +41,7 @@ from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
 from src.workers.watchdog import Watchdog
 
-FINISH_SEC = 50.0
+FINISH_SEC = 45.0
 """After a stop signal the action in hand may take so long (pm2.json allows 60 s)."""
 AI_GRACE_SEC = 3.0
 """A slow AI is not waited for at the end: the request is posted again, under the same id, after the next start."""
@@ -98,8 +98,23 @@ def lock_folders(settings: Settings, db: Database) -> list[Path]:
 
 
 def make_turns(settings: Settings, db: Database, mark: Callable[[str], None] = lambda _: None) -> Turns:
-    """The account's turns at the inbox."""
-    return Turns(lambda: make_channel(settings), lock_folders=lock_folders(settings, db), mark=mark)
+    """The account's turns at the inbox; none is given while a halt is stored, by whichever process."""
+    return Turns(
+        lambda: make_channel(settings),
+        lock_folders=lock_folders(settings, db),
+        mark=mark,
+        halted=lambda: _stored_halt(db, settings.account),
+        on_halt=lambda halt: _write_halt(settings, db, halt),
+    )
+
+
+def _stored_halt(db: Database, account: str) -> Halt | None:
+    state = halted(db, account)
+    if state is None:
+        return None
+    halt = Halt(state.halt_kind or "halted", state.halt_detail or "", evidence=state.halt_evidence)
+    halt.exit_code = ExitCode(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
+    return halt
 
 
 def halted(db: Database, account: str) -> AccountState | None:
@@ -124,7 +139,7 @@ async def run(settings: Settings, db: Database, crew: Crew) -> ExitCode:
         watchdog.start()
         scheduler = start_housekeeping(evidence_dir(settings)) if crew.sync else None
         tasks = _start(settings, db, crew, turns, beats, wakeups, stop)
-        return await _until_the_end(settings, db, tasks, stop)
+        return await _until_the_end(turns, tasks, stop)
     finally:
         if scheduler is not None:
             scheduler.shutdown(wait=False)
@@ -211,8 +226,6 @@ def _start(
 async def _ask_ai(
     settings: Settings, db: Database, wakeup: Wakeup, owner: str, beats: Beats, stop: asyncio.Event
 ) -> None:
-    if settings.reply_mode == "off":
-        return
     webhook = AiWebhook(
         db, wakeup, settings, owner=owner, is_conversation_id=registry.find().is_conversation_id
     )
@@ -238,9 +251,7 @@ async def _until_stop(work: Awaitable[None], stop: asyncio.Event, grace: float =
             await task
 
 
-async def _until_the_end(
-    settings: Settings, db: Database, tasks: list[asyncio.Task[None]], stop: asyncio.Event
-) -> ExitCode:
+async def _until_the_end(turns: Turns, tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> ExitCode:
     stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     pending: set[asyncio.Task[Any]] = set(tasks)
     try:
@@ -256,15 +267,15 @@ async def _until_the_end(
                 task.cancel()
             for task in done:
                 task.result()
-    except Halt as halt:
+    except BaseException as error:
         stop.set()
-        _write_halt(settings, db, halt)
         await _give_up(tasks)
+        halt = error if isinstance(error, Halt) else turns.halt
+        if halt is None:
+            raise
+        turns.forbid(halt)
+        _say_halt(halt)
         return halt.exit_code
-    except BaseException:
-        stop.set()
-        await _give_up(tasks)
-        raise
     finally:
         stopping.cancel()
     return ExitCode.STOPPED
@@ -280,6 +291,7 @@ async def _give_up(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _write_halt(settings: Settings, db: Database, halt: Halt) -> None:
+    """Blocking, a moment. The first halt is kept."""
     try:
         with db.write() as conn:
             accounts.halt(
@@ -293,6 +305,9 @@ def _write_halt(settings: Settings, db: Database, halt: Halt) -> None:
             )
     except NightporterError as error:
         logger.error("The halt could not be written down: {}", error)
+
+
+def _say_halt(halt: Halt) -> None:
     logger.critical("HALTED ({}): {}. {}", halt.kind, halt.detail, what_to_do(int(halt.exit_code)))
     if halt.evidence:
         logger.info("What the page showed: {}", halt.evidence)
@@ -309,7 +324,7 @@ def what_to_do(exit_code: int) -> str:
 
 async def _close(turns: Turns) -> None:
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(12):
             await turns.close()
     except TimeoutError:
         logger.warning("The browser did not close in time; its driver ends with this process")

@@ -63,6 +63,7 @@ class SyncWorker:
                 ) from None
             await self._failed(error, began)
         except TransientError as error:
+            self._not_understood = 0
             await self._failed(error, began)
         else:
             if self._failures:

@@ -30,10 +30,16 @@ class Turns:
         *,
         lock_folders: list[Path],
         mark: Callable[[str], None] = lambda _: None,
+        halted: Callable[[], Halt | None] = lambda: None,
+        on_halt: Callable[[Halt], None] = lambda _: None,
     ) -> None:
+        """``halted`` says whether another process has met a halt, ``on_halt`` writes one down; both may block."""
         self._make = make_channel
         self._browser_locks = [FileLock(folder / "browser.lock") for folder in lock_folders]
-        self._next = FileLock(lock_folders[0] / "next.lock")
+        self._next = FileLock(lock_folders[-1] / "next.lock")
+        self._halted = halted
+        self._on_halt = on_halt
+        self._opened_before = False
         self._mark = mark
         self._turn = asyncio.Lock()
         self._channel: Channel | None = None
@@ -63,9 +69,8 @@ class Turns:
         finally:
             self._waiting -= 1
         try:
-            if self._halt is not None:
-                raise self._halt
             self._mark(f"{who}: turn")
+            await self._look_for_halt()
             channel = await self._opened()
             yield channel
         except Halt as halt:
@@ -100,13 +105,26 @@ class Turns:
             if self._channel is None:
                 raise BrowserGone
 
+    @property
+    def halt(self) -> Halt | None:
+        """The halt that was met here or by another process."""
+        return self._halt
+
+    async def _look_for_halt(self) -> None:
+        if self._halt is None:
+            self._halt = await asyncio.to_thread(self._halted)
+        if self._halt is not None:
+            raise self._halt
+
     def progress(self, what: str) -> None:
         """In a turn: this step begins now. For the watchdog, which tells slow from stuck by it."""
         self._mark(what)
 
     def forbid(self, halt: Halt) -> None:
         """A halt was met outside of a turn (on the page's own news): no turn is given any more."""
-        self._halt = self._halt or halt
+        if self._halt is None:
+            self._halt = halt
+            self._on_halt(halt)  # before anything else: what ends this process now must not undo the halt
 
     async def yield_when_idle(self) -> None:
         """Runs beside the workers: gives the browser to another process that waits for it."""
@@ -128,15 +146,22 @@ class Turns:
         if self._channel is not None:
             return self._channel
         await self.lock_out_others()
+        await self._look_for_halt()  # the other process may have met one while we waited
         channel = self._make()
         self._mark("opening the browser")
         try:
             await channel.open()
+        except SettingsError as error:
+            self._channel = channel
+            await self._close()
+            if self._opened_before:  # it did start before: a passing trouble of the machine
+                raise BrowserGone(str(error)) from None
+            raise
         except BaseException:
             self._channel = channel
             await self._close()
             raise
-        self._channel = channel
+        self._channel, self._opened_before = channel, True
         return channel
 
     def unlock(self) -> None:

@@ -15,7 +15,8 @@ from loguru import logger
 
 from src.errors import ExitCode
 
-PATIENCE_SEC = 90.0
+PATIENCE_SEC = 150.0
+"""Longer than the longest legitimate step without a mark: a deep list on a slow site."""
 
 
 def _leave() -> None:

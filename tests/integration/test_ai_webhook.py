@@ -334,7 +334,9 @@ async def test_four_are_posted_at_once_and_no_more(webhook, inbox, ai):
     assert len({call.content for call in ai.calls}) == 9
 
 
-async def test_stopping_gives_back_what_is_in_hand_without_counting_the_try(webhook, inbox, ai):
+async def test_stopping_gives_back_what_is_in_hand_and_counts_the_try_since_the_ai_may_have_it(
+    webhook, inbox, ai
+):
     request = inbox.request()
     posting = asyncio.Event()
 
@@ -349,7 +351,7 @@ async def test_stopping_gives_back_what_is_in_hand_without_counting_the_try(webh
     with pytest.raises(asyncio.CancelledError):
         await running
     now = inbox.now_of(request)
-    assert (now.status, now.attempts, now.claimed_by) == (InboxStatus.PENDING, 0, None)
+    assert (now.status, now.attempts, now.claimed_by) == (InboxStatus.PENDING, 1, None)
 
 
 async def test_what_a_dead_process_had_in_hand_is_posted_again(webhook, inbox, ai, db, clock):

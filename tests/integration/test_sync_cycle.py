@@ -189,8 +189,7 @@ async def test_a_cycle_that_is_stopped_leaves_the_rest_to_the_next_one(house):
 async def test_one_conversation_that_fails_does_not_keep_the_others_from_being_read(house, error):
     first, second = house.site.conversation("One"), house.site.conversation("Two")
     house.channel.fail("read", error)
-    with pytest.raises(type(error)):
-        await house.synced()
+    assert len((await house.synced()).failures) == 1
     assert account(house).swept_through is None
     with house.db.read() as conn:
         assert conversations.by_external_id(conn, ACCOUNT, first.external_id) is None

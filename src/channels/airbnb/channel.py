@@ -69,9 +69,9 @@ class AirbnbChannel:
         return ids.thread_number(external_id) is not None
 
     async def open(self) -> None:
-        await self.browser.start()
-        self._visit.listen()
         async with _Trouble(self):
+            await self.browser.start()
+            self._visit.listen()
             await self._visit.go_to_inbox()
 
     async def open_for_person(self, timeout: float) -> None:
@@ -104,7 +104,8 @@ class AirbnbChannel:
 
     async def save_login(self) -> Path:
         """Keep the login beside the profile (mode 0600)."""
-        return await self.browser.save_login()
+        async with _Trouble(self):
+            return await self.browser.save_login()
 
     # -- reading --------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class ListReader:
     NEXT_STRETCH_SEC = 4.0
     FILL_SEC = 4.0
     """How long an empty first response may take to be filled by a second (field guide, 2.6)."""
-    ROWS_SEC = 6.0
+    ROWS_SEC = 12.0
     STRETCHES_AT_MOST = 400
     """An end to scrolling, whatever the page says about a next stretch."""
     LOADS_AT_MOST = 3
@@ -99,7 +99,7 @@ class ListReader:
             self._take()
             if not visit.coverage.reaches(since, thorough=thorough) and not await self._load_next():
                 visit.raise_trouble("The list")
-                raise PageChanged("further conversations", "the list, scrolled to its end")
+                raise NotUnderstood("The list names further conversations, but does not load them.")
         return False
 
     async def _load_next(self) -> bool:

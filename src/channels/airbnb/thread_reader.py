@@ -18,7 +18,7 @@ from src.channels.airbnb.pages import (
 from src.channels.airbnb.visit import Visit
 from src.channels.airbnb.wiretap import with_messages
 from src.errors import NotUnderstood, PageChanged, PermanentError, TransientError
-from src.model.inbox import SeenConversation, SeenMessage
+from src.model.inbox import MessageKind, SeenConversation, SeenMessage
 
 Enough = Callable[[SeenConversation], bool]
 
@@ -31,7 +31,7 @@ class ThreadReader:
     ADDRESS_SEC = 15.0
     """The same after loading the whole page by address."""
     OLDER_SEC = 5.0
-    SHOWN_SEC = 6.0
+    SHOWN_SEC = 12.0
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -105,7 +105,9 @@ class ThreadReader:
             return None
         listed = self._visit.known.get(external_id)
         newest = listed.newest if listed else None
-        if newest and view.messages and newest.sent_at > view.messages[-1].sent_at:
+        if newest is None or newest.deleted or newest.kind is not MessageKind.TEXT:
+            return view  # an opened conversation may leave such messages out
+        if view.messages and newest.sent_at > view.messages[-1].sent_at:
             return None
         return view
 
@@ -149,9 +151,9 @@ class ThreadReader:
         view = self._told(external_id, start)
         if view is not None:
             return view
-        troubles = tap.troubles_since(start)
-        if troubles:
-            raise NotUnderstood(f"The conversation did not load: {troubles[-1]}.")
+        trouble = tap.trouble_since(start, "The conversation")
+        if trouble is not None:
+            raise trouble
         if tap.thread_since(external_id, start) is not None:
             raise NotUnderstood("The conversation did not load: its messages did not come.")
         if tap.told_thread_since(start):

@@ -132,10 +132,10 @@ class Visit:
         await self._explain_missing_inbox()
 
     def raise_trouble(self, what: str) -> None:
-        """Raise NotUnderstood if an answer since the page was loaded was of no use."""
-        troubles = self.tap.troubles_since(self.loaded_at_seq)
-        if troubles:
-            raise NotUnderstood(f"{what} did not load: {troubles[-1]}.")
+        """Raise NotUnderstood (TransientError if the site itself failed) if an answer was of no use."""
+        trouble = self.tap.trouble_since(self.loaded_at_seq, what)
+        if trouble is not None:
+            raise trouble
 
     async def check_walls(self) -> None:
         """Raise the wall that was met or is shown."""
@@ -211,6 +211,6 @@ class Visit:
         self.raise_trouble("The inbox")
         if state["blank"]:
             raise NotUnderstood("The inbox did not load: the page is blank.")
-        if told or not state["list"]:
+        if told or (not state["list"] and state["complete"]):
             raise PageChanged("the list of conversations", "the inbox")
         raise NotUnderstood("The inbox did not load: the data of the list did not come.")

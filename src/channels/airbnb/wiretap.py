@@ -18,7 +18,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Response
 
 from src.channels.airbnb import ids, walls, wire
-from src.errors import Halt, WallHit
+from src.errors import Halt, NotUnderstood, TransientError, WallHit
 from src.model.inbox import SeenConversation, SeenMessage
 
 _BODY_TIMEOUT_SEC = 15.0
@@ -43,6 +43,8 @@ class Wiretap:
         self.threads: dict[str, list[tuple[int, wire.ThreadPage]]] = {}
         self.arrived: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.troubles: list[tuple[int, str]] = []
+        self.site_failed_seq = 0
+        """When the site last answered a messaging call with a server error: its trouble, not a changed page."""
         page.on("response", self._on_response)
         page.on("framenavigated", self._on_navigated)
 
@@ -90,6 +92,18 @@ class Wiretap:
 
     def lists_since(self, seq: int) -> list[wire.ListPage]:
         return [page for number, page in self.lists if number > seq]
+
+    def _note_server_error(self, status: int) -> None:
+        if status >= 500:
+            self.site_failed_seq = self.seq
+
+    def trouble_since(self, seq: int, what: str) -> TransientError | None:
+        """The error for what came since ``seq`` that was of no use; None if there was nothing of the kind."""
+        troubles = self.troubles_since(seq)
+        if not troubles:
+            return None
+        words = f"{what} did not load: {troubles[-1]}."
+        return TransientError(words) if self.site_failed_seq > seq else NotUnderstood(words)
 
     def troubles_since(self, seq: int) -> list[str]:
         return [words for number, words in self.troubles if number > seq]
@@ -199,6 +213,7 @@ class Wiretap:
             else:
                 if status >= 400 and messaging:
                     self.troubles.append((self.seq, f"an answer had status {status}"))
+                    self._note_server_error(status)
                 if messaging:
                     self._take_messages(payload)
             self._changed.notify_all()
