@@ -9,6 +9,7 @@ import inspect
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ AT_MOST_SEC = 3_600
 
 def main() -> int:
     """Measure, write the results, show the goals. 0 if everything could be measured, whatever came out."""
+    # A run that is ended early still stops its servers and browsers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     size = SIZES[options.size]
     if options.one:
@@ -117,9 +120,14 @@ def _run_apart(group: str, size: Size, part: Path, tick: Callable[[str], None]) 
         text=True,
     )
     assert child.stdout is not None
-    for line in child.stdout:
-        tick(line.strip())
-    return child.wait(timeout=AT_MOST_SEC) == 0
+    try:
+        for line in child.stdout:
+            tick(line.strip())
+        return child.wait(timeout=AT_MOST_SEC) == 0
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait(60)
 
 
 def _merge(whole: Results, part: Results) -> None:
