@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs every check and every test. Sets up what they need first, each time again at no cost.
 #
-#   sh scripts/test.sh               everything: about eight minutes on two cores, two more the first time
-#   sh scripts/test.sh --quick       the checks and the fast tests: about two minutes
+#   sh scripts/test.sh               everything: about fifteen minutes on two cores
+#   sh scripts/test.sh --quick       the checks and the fast tests: about three minutes
 #   sh scripts/test.sh [...] -- -x   what follows -- goes to pytest
 #
 # On Debian and Ubuntu, root (or somebody with sudo and no password) also gets the PostgreSQL server package,
@@ -50,9 +50,10 @@ sh scripts/setup.sh --dev
 outcome=0
 sh scripts/check.sh || outcome=1
 
+fast="not browser and not acceptance and not pm2"
 if [ $quick = yes ]; then
-    step "Fast tests (one to two minutes)"
-    set -- -m "not postgres and not browser and not acceptance and not pm2" "$@"
+    step "Fast tests, two at a time (about two minutes)"
+    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$fast and not postgres" "$@" || outcome=1
 else
     if postgres_is_there; then
         step "PostgreSQL: there"
@@ -61,11 +62,12 @@ else
         install_postgres || note "not possible here; the tests that need it are skipped"
     fi
     have npm || note "npm is not here; the tests with the real PM2 are skipped"
-    step "All tests (about seven minutes on two cores)"
+    step "Tests without a browser, two at a time (about four minutes on two cores)"
+    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$fast" "$@" || outcome=1
+    # One at a time: they fill both cores, and what they wait for has limits.
+    step "Tests with a browser, with real processes and with PM2 (about ten minutes on two cores)"
+    "$VENV_PYTHON" -m pytest -m "browser or acceptance or pm2" "$@" || outcome=1
 fi
-
-# Two at a time: much of a test in a browser is waiting. Tests that share a thing of the machine keep together.
-"$VENV_PYTHON" -m pytest -n 2 --dist loadgroup "$@" || outcome=1
 
 seconds=$(($(now) - started))
 if [ $outcome -eq 0 ]; then
