@@ -110,17 +110,21 @@ def _places(value: Json, place: Place = ()) -> Iterator[Place]:
         yield from _places(part, (*place, key))
 
 
+def _has(holder: Any, key: Any) -> bool:
+    if isinstance(holder, dict):
+        return key in holder
+    return isinstance(holder, list) and isinstance(key, int) and key < len(holder)
+
+
 def _mutated(payload: Json, place: tuple[Any, ...], junk: object) -> Json:
     changed = copy.deepcopy(payload)
     holder: Any = changed
     for key in place[:-1]:
-        if not isinstance(holder, (dict, list)) or (isinstance(holder, dict) and key not in holder):
-            return changed
-        if isinstance(holder, list) and int(key) >= len(holder):
+        if not _has(holder, key):  # an earlier change took the place away
             return changed
         holder = holder[key]
     last: Any = place[-1]
-    there = last in holder if isinstance(holder, dict) else isinstance(holder, list) and last < len(holder)
+    there = _has(holder, last)
     if there:
         if junk is REMOVED:
             del holder[last]
@@ -188,7 +192,7 @@ def _changes(payload: Json) -> st.SearchStrategy[list[tuple[Place, object]]]:
 
 
 @given(_changes(LIST))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_a_changed_list_is_read_rightly_or_named(changes: list[tuple[Place, object]]):
     payload = LIST
     for place, junk in changes:
@@ -197,7 +201,7 @@ def test_a_changed_list_is_read_rightly_or_named(changes: list[tuple[Place, obje
 
 
 @given(_changes(THREAD))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_a_changed_conversation_is_read_rightly_or_named(changes: list[tuple[Place, object]]):
     payload = THREAD
     for place, junk in changes:
@@ -219,6 +223,6 @@ def test_a_changed_conversation_is_read_rightly_or_named(changes: list[tuple[Pla
         max_leaves=20,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_any_json_is_a_value_or_named(payload: Json):
     _check(payload, [], of_one=True)
