@@ -61,6 +61,15 @@ def _secret_url(secret: SecretStr) -> SecretStr:
     return SecretStr(http_url(secret.get_secret_value()))
 
 
+def _apprise_urls(secret: SecretStr) -> SecretStr:
+    """What Apprise will make of an address is its own business; only that it is one can be seen here."""
+    for address in secret.get_secret_value().replace(",", " ").split():
+        scheme, separator, rest = address.partition("://")
+        if not separator or not rest or not scheme.replace("+", "").isalnum():
+            raise ValueError("holds something that is no Apprise address; write them like ntfys://topic mailtos://…")
+    return secret
+
+
 def _header_value(secret: SecretStr) -> SecretStr:
     if not all("!" <= char <= "~" for char in secret.get_secret_value()):
         raise ValueError("holds a space or a character outside ASCII; use letters, digits and signs only")
@@ -158,6 +167,33 @@ class Settings(Variables):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] = variable(
         SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
     )
+    dashboard_url: str = variable(
+        "",
+        "how a person reaches the dashboard; alerts link to it",
+        "an address",
+        shown="http://localhost:<API_PORT>",
+        validate_default=True,
+    )
+    notify_urls: Annotated[SecretStr, AfterValidator(_apprise_urls)] | None = variable(
+        None, "whom alerts go to: Apprise addresses, with spaces between them", "addresses like ntfys://topic"
+    )
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
+        None, "where alerts are POSTed as JSON", "an address"
+    )
+    alert_repeat_hours: Hours = variable(
+        6.0, "an alert that is still true is repeated after this long", "hours", gt=0
+    )
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
+        None, "called about once a minute while the inbox is really read (a dead man's switch)", "an address"
+    )
+    halt_wait: bool = variable(
+        default=False,
+        meaning="at a halt, wait until it is cleared and go on, in place of ending with exit code 10 or 11",
+        unit="true or false",
+    )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = variable(
+        "text", "text for people, json for programs: one JSON object a line", "text or json"
+    )
     log_dir: Path = variable(
         Path("./logs"), "app.log has everything, api.log and worker.log their part", "a folder"
     )
@@ -168,7 +204,7 @@ class Settings(Variables):
     account: str = "default"
     channels: tuple[Variables, ...] = ()
 
-    @field_validator("callback_base_url")
+    @field_validator("callback_base_url", "dashboard_url")
     @classmethod
     def _callback_base_url(cls, value: str, info: ValidationInfo) -> str:
         url = http_url(value or f"http://localhost:{info.data.get('api_port', 8000)}")
@@ -179,6 +215,11 @@ class Settings(Variables):
     def of(self, model: type[AnyVariables]) -> AnyVariables:
         """A channel's own settings; its defaults if none were loaded."""
         return next((one for one in self.channels if isinstance(one, model)), None) or model()
+
+    @property
+    def alert_addresses(self) -> list[str]:
+        """The addresses of ``NOTIFY_URLS``, one each."""
+        return self.notify_urls.get_secret_value().replace(",", " ").split() if self.notify_urls else []
 
     @property
     def ai_webhook_problem(self) -> str | None:
@@ -195,9 +236,12 @@ class Settings(Variables):
         database = urlsplit(self.database_url.get_secret_value()).password or ""
         found = [database, unquote(database)]
         found += [secret.get_secret_value() for secret in (self.api_key, self.webhook_secret) if secret]
-        if self.ai_webhook_url:
-            url = urlsplit(self.ai_webhook_url.get_secret_value())
-            found += [url.password or "", url.query, self.ai_webhook_url.get_secret_value()]
+        for secret in (self.ai_webhook_url, self.alert_webhook_url, self.heartbeat_url):
+            if secret:
+                url = urlsplit(secret.get_secret_value())
+                found += [url.password or "", url.query, secret.get_secret_value()]
+        # What names a private heartbeat or an Apprise service is in the path or the host: all of it is hidden.
+        found += self.alert_addresses
         return [value for value in found if value]
 
 

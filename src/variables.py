@@ -22,8 +22,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 # A variable's first word claims all of the environment that begins so. PLAYWRIGHT_* is Playwright's own except
-# for ours, and MAX_* is too common a beginning to be claimed whole.
-_NARROWER_PREFIXES = {"PLAYWRIGHT_": "PLAYWRIGHT_SESSION", "MAX_": "MAX_MESSAGE"}
+# for ours, and MAX_* is too common a beginning to be claimed whole; systemd sets NOTIFY_SOCKET.
+_NARROWER_PREFIXES = {"PLAYWRIGHT_": "PLAYWRIGHT_SESSION", "MAX_": "MAX_MESSAGE", "NOTIFY_": "NOTIFY_URL"}
 
 
 def variable(default: Any, meaning: str, unit: str = "", *, shown: str | None = None, **limits: Any) -> Any:

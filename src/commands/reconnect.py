@@ -7,26 +7,19 @@ import asyncio
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 
-from loguru import logger
 from rich.console import Console
 
-from src.db import accounts
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error, set_up_logs
-from src.model.tables import utc_now
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
+from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
 from src.workers.turns import Turns
 
 PERSON_SEC = 900.0
 """So long the window waits for the person."""
-SETTLE_SEC = 3.0
-"""A challenge may lie down over the page a moment after the list is there: it is looked at once more."""
-BROWSER_SEC = 60.0
-"""So long another process may take to hand over the browser."""
 
 
 def main(arguments: list[str]) -> int:
@@ -101,20 +94,10 @@ async def _let_person_in(console: Console, settings: Settings, db: Database) -> 
 
 async def _prove(console: Console, settings: Settings, db: Database) -> int:
     """Open the inbox headless, read the list; only then the halt is cleared and the login saved."""
-    turns = Turns(
-        lambda: lifecycle.make_channel(settings, headless=True),
-        lock_folders=lifecycle.lock_folders(settings, db),
-    )
     began = time.monotonic()
     try:
-        async with asyncio.timeout(BROWSER_SEC + 120):
-            with console.status("opening the inbox headless"):
-                async with turns.turn("reconnect") as channel:
-                    glance = await channel.glance(datetime.now(UTC) - timedelta(hours=1))
-                    _same_host(db, settings, glance.viewer_id)
-                    await channel.wait_for_news(SETTLE_SEC)
-                    await channel.glance(datetime.now(UTC) - timedelta(hours=1))
-                    await channel.save_login()
+        with console.status("opening the inbox headless"):
+            done = await prove_and_end_halt(settings, db)
     except Halt as halt:
         console.print(f"The inbox is not readable: {halt.kind}, {halt.detail}")
         if halt.evidence:
@@ -125,21 +108,15 @@ async def _prove(console: Console, settings: Settings, db: Database) -> int:
     except (NightporterError, TimeoutError) as error:
         console.print(f"The inbox is not readable: {safe_error(error)}")
         return ExitCode.HALTED_PERSON_NEEDED
-    finally:
-        await turns.close()
-    with db.write() as conn:
-        cleared = accounts.clear_halt(conn, settings.account, utc_now())
-    logger.info("The inbox is readable again; halt {}", "cleared" if cleared else "was not set")
     console.print(
         f"The inbox is readable ({time.monotonic() - began:.0f} s). "
-        + ("The halt is cleared." if cleared else "There was no halt.")
+        + ("The halt is cleared." if done.cleared else "There was no halt.")
     )
-    console.print("Start again: python src/main.py syncsend   (under PM2: pm2 restart workers)")
+    if done.released or done.stale:
+        console.print(f"Of the replies that waited, {len(done.stale)} came too late and are cancelled;")
+        console.print(f"{len(done.released)} are let go slowly, each judged again before it is typed.")
+    console.print(
+        "Start again: python src/main.py syncsend   (under PM2: pm2 restart workers; "
+        "with HALT_WAIT=true it goes on by itself)"
+    )
     return ExitCode.STOPPED
-
-
-def _same_host(db: Database, settings: Settings, viewer_id: str) -> None:
-    with db.read() as conn:
-        known = accounts.get(conn, settings.account).external_id
-    if known is not None and known != viewer_id:
-        raise Halt("other_account", "you are logged in as another host than the one this database belongs to")

@@ -19,6 +19,7 @@ from src.logs import close_logs, set_up_logs
 from src.model.rows import AccountState
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
+from src.workers.halt_wait import run_through_halts
 
 AGAIN_SEC = 0.5
 """Between two looks whether a neighbour that is just starting has begun to answer."""
@@ -32,7 +33,7 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
     db = Database.open(settings.database_url.get_secret_value())
     try:
         state = lifecycle.halted(db, settings.account)
-        if state is not None:
+        if state is not None and not settings.halt_wait:
             return _say_halted(state)
         if settings.reply_mode == "off" and send:
             logger.info("REPLY_MODE=off: nothing is sent, only read")
@@ -44,7 +45,10 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
         crew = lifecycle.Crew(sync=sync, send=send)
         if serve_api:
             crew.beside = [lambda stop: _serve(settings, db, stop)]
-        code = asyncio.run(lifecycle.run(settings, db, crew))
+        if settings.halt_wait:
+            code = asyncio.run(run_through_halts(settings, db, crew, lambda halt: _say_waiting(settings, halt)))
+        else:
+            code = asyncio.run(lifecycle.run(settings, db, crew))
         logger.info("Stopped ({})", int(code))
         return int(code)
     finally:
@@ -111,6 +115,16 @@ def _say_halted(state: AccountState) -> int:
         lifecycle.what_to_do(code),
     )
     return code
+
+
+def _say_waiting(settings: Settings, state: AccountState) -> None:
+    logger.critical(
+        "HALTED ({}: {}); waiting, nothing is touched (HALT_WAIT=true). Open {}/reconnect, or run: "
+        "python3 scripts/reconnect_airbnb.py",
+        state.halt_kind,
+        state.halt_detail,
+        settings.dashboard_url,
+    )
 
 
 def _say_what_comes(settings: Settings, *, sync: bool, send: bool, api: bool, serve_api: bool) -> None:

@@ -72,6 +72,7 @@ def clear_halt(conn: Connection, account: str, now: datetime) -> bool:
             halt_exit_code=None,
             halt_evidence=None,
             halted_at=None,
+            halt_cleared_at=now,
             updated_at=now,
         )
     )
@@ -144,6 +145,7 @@ def cycle_done(
 ) -> int:
     """Note the end of a cycle; returns the failures in a row, 0 after a good one. ``beat`` comes first."""
     failures = 0 if ok else WORKERS.c.failures_in_a_row + 1
+    good: dict[str, datetime] = {"last_good_at": now} if ok else {}
     found = conn.execute(
         update(WORKERS)
         .where(WORKERS.c.account == account, WORKERS.c.worker == worker)
@@ -154,6 +156,7 @@ def cycle_done(
             last_outcome=outcome,
             cycles=WORKERS.c.cycles + 1,
             failures_in_a_row=failures,
+            **good,
         )
         .returning(WORKERS.c.failures_in_a_row)
     )

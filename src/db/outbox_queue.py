@@ -64,6 +64,7 @@ __all__ = [
     "list_jobs",
     "next_due_at",
     "peek_due",
+    "put_off",
     "release",
     "retry",
     "sent",
@@ -271,6 +272,12 @@ def release(
         attempts=_Q.attempts - (1 if give_attempt_back else 0),
         **_UNCLAIMED,
     )
+
+
+def put_off(conn: Connection, job_id: str, due_at: datetime) -> Job:
+    """A pending job becomes due at ``due_at`` and not before. StaleJob if it is not pending. Repeatable."""
+    statement = JOB.update.where(_Q.id == job_id, _Q.status == _S.PENDING).values(due_at=due_at)
+    return moved(conn, statement, JOB, "put_off")
 
 
 def take_over(conn: Connection, job_id: str, old_owner: str | None, owner: str, lease_until: datetime) -> Job:

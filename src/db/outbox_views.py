@@ -138,6 +138,21 @@ def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
     return rows(conn, unproven, JOB)
 
 
+def held_at(conn: Connection, account: str, moment: datetime, limit: int) -> list[Job]:
+    """The replies that waited at that moment (a draft not), as they are now, oldest first."""
+    held = (
+        JOB.select.where(
+            _Q.account == account,
+            _Q.created_at < moment,
+            _Q.status != literal(_S.DRAFT),
+            or_(_Q.processed_at.is_(None), _Q.processed_at >= moment),
+        )
+        .order_by(_Q.created_at, _Q.id)
+        .limit(limit)
+    )
+    return rows(conn, held, JOB)
+
+
 def unsent(conn: Connection, conversation_id: str) -> list[Job]:
     """Replies of the conversation that may be cancelled without asking SEND (draft, pending), oldest first."""
     open_jobs = JOB.select.where(

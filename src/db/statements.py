@@ -30,6 +30,7 @@ _TABLES = SQLModel.metadata.tables
 META: Table = _TABLES["meta"]
 ACCOUNTS: Table = _TABLES["accounts"]
 WORKERS: Table = _TABLES["workers"]
+INCIDENTS: Table = _TABLES["incidents"]
 MODES: Table = _TABLES["reply_modes"]
 CONVERSATIONS: Table = _TABLES["conversations"]
 MESSAGES: Table = _TABLES["messages"]

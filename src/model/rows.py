@@ -24,6 +24,7 @@ class AccountState:
     halt_exit_code: int | None
     halt_evidence: str | None
     halted_at: datetime | None
+    halt_cleared_at: datetime | None
     paused_at: datetime | None
     swept_through: datetime | None
     updated_at: datetime
@@ -50,9 +51,27 @@ class WorkerBeat:
     last_cycle_at: datetime | None
     last_duration_ms: int | None
     last_outcome: str | None
+    last_good_at: datetime | None
     cycles: int
     failures_in_a_row: int
     stopped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIncident:
+    """Something that a person should know (table ``incidents``)."""
+
+    id: str
+    account: str
+    kind: str
+    subject: str
+    detail: str
+    opened_at: datetime
+    last_seen_at: datetime
+    closed_at: datetime | None
+    tell_at: datetime | None
+    told: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class Account(SQLModel, table=True):
     halt_exit_code: int | None = None
     halt_evidence: str | None = None
     halted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    halt_cleared_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When the last halt ended; replies that waited during it were judged again from here on."""
     paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Set by a person: reading goes on, nothing is sent."""
     swept_through: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -118,6 +120,8 @@ class WorkerState(SQLModel, table=True):
     last_cycle_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_duration_ms: int | None = None
     last_outcome: str | None = None
+    last_good_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """The end of the last cycle that did what it was for."""
     cycles: int = 0
     failures_in_a_row: int = 0
     stopped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -133,6 +137,49 @@ class ModeRule(SQLModel, table=True):
     scope_id: str = Field(primary_key=True)
     mode: ReplyMode = Field(sa_column=Column(_enum(ReplyMode, "reply_mode"), nullable=False))
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class Incident(SQLModel, table=True):
+    """Something that a person should know, from when it was noticed until it is over; alerts are made from it."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        Index(
+            "uq_incidents_open",
+            "account",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=sql("closed_at IS NULL"),
+            postgresql_where=sql("closed_at IS NULL"),
+        ),
+        Index(
+            "ix_incidents_to_tell",
+            "account",
+            "tell_at",
+            sqlite_where=sql("tell_at IS NOT NULL"),
+            postgresql_where=sql("tell_at IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account: str = DEFAULT_ACCOUNT
+    kind: str
+    """``IncidentKind`` (``model/incidents.py``)."""
+    subject: str = ""
+    """Which one, where there may be several of a kind: our id of a reply or a message; else ''."""
+    detail: str = ""
+    """A stable word that says more (the kind of a halt, the reason of a draft); nothing of a guest."""
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+    """When it was last found to be so."""
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    tell_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When somebody is told (again); null: never again."""
+    told: int = 0
+    """How often an alert about it has gone out."""
+    failures: int = 0
+    """Alerts in a row that nobody took."""
 
 
 class Conversation(SQLModel, table=True):

@@ -124,10 +124,16 @@ def halted(db: Database, account: str) -> AccountState | None:
     return state if state.halted else None
 
 
-async def run(settings: Settings, db: Database, crew: Crew) -> ExitCode:
-    """Run the crew until a signal or a halt. Raises SettingsError if another copy is at work already."""
-    stop = asyncio.Event()
-    _listen_to_signals(stop)
+async def run(
+    settings: Settings, db: Database, crew: Crew, stop: asyncio.Event | None = None
+) -> ExitCode:
+    """Run the crew until a signal or a halt. Raises SettingsError if another copy is at work already.
+
+    ``stop`` asks it to end in place of a signal: whoever gives it listens to the signals.
+    """
+    if stop is None:
+        stop = asyncio.Event()
+        listen_to_signals(stop)
     locks = [FileLock(settings.playwright_session_dir / f"{name}.lock") for name in _names(crew)]
     watchdog = Watchdog()
     turns = make_turns(settings, db, watchdog.mark)
@@ -158,7 +164,8 @@ def _names(crew: Crew) -> list[str]:
     return [name for name, wanted in (("sync", crew.sync), ("send", crew.send)) if wanted]
 
 
-def _listen_to_signals(stop: asyncio.Event) -> None:
+def listen_to_signals(stop: asyncio.Event) -> None:
+    """SIGINT and SIGTERM set ``stop`` from now on."""
     loop = asyncio.get_running_loop()
 
     def asked(name: str) -> None:
