@@ -66,7 +66,9 @@ def _apprise_urls(secret: SecretStr) -> SecretStr:
     for address in secret.get_secret_value().replace(",", " ").split():
         scheme, separator, rest = address.partition("://")
         if not separator or not rest or not scheme.replace("+", "").isalnum():
-            raise ValueError("holds something that is no Apprise address; write them like ntfys://topic mailtos://…")
+            raise ValueError(
+                "holds something that is no Apprise address; write them like ntfys://topic mailtos://…"
+            )
     return secret
 
 
@@ -169,7 +171,7 @@ class Settings(Variables):
     )
     dashboard_url: str = variable(
         "",
-        "how a person reaches the dashboard; alerts link to it",
+        "how people reach the dashboard; links in alerts begin with it",
         "an address",
         shown="http://localhost:<API_PORT>",
         validate_default=True,

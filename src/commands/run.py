@@ -46,7 +46,9 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
         if serve_api:
             crew.beside = [lambda stop: _serve(settings, db, stop)]
         if settings.halt_wait:
-            code = asyncio.run(run_through_halts(settings, db, crew, lambda halt: _say_waiting(settings, halt)))
+            code = asyncio.run(
+                run_through_halts(settings, db, crew, lambda halt: _say_waiting(settings, halt))
+            )
         else:
             code = asyncio.run(lifecycle.run(settings, db, crew))
         logger.info("Stopped ({})", int(code))

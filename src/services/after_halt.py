@@ -1,8 +1,8 @@
 """The end of a halt: what waited during it is judged again, and let go slowly, the oldest inquiry first.
 
-    halt cleared ─▶ too late to be of use ──▶ cancelled (expired)
-                └▶ the others ──▶ due one after the other; SYNC reads the whole inbox meanwhile and cancels what the
-                                  host or the guest has overtaken; SEND judges each once more before it types
+halt cleared ─▶ too late to be of use ──▶ cancelled (expired)
+            └▶ the others ──▶ due one after the other; SYNC reads the whole inbox meanwhile and cancels what the
+                              host or the guest has overtaken; SEND judges each once more before it types
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def end_halt(
 ) -> Released:
     """Clear the halt and judge what it held, in one transaction. Repeatable: without a halt nothing happens.
 
-    Only for who has just seen the inbox readable. ``max_age``: so long an answer is of use (Rules). Blocking. Raises TransientError; then the halt stands.
+    Only for who has just seen the inbox readable. ``max_age``: so long an answer is of use (Rules).
+    Blocking. Raises TransientError; then the halt stands.
     """
     with db.write() as conn:
         if not accounts.clear_halt(conn, account, now):

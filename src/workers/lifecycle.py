@@ -124,9 +124,7 @@ def halted(db: Database, account: str) -> AccountState | None:
     return state if state.halted else None
 
 
-async def run(
-    settings: Settings, db: Database, crew: Crew, stop: asyncio.Event | None = None
-) -> ExitCode:
+async def run(settings: Settings, db: Database, crew: Crew, stop: asyncio.Event | None = None) -> ExitCode:
     """Run the crew until a signal or a halt. Raises SettingsError if another copy is at work already.
 
     ``stop`` asks it to end in place of a signal: whoever gives it listens to the signals.

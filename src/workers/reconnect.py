@@ -1,4 +1,4 @@
-"""After a halt: the proof that the inbox is readable again, made headless as the workers read; then the halt ends."""
+"""After a halt: the proof, made headless as the workers read, that the inbox is readable; then the halt ends."""
 
 from __future__ import annotations
 
