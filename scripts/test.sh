@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs every check and every test. Sets up what they need first, each time again at no cost.
 #
-#   sh scripts/test.sh               everything: about fifteen minutes on two cores
+#   sh scripts/test.sh               everything: about ten minutes on two cores
 #   sh scripts/test.sh --quick       the checks and the fast tests: about three minutes
 #   sh scripts/test.sh [...] -- -x   what follows -- goes to pytest
 #
@@ -64,9 +64,8 @@ else
     have npm || note "npm is not here; the tests with the real PM2 are skipped"
     step "Tests without a browser, two at a time (about four minutes on two cores)"
     "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$fast" "$@" || outcome=1
-    # One at a time: they fill both cores, and what they wait for has limits.
-    step "Tests with a browser, with real processes and with PM2 (about ten minutes on two cores)"
-    "$VENV_PYTHON" -m pytest -m "browser or acceptance or pm2" "$@" || outcome=1
+    step "Tests with a browser, with real processes and with PM2, two at a time (about six minutes on two cores)"
+    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "browser or acceptance or pm2" "$@" || outcome=1
 fi
 
 seconds=$(($(now) - started))

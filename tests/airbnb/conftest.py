@@ -66,6 +66,12 @@ async def channel(make_channel: MakeChannel, shared_browser: SharedBrowser) -> A
     await made.close()
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list does not grow old while a slow machine works on it; a test that wants an old one says so."""
+    monkeypatch.setattr(ListReader, "FRESH_SEC", 120.0)
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short times for what a test waits out on purpose, because it shall not come."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from src.channels.airbnb.channel import AirbnbChannel
@@ -122,7 +123,13 @@ async def plain_enters(channel: AirbnbChannel) -> int:
 async def is_cut_off(channel: AirbnbChannel) -> bool:
     """Whether nothing that the page asks for reaches the site any more."""
     ask = "() => fetch('/api/v2/probe', {method: 'POST'}).then(() => false, () => true)"
-    return bool(await channel.browser.page.evaluate(ask))
+    for _ in range(3):
+        try:
+            return bool(await channel.browser.page.evaluate(ask))
+        except PlaywrightError as error:  # the page was still moving on to its wall
+            if "context was destroyed" not in str(error):
+                raise
+    raise AssertionError("the page moved on again and again")
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from playwright.async_api import Page
 
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.list_reader import ListReader
+from src.channels.airbnb.visit import Visit
 from src.db import accounts, conversations, outbox_queue
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -48,6 +49,13 @@ def sync(inbox_db: Database) -> Iterator[Sync]:
     wakeup = Wakeup(inbox_db)
     yield Sync(inbox_db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=wakeup, clock=utc_now)
     wakeup.close()
+
+
+@pytest.fixture(autouse=True)
+def page_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted is not changed by a slow machine: no page load for an answer that came late."""
+    monkeypatch.setattr(Visit, "REFRESH_SEC", 20.0)
+    monkeypatch.setattr(ListReader, "NEXT_STRETCH_SEC", 20.0)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from src.sandbox.site import SimulatedSite
 from tests.sandbox.conftest import MakeSite
@@ -32,6 +34,26 @@ def test_a_person_solves_what_lies_over_the_page(site: SimulatedSite, page: Page
     page.reload()
     expect(page.locator("[data-listrow]")).to_have_count(1)
     expect(page.locator(MARKS[kind])).to_have_count(0)
+
+
+def test_an_answer_that_still_knew_of_a_solved_wall_does_not_raise_it_again(site: SimulatedSite, page: Page):
+    site.inbox.add_thread(guest="Ana", says="Hello")
+    site.faults.raise_wall("captcha_arkose")
+    page.goto(site.inbox_url)
+    solve = page.locator("[data-sandbox='solve']")
+    expect(solve).to_be_visible()
+    answers: list[Route] = []
+    page.route(re.compile("/api/v3/"), lambda route: answers.append(route))  # noqa: PLW0108 (a builtin is refused)
+    with page.expect_request(re.compile("/api/v3/")):
+        page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    late = answers[0].fetch()  # made while the wall stood
+    page.unroute(re.compile("/api/v3/"))
+    solve.click()
+    expect(solve).to_have_count(0)
+    with page.expect_response(re.compile("/api/v3/")):
+        answers[0].fulfill(response=late)
+    page.evaluate("() => new Promise(resolve => setTimeout(resolve, 50))")
+    expect(solve).to_have_count(0)
 
 
 @pytest.mark.parametrize("step", ["list", "thread_open", "typing", "send", "after_send"])

@@ -69,8 +69,8 @@ class ThreadReader:
         start = self._visit.tap.seq
         view = None if anew else await self._open_by_click(number, external_id)
         if view is None:
-            start = self._visit.tap.seq
             view = await self._open_by_address(number, external_id)
+            start = self._visit.loaded_at_seq
         view = await self._load_older(external_id, start, view, enough)
         await self._witness(view)
         self._open, self._opened_at_seq = view, start
@@ -139,9 +139,9 @@ class ThreadReader:
         return current()
 
     async def _open_by_address(self, number: int, external_id: str) -> SeenConversation:
-        visit, start = self._visit, self._visit.tap.seq
+        visit, tap = self._visit, self._visit.tap
         await visit.go(f"{selectors.INBOX_PATH}/{number}")
-        tap = visit.tap
+        start = visit.loaded_at_seq
         await tap.wait(lambda: self._told(external_id, start) is not None, self.ADDRESS_SEC)
         await visit.check_walls()
         if not on_inbox_address(visit.page.url):

@@ -105,7 +105,7 @@ class Visit:
 
     async def go(self, path: str) -> None:
         """Load a page of the site by address."""
-        await self.tap.settle()
+        await self.tap.all_answered(self.REFRESH_SEC)
         self._forget_page()
         response = await self.page.goto(
             self.settings.base_url.rstrip("/") + path,
@@ -152,6 +152,7 @@ class Visit:
 
     async def try_news(self) -> bool:
         """Ask for news once, in the way that works here or is tried next; True if the list was told anew."""
+        await self.tap.all_answered(self.REFRESH_SEC)
         start = self.tap.seq
         if not await self.ask_for_news():
             return False

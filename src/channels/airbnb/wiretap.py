@@ -7,15 +7,17 @@ never Playwright objects (those pile up in the driver).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from loguru import logger
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Page, Response
+from playwright.async_api import Page, Request, Response
 
 from src.channels.airbnb import ids, walls, wire
 from src.errors import Halt, NotUnderstood, TransientError, WallHit
@@ -23,6 +25,8 @@ from src.model.inbox import SeenConversation, SeenMessage
 
 _BODY_TIMEOUT_SEC = 15.0
 _WALL_BODY_TIMEOUT_SEC = 2.0
+_LONG_ASKED_SEC = 5.0
+"""A question that has been open for so long is a connection held for news, or lost; nobody waits for it."""
 
 
 class Wiretap:
@@ -34,6 +38,8 @@ class Wiretap:
         self._on_wall = on_wall
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: dict[Request, float] = {}
+        """The questions that are open, with the monotonic time at which the page asked them."""
         self.seq = 0
         self.partial_seq = 0
         """When something about a conversation was told last that was without its messages."""
@@ -45,11 +51,17 @@ class Wiretap:
         self.troubles: list[tuple[int, str]] = []
         self.site_failed_seq = 0
         """When the site last answered a messaging call with a server error: its trouble, not a changed page."""
+        page.on("request", self._on_request)
+        page.on("requestfinished", self._on_request_ended)
+        page.on("requestfailed", self._on_request_ended)
         page.on("response", self._on_response)
         page.on("framenavigated", self._on_navigated)
 
     def detach(self) -> None:
         """Stop listening and forget everything."""
+        self._page.remove_listener("request", self._on_request)
+        self._page.remove_listener("requestfinished", self._on_request_ended)
+        self._page.remove_listener("requestfailed", self._on_request_ended)
         self._page.remove_listener("response", self._on_response)
         self._page.remove_listener("framenavigated", self._on_navigated)
         for task in self._tasks:
@@ -59,6 +71,22 @@ class Wiretap:
         """Let the bodies that are on their way be read, before the page moves on and they are lost."""
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=timeout)
+
+    async def all_answered(self, timeout: float) -> None:
+        """Wait, at most so many seconds, until the page has no question open and all answers are taken in.
+
+        What is told after this was asked after this: an answer that was on its way already shows the inbox as it
+        was, which is not enough where it matters what has come since.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._changed:
+                await self._changed.wait_for(lambda: self.problem is not None or not self._open_questions())
+        await self.settle(timeout)
+
+    def _open_questions(self) -> bool:
+        now = time.monotonic()
+        self._asked = {r: asked for r, asked in self._asked.items() if now - asked < _LONG_ASKED_SEC}
+        return bool(self._asked)
 
     def forget(self) -> None:
         """Drop all answers told so far: the caller has taken them in."""
@@ -138,6 +166,15 @@ class Wiretap:
             if wall is not None:
                 self._hit(wall)
 
+    def _on_request(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if request.method == "GET" and walls.is_messaging(url.path) and self._is_own_host(request.url):
+            self._asked[request] = time.monotonic()
+
+    def _on_request_ended(self, request: Request) -> None:
+        if self._asked.pop(request, None) is not None and not self._asked:
+            self._soon(self._wake())
+
     def _on_response(self, response: Response) -> None:
         if not self._is_own_host(response.url):
             return
@@ -153,9 +190,12 @@ class Wiretap:
         elif not document and "/api/" in response.url:
             if wall is not None:
                 self._on_wall()
-            task = asyncio.create_task(self._read(response, wall))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._soon(self._read(response, wall))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _read(self, response: Response, wall: WallHit | None) -> None:
         """Take in a body. ``wall`` is what the status alone says of a 403: the body may know better which it is."""
@@ -246,9 +286,7 @@ class Wiretap:
         if self.problem is None:
             self.problem = problem
             self._on_wall()
-            task = asyncio.create_task(self._wake())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._soon(self._wake())
 
     async def _wake(self) -> None:
         async with self._changed:

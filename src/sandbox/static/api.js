@@ -1,7 +1,7 @@
 // The calls of the page, in the form of field guide, section 2.1.
 
 import { boot, options, page } from "./boot.js";
-import { showWall } from "./walls.js";
+import { showWall, timesSolved } from "./walls.js";
 
 const HEADERS = {
   "X-Airbnb-API-Key": boot.api_config.key,
@@ -40,6 +40,7 @@ export async function mutate(operation, variables) {
 }
 
 async function call(url, init) {
+  const solvedBefore = timesSolved;
   let response;
   try {
     response = await fetch(url, init);
@@ -55,6 +56,8 @@ async function call(url, init) {
   } catch (error) {
     body = null;
   }
+  // A wall that this answer still knew of may have been solved while it was on its way.
+  if (order && timesSolved > solvedBefore) delete order.show;
   obey(order);
   const usable = response.ok && body && body.data;
   return { ok: Boolean(usable), data: usable ? body.data : null };

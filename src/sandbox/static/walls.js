@@ -42,6 +42,9 @@ const PICTURES = {
 
 let shown = null;
 
+/** How often a person has solved a wall on this page. */
+export let timesSolved = 0;
+
 /** Put a wall over the page; the same one only once. */
 export function showWall(kind) {
   if (shown && shown.isConnected) return;
@@ -54,6 +57,7 @@ export function showWall(kind) {
 
 async function solve() {
   await fetch("/airlock/solve", { method: "POST", headers: { Accept: "application/json" } });
+  timesSolved += 1;
   shown.remove();
   shown = null;
   window.dispatchEvent(new Event("focus"));
