@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
@@ -33,6 +34,8 @@ _EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
 _POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")  # the last two mean the first, as with psql
 _DAY_SEC = 86_400
 _LEAST_SECRET_BYTES = 24  # Standard Webhooks
+_SHORTEST_PASSWORD = 10
+"""With the waits between wrong ones (``api/sessions.py``) even a plain one of this length is not guessed."""
 
 
 def is_loopback(host: str) -> bool:
@@ -115,6 +118,19 @@ def _host(text: str) -> str:
     return text
 
 
+def _password(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_PASSWORD:
+        raise ValueError(f"is too short; write at least {_SHORTEST_PASSWORD} characters")
+    return secret
+
+
+def _time_zone(name: str) -> str:
+    try:
+        return name and ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone; write a name like Europe/Paris, or leave it empty") from None
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -166,8 +182,8 @@ class Settings(Variables):
     webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = variable(
         None, "signs requests to the AI and lets signed callbacks in (Standard Webhooks)", "whsec_…"
     )
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = variable(
-        SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
+    dashboard_password: Annotated[SecretStr, AfterValidator(_password)] | None = variable(
+        None, "opens the dashboard; without it API_KEY does, where one is set", "at least 10 characters"
     )
     dashboard_url: str = variable(
         "",
@@ -175,6 +191,15 @@ class Settings(Variables):
         "an address",
         shown="http://localhost:<API_PORT>",
         validate_default=True,
+    )
+    dashboard_language: Annotated[Literal["en", "fr"], BeforeValidator(_lower)] = variable(
+        "en", "of alerts, and of the dashboard where the browser asks for neither", "en or fr"
+    )
+    dashboard_time_zone: Annotated[str, AfterValidator(_time_zone)] = variable(
+        "", "in which times are shown, and days begin", "a name like Europe/Paris", shown="this machine's"
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = variable(
+        SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
     )
     notify_urls: Annotated[SecretStr, AfterValidator(_apprise_urls)] | None = variable(
         None, "whom alerts go to: Apprise addresses, with spaces between them", "addresses like ntfys://topic"
@@ -208,7 +233,7 @@ class Settings(Variables):
 
     @field_validator("callback_base_url", "dashboard_url")
     @classmethod
-    def _callback_base_url(cls, value: str, info: ValidationInfo) -> str:
+    def _base_url(cls, value: str, info: ValidationInfo) -> str:
         url = http_url(value or f"http://localhost:{info.data.get('api_port', 8000)}")
         if urlsplit(url).query or urlsplit(url).fragment:
             raise ValueError("must end before any ? or #; write it like https://host or https://host/path")
@@ -237,7 +262,11 @@ class Settings(Variables):
         """What must never be printed, for ``logs.hide``."""
         database = urlsplit(self.database_url.get_secret_value()).password or ""
         found = [database, unquote(database)]
-        found += [secret.get_secret_value() for secret in (self.api_key, self.webhook_secret) if secret]
+        found += [
+            secret.get_secret_value()
+            for secret in (self.api_key, self.webhook_secret, self.dashboard_password)
+            if secret
+        ]
         for secret in (self.ai_webhook_url, self.alert_webhook_url, self.heartbeat_url):
             if secret:
                 url = urlsplit(secret.get_secret_value())

@@ -8,10 +8,11 @@ from datetime import datetime
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse
 
 from src.api.callback import callback_routes
 from src.api.context import Context
+from src.api.dashboard.routes import dashboard_routes
 from src.api.docs import add_docs
 from src.api.doors import Doors, Unauthorized
 from src.api.health import health_routes
@@ -42,27 +43,25 @@ def create_app(
     """
     hide([db.secret.hex(), *settings.secret_values()])
     context = Context(
-        settings, db, wakeup, Doors(settings, db.secret), is_conversation_id, clock, browser_state
+        settings, db, wakeup, Doors(settings, db, clock), is_conversation_id, clock, browser_state
     )
     metrics = Metrics()
     app = FastAPI(
         title="Nightporter",
-        description="Answers a host's inbox: the AI hands in its answers here, and people see to the rest.",
+        description="Answers a host's inbox. The AI hands in its answers here; people see to the rest at /.",
         docs_url=None,
         redoc_url=None,
     )
     add_docs(app)
+    app.state.streams = context.streams
     for routes in (
+        dashboard_routes(context),
         callback_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
         metrics_routes(context, metrics),
     ):
         app.include_router(routes)
-
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
 
     _say_errors_alike(app)
     app.add_middleware(Guard)

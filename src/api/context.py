@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from src.api.doors import Doors
+from src.api.streams import Streams
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -23,3 +24,4 @@ class Context:
     is_conversation_id: Callable[[str], bool]
     clock: Callable[[], datetime]
     browser_state: Callable[[], str] | None
+    streams: Streams = field(default_factory=Streams)

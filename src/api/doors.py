@@ -1,19 +1,34 @@
-"""Who is let in: a valid token, the API key, a valid signature; with neither key nor secret set, this machine.
+"""Who is let in: a valid token, the API key, a valid signature, a login; with none of them set, this machine.
 
 Whoever shows something that is wrong stays outside, wherever the call comes from.
+
+                 token   key   signature   login   this machine
+    callback       x      x        x         -     without API_KEY and WEBHOOK_SECRET
+    operator       -      x        x         x     without API_KEY, WEBHOOK_SECRET and DASHBOARD_PASSWORD
+    page           -      x        -         x     without API_KEY and DASHBOARD_PASSWORD
+
+A browser sends a login along by itself, so what changes something must come from a page of ours: a form has its
+token, and nothing may say that it comes from elsewhere.
 """
 
 from __future__ import annotations
 
 import hmac
+import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
 from loguru import logger
 from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from src.api.sessions import Login, Sessions
+from src.db import sessions as ended
+from src.db.engine import Database
 from src.errors import NightporterError
 from src.services import tokens
 from src.settings import Settings, is_loopback
@@ -39,23 +54,35 @@ _FORWARDING_HEADERS = frozenset(
 )
 
 
+_SAFE = frozenset({"GET", "HEAD"})
+
+
 class Unauthorized(NightporterError):
     """Not let in."""
 
 
+class WrongHost(NightporterError):
+    """The name by which a page was asked for is not the dashboard's: another site's name may point here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """How somebody was let in; ``request_id`` only with a token."""
+    """How somebody was let in; ``request_id`` only with a token, ``login`` only with one."""
 
-    by: Literal["token", "key", "signature", "loopback"]
+    by: Literal["token", "key", "signature", "loopback", "login"]
     request_id: str | None = None
+    login: Login | None = None
 
 
 class Doors:
     """Checks a request before anything in it is used."""
 
-    def __init__(self, settings: Settings, token_secret: bytes) -> None:
-        self._token_secret = token_secret
+    def __init__(self, settings: Settings, db: Database, clock: Callable[[], datetime]) -> None:
+        self._token_secret = db.secret
+        self._db = db
+        self._clock = clock
+        self.sessions = Sessions(settings, db.secret)
+        self._closed_to_machine = settings.dashboard_password is not None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
         secret = settings.webhook_secret
         self._webhook = Webhook(secret.get_secret_value()) if secret else None
@@ -70,12 +97,60 @@ class Doors:
         return await self._others(request, shown=bool(given))
 
     async def operator(self, request: Request) -> Entry:
-        """For a person's programs: key, signature or loopback. Raises ``Unauthorized``."""
-        return await self._others(request, shown=False)
+        """For a person's programs and pages: key, signature, login or loopback. Raises ``Unauthorized``."""
+        login = await self.login(request)
+        if login is not None:
+            if request.method not in _SAFE and not comes_from_here(request, self.sessions.public_netloc):
+                raise self._refused(request, "it comes from another site's page")
+            return Entry("login", login=login)
+        return await self._others(request, shown=False, machine=not self._closed_to_machine)
 
-    async def _others(self, request: Request, *, shown: bool) -> Entry:
+    async def page(self, request: Request) -> Entry:
+        """For a person's browser: key, login or loopback. Raises ``Unauthorized``, or ``WrongHost`` before that.
+
+        What a form sends is checked beside this: ``Sessions.is_own_form``.
+        """
+        self.check_host(request)
+        if request.method not in _SAFE and not comes_from_here(request, self.sessions.public_netloc):
+            raise self._refused(request, "it comes from another site's page")
+        keys = self._keys(request)
+        if self._key is not None and any(self._is_key(key) for key in keys):
+            return Entry("key")
+        if keys:
+            raise self._refused(request, "what it showed is wrong")
+        login = await self.login(request)
+        if login is not None:
+            return Entry("login", login=login)
+        # A link in a mail leads here from another site: looking at a page is not calling it.
+        if not self.sessions.has_password and _is_direct_and_local(request, looking=request.method in _SAFE):
+            return Entry("loopback")
+        raise Unauthorized
+
+    async def login(self, request: Request) -> Login | None:
+        """The login that a request brings, if it is in force."""
+        login = self.sessions.login_of(request, self._clock())
+        if login is None or await run_in_threadpool(self._has_ended, login.id):
+            return None
+        return login
+
+    def check_host(self, request: Request) -> None:
+        """Raises ``WrongHost`` unless the Host header is this machine's, a plain address or DASHBOARD_URL's."""
+        hosts = request.headers.getlist("host")
+        host = _host_of(f"//{hosts[0]}") if len(hosts) == 1 else ""
+        if not (host and (host == self.sessions.public_host or is_loopback(host) or _is_address(host))):
+            raise WrongHost
+
+    def _has_ended(self, login_id: str) -> bool:
+        with self._db.read() as conn:
+            return ended.has_ended(conn, login_id)
+
+    @staticmethod
+    def _keys(request: Request) -> list[str]:
+        return [*request.headers.getlist("x-api-key"), *request.headers.getlist("authorization")]
+
+    async def _others(self, request: Request, *, shown: bool, machine: bool = True) -> Entry:
         headers = request.headers
-        keys = [*headers.getlist("x-api-key"), *headers.getlist("authorization")]
+        keys = self._keys(request)
         if self._key is not None and any(self._is_key(key) for key in keys):
             return Entry("key")
         signed = any(name.startswith("webhook-sig") for name in headers)
@@ -83,7 +158,7 @@ class Doors:
             return Entry("signature")
         if shown or keys or signed:
             raise self._refused(request, "what it showed is wrong")
-        if self._key is None and self._webhook is None and _is_direct_and_local(request):
+        if machine and self._key is None and self._webhook is None and _is_direct_and_local(request):
             return Entry("loopback")
         raise self._refused(request, "it showed nothing")
 
@@ -111,11 +186,23 @@ class Doors:
         return Unauthorized()
 
 
-def _is_direct_and_local(request: Request) -> bool:
+def comes_from_here(request: Request, public: str = "") -> bool:
+    """Whether no header of the browser says that another site's page sent this.
+
+    ``public``: host and port of DASHBOARD_URL, for a proxy that asks for us by another name.
+    """
+    ours = {request.headers.get("host", "").lower(), public} - {""}
+    if any(_netloc_of(origin) not in ours for origin in request.headers.getlist("origin")):
+        return False
+    return request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+
+
+def _is_direct_and_local(request: Request, *, looking: bool = False) -> bool:
     """A program on this machine that calls us by a loopback name, and no web page that a browser here shows.
 
     The Host header tells a page of elsewhere whose name was pointed at this machine (DNS rebinding), Origin and
-    Sec-Fetch-Site one that calls us across sites.
+    Sec-Fetch-Site one that calls us across sites. ``looking``: a page that a person opens, which a link of another
+    site may lead to; that site sees nothing of it.
     """
     headers = request.headers
     if request.client is None or not is_loopback(request.client.host):
@@ -125,9 +212,17 @@ def _is_direct_and_local(request: Request) -> bool:
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not is_loopback(_host_of(f"//{hosts[0]}")):
         return False
-    if any(_netloc_of(origin) != hosts[0].lower() for origin in headers.getlist("origin")):
+    opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return comes_from_here(request) or (looking and opened and "origin" not in headers)
+
+
+def _is_address(host: str) -> bool:
+    """A plain IP address, which no other name can be made to point to."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
         return False
-    return headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+    return True
 
 
 def _host_of(url: str) -> str:

@@ -57,7 +57,9 @@ class Guard:
                 nonlocal begun
                 begun = True
                 if message["type"] == "http.response.start":
-                    headers = [*message.get("headers", []), *_ALWAYS]
+                    given = message.get("headers", [])
+                    names = {name for name, _ in given}
+                    headers = [*given, *(one for one in _UNLESS_SAID if one[0] not in names)]
                     message = {**message, "headers": headers}
                 await send(message)
 
@@ -101,7 +103,7 @@ class Guard:
             return None
 
 
-_ALWAYS: list[tuple[bytes, bytes]] = [
+_UNLESS_SAID: list[tuple[bytes, bytes]] = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

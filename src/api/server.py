@@ -78,10 +78,13 @@ async def serve(
     *,
     stop: asyncio.Event | None = None,
     on_started: Callable[[str], None] | None = None,
+    on_ending: Callable[[], None] | None = None,
 ) -> None:
     """Serve until ``stop`` is set or the task is cancelled; what is in hand is finished (up to 5 s).
 
-    ``on_started`` is told the address as soon as it answers. Raises ``SettingsError`` if the address cannot be had.
+    ``on_started`` is told the address as soon as it answers; ``on_ending`` is called before the end waits for what
+    is in hand, to end the streams of the application (``app.state.streams.end``). Raises
+    ``SettingsError`` if the address cannot be had.
     """
     sock = listen(host, port)
     server = _Server(
@@ -107,6 +110,8 @@ async def serve(
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
+        if on_ending is not None:
+            on_ending()
         server.end()
         await asyncio.shield(running)
         sock.close()

@@ -83,7 +83,7 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
         wakeup = Wakeup(db)
         app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
         try:
-            await serve(app, settings.api_host, settings.api_port, stop=stop)
+            await serve(app, settings.api_host, settings.api_port, stop=stop, on_ending=app.state.streams.end)
         finally:
             wakeup.close()
 
@@ -107,6 +107,7 @@ def _say_what_this_is(console: Console, settings: Settings, site: SimulatedSite,
         return
     console.print(f"  be a guest   {site.url}/guest")
     console.print(f"  the inbox    {site.inbox_url}  (what the host's browser shows)")
+    console.print(f"  dashboard    http://127.0.0.1:{settings.api_port}/")
     console.print(f"  the API      http://127.0.0.1:{settings.api_port}/docs")
     console.print(f"  logs         {settings.log_dir}/app.log · stop with Ctrl-C")
     logger.debug("Demo in {}", settings.log_dir.parent)

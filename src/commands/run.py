@@ -79,10 +79,17 @@ async def _serve(settings: Settings, db: Database, stop: asyncio.Event) -> None:
     app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
 
     def started(address: str) -> None:
-        logger.bind(part="api").info("API at {} (callback, /health, /docs)", address)
+        logger.bind(part="api").info("Dashboard and API at {} (callback, /health, /docs)", address)
 
     try:
-        await serve(app, settings.api_host, settings.api_port, stop=stop, on_started=started)
+        await serve(
+            app,
+            settings.api_host,
+            settings.api_port,
+            stop=stop,
+            on_started=started,
+            on_ending=app.state.streams.end,
+        )
     finally:
         wakeup.close()
 

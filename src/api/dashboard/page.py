@@ -1,0 +1,228 @@
+"""A page: who looks at it, in which language and time zone, and how it becomes HTML. Errors become pages, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from loguru import logger
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from src.api.context import Context
+from src.api.dashboard import words
+from src.api.dashboard.assets import address_of
+from src.api.doors import Entry, Unauthorized, WrongHost
+from src.errors import TransientError
+from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
+from src.services.refusals import Conflict, Malformed, NotFound
+
+LANGUAGE_COOKIE = "nightporter_language"
+_HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    # Not no-referrer: with it a browser would not say where a form comes from.
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "vary": "Accept-Language, Cookie, HX-Request",
+}
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+
+
+@dataclass
+class Page:
+    """One look of one browser. Made by ``Pages.open`` after the visitor was let in."""
+
+    context: Context
+    request: Request
+    entry: Entry | None
+    now: datetime
+
+    @cached_property
+    def lang(self) -> Language:
+        chosen = self.request.cookies.get(LANGUAGE_COOKIE, "")
+        if chosen in CODES:
+            return language(chosen)
+        asked = self.request.headers.get("accept-language", "")
+        return language(best(asked, self.context.settings.dashboard_language))
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        return time_zone(self.context.settings.dashboard_time_zone)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether htmx asks for the live part of a page that is shown already."""
+        return "hx-request" in self.request.headers
+
+    def show(self, template: str, status: int = 200, **values: Any) -> Response:
+        """The template as an answer. What it holds of a guest is escaped by Jinja2, everywhere."""
+        token, new_cookie = self.context.doors.sessions.form_token(self.request)
+        html = _TEMPLATES.get_template(template).render(
+            page=self,
+            form_token=token,
+            here=self.here,
+            asset=address_of,
+            languages=NAMES,
+            words=words,
+            quote=lambda text: quote(text, safe=""),
+            **self._speaking(),
+            **values,
+        )
+        response = HTMLResponse(html, status, headers=_HEADERS)
+        if new_cookie is not None:
+            self.context.doors.sessions.set_form_cookie(response, new_cookie)
+        return response
+
+    def go(self, to: str, done: str | None = None) -> Response:
+        """Back to a page of ours, which then says what was ``done`` (a key of ``words.DONE``)."""
+        target = own_path(to)
+        if done is not None:
+            target += f"{'&' if '?' in target else '?'}done={done}"
+        return RedirectResponse(target, 303)
+
+    @property
+    def here(self) -> str:
+        """The address of this page, to come back to."""
+        query = [(key, value) for key, value in self.request.query_params.multi_items() if key != "done"]
+        return self.request.url.path + (f"?{urlencode(query)}" if query else "")
+
+    def is_at(self, place: str) -> bool:
+        """Whether this page belongs to that place of the navigation."""
+        path = self.request.url.path
+        return path == place or (place != "/" and path.startswith(f"{place}/"))
+
+    def _speaking(self) -> dict[str, Any]:
+        """What the templates say things with. ``_`` fills in values, which are then escaped like all others."""
+        lang, zone, now = self.lang, self.zone, self.now
+        return {
+            "_": lang.say,
+            "n_": lang.count,
+            "lang": lang,
+            "now": now,
+            "ago": lambda at: lang.ago(at, now),
+            "moment": lambda at: lang.moment(at, zone, now=now),
+            "full_moment": lambda at: lang.full_moment(at, zone),
+            "done": words.DONE.get(self.request.query_params.get("done", "")),
+        }
+
+
+def own_path(text: str) -> str:
+    """The text if it is a path of ours, else the overview: nobody is sent to another site."""
+    safe = text.startswith("/") and not text.startswith(("//", "/\\"))
+    return text if safe and not any(char < " " or char == "\\" for char in text) else "/"
+
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def page_routes(context: Context) -> type[APIRoute]:
+    """The kind of route whose refusals are pages for a person instead of JSON."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            handle = super().get_route_handler()
+
+            async def handling(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except (
+                    Unauthorized,
+                    WrongHost,
+                    Conflict,
+                    NotFound,
+                    Malformed,
+                    RequestValidationError,
+                    TransientError,
+                ) as error:
+                    return _refusal(context, request, error)
+
+            return handling
+
+    return PageRoute
+
+
+async def open_page(context: Context, request: Request) -> Page:
+    """Let the visitor in, or raise ``Unauthorized`` or ``WrongHost``."""
+    entry = await context.doors.page(request)
+    return Page(context, request, entry, context.clock())
+
+
+async def open_form(context: Context, request: Request) -> tuple[Page, dict[str, str]]:
+    """Let the visitor in and read the form that was sent. Raises also ``Malformed`` and ``Conflict``.
+
+    A form of ours carries a token of this browser; who shows the API key needs none.
+    """
+    page = await open_page(context, request)
+    form = await read_form(request)
+    request.state.form = form
+    if page.entry and page.entry.by != "key":
+        check_form(context, request, form)
+    return page, form
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form; files and what has no name are left out."""
+    try:
+        form = await request.form(max_files=0, max_fields=50)
+    except Exception as error:  # whatever the parser makes of it
+        raise Malformed("body", "is not a form") from error
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def check_form(context: Context, request: Request, form: dict[str, str]) -> None:
+    """Raises ``Conflict`` unless the form comes from a page that we made for this browser."""
+    if not context.doors.sessions.is_own_form(request, form.get("form_token", "")):
+        logger.bind(path=request.url.path).warning("a form was refused: it is of no page of ours")
+        raise Conflict("form_expired", "this form is of no page that was made for this browser")
+
+
+def _refusal(context: Context, request: Request, error: Exception) -> Response:
+    """A page that says what is wrong and what to do. Nothing that was typed is lost: the form's text is on it."""
+    page = Page(context, request, None, context.clock())
+    shown_key = {"x-api-key", "authorization"} & set(request.headers.keys())
+    if isinstance(error, Unauthorized) and context.doors.sessions.has_password and not shown_key:
+        return _to_login(page)
+    status, title, why = _in_words(error)
+    form: dict[str, str] = getattr(request.state, "form", {})
+    back = own_path(form.get("next", "/"))
+    return page.show("refused.html", status, title=title, why=why, typed=form.get("message", ""), back=back)
+
+
+def _in_words(error: Exception) -> tuple[int, str, str]:
+    """Status, title and explanation."""
+    match error:
+        case Unauthorized():
+            return 401, sentence("You are not let in"), words.NOT_LET_IN
+        case WrongHost():
+            return 421, sentence("This is not my name"), words.WRONG_HOST
+        case NotFound():
+            return 404, sentence("There is nothing here"), words.NOT_FOUND
+        case TransientError():
+            return 503, sentence("The database is out of reach"), words.NO_DATABASE
+        case Conflict():
+            return 409, sentence("Nothing was changed"), words.CONFLICTS.get(error.reason, words.CONFLICT)
+        case _:
+            return 422, sentence("Nothing was changed"), words.MALFORMED.get(str(error), words.NOT_USABLE)
+
+
+def _to_login(page: Page) -> Response:
+    to = "/login?" + urlencode({"next": page.here if page.request.method == "GET" else "/"})
+    if page.is_part:  # htmx would put the login into the middle of the page
+        return Response(status_code=401, headers={"hx-redirect": to})
+    return RedirectResponse(to, 303)

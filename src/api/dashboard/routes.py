@@ -1,0 +1,18 @@
+"""Puts the pages together."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from src.api.context import Context
+from src.api.dashboard.assets import asset_routes
+from src.api.dashboard.doors import door_routes
+from src.api.dashboard.live import live_routes
+from src.api.dashboard.overview import overview_routes
+
+
+def dashboard_routes(context: Context) -> APIRouter:
+    router = APIRouter()
+    for routes in (asset_routes(), door_routes(context), overview_routes(context), live_routes(context)):
+        router.include_router(routes)
+    return router

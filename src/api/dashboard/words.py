@@ -1,0 +1,184 @@
+"""A sentence for every status, reason and refusal. Keys are what the database holds."""
+
+from __future__ import annotations
+
+from src.languages import Language
+from src.languages import sentence as _
+
+DONE = {
+    "approved": _("Approved: it is on its way to the guest."),
+    "rejected": _("Rejected: it will not be sent."),
+    "cancelled": _("Cancelled: it will not be sent."),
+    "retried": _("It is tried again."),
+    "confirmed": _("Noted: it was sent."),
+    "again": _("A new reply with the same text is on its way."),
+    "paused": _("Paused: nothing is sent until you resume. Reading and drafting go on."),
+    "resumed": _("Sending goes on."),
+    "mode": _("The mode is set."),
+    "logged_out": _("You are logged out."),
+}
+
+NOT_LET_IN = _(
+    "This dashboard is not open to this address, and it has no password yet. Set DASHBOARD_PASSWORD in .env and "
+    "start Nightporter again."
+)
+WRONG_HOST = _(
+    "This page was asked for by a name that is not the dashboard's. Open it as localhost or by its IP address, or "
+    "write its address into DASHBOARD_URL and start Nightporter again."
+)
+NOT_FOUND = _("There is no page, conversation or reply with this address. It may have been typed wrong.")
+NO_DATABASE = _("Nothing was changed. Try again in a moment; if it stays like this, the log says more.")
+CONFLICT = _("Things have moved on since this page was shown. Look at how they stand now.")
+NOT_USABLE = _("What was sent cannot be used.")
+CONFLICTS = {
+    "form_expired": _("This form has expired. Go back, load the page again, and send it once more."),
+    "is_pending": _("Somebody was quicker: this reply is approved already and on its way."),
+    "is_processing": _("This reply is being sent right now, so nothing can be changed any more."),
+    "is_sent": _("This reply is sent already."),
+    "is_cancelled": _("This reply was cancelled meanwhile, by a person or because it was overtaken."),
+    "is_failed": _("This reply could not be delivered. You can try it again."),
+    "is_unconfirmed": _(
+        "Send was pressed for this reply and the proof is missing. Look at the conversation first."
+    ),
+    "is_draft": _("This reply is a draft: approve it or reject it."),
+    "overtaken": _("The guest or the host wrote after this draft was made, so it does not fit any more."),
+    "too_late": _("The message that this draft answers is too old by now for an answer of this kind."),
+}
+MALFORMED = {
+    "is empty": _("The text is empty. Nothing was sent."),
+    "has a character that cannot be typed": _(
+        "The text has a character that cannot be typed. Nothing was sent."
+    ),
+}
+
+OUTBOX = {
+    "draft": _("Draft"),
+    "pending": _("On its way"),
+    "processing": _("Being sent"),
+    "sent": _("Sent"),
+    "unconfirmed": _("Unconfirmed"),
+    "failed": _("Failed"),
+    "cancelled": _("Cancelled"),
+}
+OUTBOX_MEANS = {
+    "draft": _("It waits for you."),
+    "pending": _("It waits for its turn."),
+    "processing": _("It is being typed and sent right now."),
+    "sent": _("Airbnb shows it in the conversation."),
+    "unconfirmed": _(
+        "Send was pressed, or may have been, and the message was not found. It is never pressed again."
+    ),
+    "failed": _("It could not be delivered. Send was not pressed."),
+    "cancelled": _("It was no longer wanted. Send was not pressed."),
+}
+INBOX = {
+    "pending": _("waits to be given to the AI"),
+    "processing": _("is being given to the AI"),
+    "waiting": _("was given to the AI, whose answer is awaited"),
+    "answered": _("was answered by the AI"),
+    "ignored": _("needs no answer, says the AI"),
+    "escalated": _("needs a person"),
+    "cancelled": _("needs no answer any more"),
+    "expired": _("got no answer in time"),
+    "failed": _("could not be given to the AI"),
+}
+
+REASONS = {
+    # why a reply or a request is no longer wanted, or is held
+    "approval_required": _("The mode is draft: you decide."),
+    "host_answered": _("You, or a co-host, wrote in the conversation after the guest."),
+    "guest_wrote_again": _("The guest wrote again; the AI is asked anew with everything."),
+    "guest_changed_message": _("The guest changed the message; the AI is asked anew."),
+    "guest_unsent_message": _("The guest took the message back."),
+    "not_the_newest": _(
+        "Something that is no guest's text (a card, a photo, a notice) came after the message."
+    ),
+    "not_answerable": _("The conversation, or its newest message, is none that is answered by machine."),
+    "already_answered": _("Another reply to the same message is there."),
+    "expired": _("An answer would come too late to be of use."),
+    "rejected": _("You rejected the draft."),
+    "cancelled_by_person": _("You cancelled it."),
+    "replaced": _("A newer reply took its place."),
+    "no_proof": _("The message was not found in the conversation after Send was pressed."),
+    "no_answer_in_time": _("The AI gave no answer while it would have been of use."),
+    "not_accepted_in_time": _("The AI could not be reached while an answer would have been of use."),
+    "escalated_by_ai": _("The AI asks a person to answer."),
+    "no_answer_needed": _("The AI says that no answer is needed."),
+    "mode_off": _("The mode is off here: nothing is answered."),
+    "reply_mode_off": _("The mode is off here: nothing is answered."),
+    "could_not_be_sent": _("Sending it failed several times before Send was pressed: a person should look."),
+    "no_composer": _("Airbnb offers nothing to write with in this conversation."),
+    "no_such_conversation": _("Airbnb does not open this conversation."),
+    # why a message is not given to the AI
+    "not_a_stay": _("This is no conversation with a guest about a stay."),
+    "not_hosting": _("Airbnb does not file this conversation under your hosting."),
+    "viewer_is_not_host": _("You are not the host in this conversation."),
+    "from_host": _("It was written by you or your team."),
+    "from_site": _("It was written by Airbnb."),
+    "card": _("It is a card of Airbnb, such as a request or a change of dates: those are for you."),
+    "bulletin": _("It is a notice of Airbnb."),
+    "media": _("It is a photo or a file without text."),
+    "unsupported": _("It is of a kind that is not known."),
+    "deleted": _("Its author took it back."),
+    "empty": _("There is no text in it."),
+    "too_old": _("It was too old when it was first seen: history, not work."),
+    "crossed_our_reply": _("It arrived in the very moment in which a reply was sent: a person should look."),
+    "cannot_be_opened": _(
+        "The inbox lists it, but Airbnb does not open its conversation: a person should look."
+    ),
+}
+
+HALTS = {
+    "challenge": _("Airbnb asks whether you are human"),
+    "logged_out": _("Airbnb ended the login"),
+    "blocked": _("Airbnb refuses to answer for now"),
+    "page_changed": _("Airbnb's page looks different from what is known"),
+    "other_account": _("The saved login belongs to another host"),
+}
+HALT_HELP = {
+    "challenge": _(
+        "Nothing is solved by machine. Solve it yourself in the browser, then everything goes on."
+    ),
+    "logged_out": _("Log in again in the browser, then everything goes on."),
+    "blocked": _("Wait some hours, then look at the inbox yourself before you let it go on."),
+    "page_changed": _(
+        "Nothing is guessed. Update Nightporter, then let it look again; the log has a picture of the page."
+    ),
+    "other_account": _("Log in as the host whose inbox this database holds."),
+}
+
+MODES = {
+    "auto": _("Auto"),
+    "draft": _("Draft"),
+    "off": _("Off"),
+}
+MODE_MEANS = {
+    "auto": _("answers are sent by themselves"),
+    "draft": _("answers wait for your approval"),
+    "off": _("only reads, answers nothing"),
+}
+SCOPES = {
+    "conversation": _("this conversation"),
+    "listing": _("this listing"),
+    "account": _("the whole account"),
+}
+ORIGINS = {
+    "assistant": _("Nightporter"),
+    "host": _("Host"),
+    "team": _("Co-host"),
+    "site": _("Airbnb"),
+    "guest": _("Guest"),
+    "cotraveller": _("Co-traveller"),
+}
+
+
+def reason(lang: Language, code: str | None) -> str:
+    """The sentence for a reason. What the AI or a person gave as one is shown as it is."""
+    if not code:
+        return ""
+    return lang.gettext(REASONS[code]) if code in REASONS else code
+
+
+def of(lang: Language, table: dict[str, str], code: str) -> str:
+    """The words for a code; the code itself if there are none."""
+    return lang.gettext(table[code]) if code in table else code
