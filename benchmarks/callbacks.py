@@ -156,6 +156,12 @@ async def _load(port: int, requests: list[bytes], clients: int) -> tuple[list[fl
     return waits, time.perf_counter() - began
 
 
+NO_CAPS = {
+    f"REPLY_CAP_{name}": "1000000"
+    for name in ("CONVERSATION_HOUR", "CONVERSATION_DAY", "ACCOUNT_HOUR", "ROUNDS", "SAME_MESSAGE")
+}
+
+
 def main() -> None:
     """Our API as ``api`` serves it, without its log files."""
     from loguru import logger
@@ -163,7 +169,7 @@ def main() -> None:
     logger.remove()
     url, port = f"sqlite:///{sys.argv[2]}", int(sys.argv[3])
     settings = load_settings(
-        Path(sys.argv[2]).parent, {"DATABASE_URL": url, "API_PORT": str(port), "API_KEY": "k" * 32}
+        Path(sys.argv[2]).parent, {"DATABASE_URL": url, "API_PORT": str(port), "API_KEY": "k" * 32, **NO_CAPS}
     )
     db = Database.open(url)
     app = create_app(settings, db, Wakeup(db), is_conversation_id=registry.find().is_conversation_id)

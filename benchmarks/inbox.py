@@ -30,6 +30,7 @@ from src.channels.browser import Browser
 from src.db import accounts, conversations, outbox_queue
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
+from src.model.caps import Caps
 from src.model.rows import Job
 from src.model.tables import DEFAULT_ACCOUNT, ReplyMode, utc_now
 from src.services.intake import Rules
@@ -52,6 +53,7 @@ RULES = Rules(
     grouping_max=timedelta(0),
     human_pause=timedelta(0),
     default_mode=ReplyMode.AUTO,
+    caps=Caps(*[1_000_000] * 5),
 )
 
 

@@ -138,6 +138,7 @@ def _lower(value: Any) -> Any:
 # The upper limits are far from any use; they keep times that are added to them within the calendar.
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=_DAY_SEC)]
 Minutes = Annotated[float, Field(allow_inf_nan=False, le=60 * 24 * 366)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Hours = Annotated[float, Field(allow_inf_nan=False, le=24 * 366)]
 
 
@@ -164,6 +165,19 @@ class Settings(Variables):
     )
     human_pause_min: Minutes = variable(
         15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
+    )
+    reply_cap_conversation_hour: Count = variable(
+        6,
+        "from so many automatic replies in a conversation within an hour on, the next waits for you",
+        "replies",
+    )
+    reply_cap_conversation_day: Count = variable(20, "the same within 24 hours", "replies")
+    reply_cap_account_hour: Count = variable(60, "the same for the whole inbox within an hour", "replies")
+    reply_cap_rounds: Count = variable(
+        8, "from so many quick exchanges in a row without you on, the next reply waits for you", "exchanges"
+    )
+    reply_cap_same_message: Count = variable(
+        3, "a guest who writes the same so often is answered by you", "messages"
     )
     api_host: Annotated[str, AfterValidator(_host)] = variable(
         "127.0.0.1", "where the API listens", "an address"

@@ -33,6 +33,11 @@ def get(conn: Connection, account: str) -> AccountState:
     return found
 
 
+def lock(conn: Connection, account: str) -> None:
+    """Keep others who ask for this lock waiting until this transaction ends. (On SQLite every writer waits.)"""
+    conn.execute(select(ACCOUNTS.c.account).where(ACCOUNTS.c.account == account).with_for_update())
+
+
 def halt(
     conn: Connection,
     account: str,

@@ -151,11 +151,12 @@ def enqueue(
     status: OutboxStatus = OutboxStatus.PENDING,
     reason: str | None = None,
     replaces_id: str | None = None,
+    approved: bool = False,
     now: datetime,
 ) -> tuple[Job, bool]:
     """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
 
-    Repeatable by its key, also by many processes at once.
+    Repeatable by its key, also by many processes at once. ``approved``: a person asks for it.
     """
     if status not in UNSENT_OUTBOX:
         raise ValueError(f"a job starts as draft or pending, not as {status}")
@@ -169,6 +170,7 @@ def enqueue(
         "text": text,
         "idempotency_key": idempotency_key,
         "replaces_id": replaces_id,
+        "approved_at": now if approved else None,
         "due_at": now,
         "attempts": 0,
         "arm_count": 0,
@@ -194,6 +196,7 @@ def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> J
         _S.PENDING,
         reason=None,
         due_at=now,
+        approved_at=now,
         attempts=0,
         last_error=None,
         **edited,
@@ -208,6 +211,7 @@ def retry(conn: Connection, job_id: str, now: datetime) -> Job:
         _S.PENDING,
         reason=None,
         due_at=now,
+        approved_at=now,
         attempts=0,
         last_error=None,
         processed_at=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -114,6 +115,46 @@ def sent_since(conn: Connection, account: str, since: datetime) -> list[Job]:
         _Q.processed_at, _Q.id
     )
     return rows(conn, done, JOB)
+
+
+def automatic_times(
+    conn: Connection, account: str, conversation_id: str | None, since: datetime
+) -> list[datetime]:
+    """When the replies were enqueued, from ``since`` on, that no person asked for and that are not given up.
+
+    Of one conversation, or (None) of the whole account.
+    """
+    going = [literal(s) for s in (_S.PENDING, _S.PROCESSING, _S.SENT, _S.UNCONFIRMED)]
+    wanted = select(_Q.created_at).where(
+        _Q.created_at >= since, Unindexed(_Q.status).in_(going), _Q.approved_at.is_(None)
+    )
+    return _times(conn, wanted, account, conversation_id)
+
+
+def press_times(
+    conn: Connection, account: str, conversation_id: str | None, since: datetime
+) -> list[datetime]:
+    """The same by when Send was, or may have been, pressed."""
+    wanted = select(_Q.armed_at).where(
+        # A job is settled after its arm; the one in hand is not armed yet.
+        _Q.processed_at >= since,
+        _Q.armed_at >= since,
+        _Q.approved_at.is_(None),
+    )
+    return _times(conn, wanted.where(_Q.status.in_([_S.SENT, _S.UNCONFIRMED])), account, conversation_id)
+
+
+def _times(
+    conn: Connection, wanted: Select[Any], account: str, conversation_id: str | None
+) -> list[datetime]:
+    whose = _Q.account == account if conversation_id is None else _Q.conversation_id == conversation_id
+    return list(conn.execute(wanted.where(whose)).scalars())
+
+
+def approved_ids(conn: Connection, conversation_id: str) -> set[str]:
+    """Our ids of the conversation's replies that a person asked for."""
+    wanted = select(_Q.id).where(_Q.conversation_id == conversation_id, _Q.approved_at.is_not(None))
+    return set(conn.execute(wanted).scalars())
 
 
 def left_behind(conn: Connection, account: str, owner: str) -> list[Job]:

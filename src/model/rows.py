@@ -173,6 +173,7 @@ class Job:
     after_external_id: str | None
     receipt_external_id: str | None
     receipt_text: str | None
+    approved_at: datetime | None
     created_at: datetime
     processed_at: datetime | None
 

@@ -328,6 +328,8 @@ class OutboxJob(SQLModel, table=True):
     """The message that our reply became on the site."""
     receipt_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     """The text as the site shows it, when it differs from ``text``."""
+    approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """A person wants it sent (approved, retried, sent again): the caps on automatic replies do not hold for it."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

@@ -25,6 +25,7 @@ from src.errors import StaleJob, TransientError
 from src.model.rows import Job, Request, StoredConversation
 from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
+from src.services.caps import caps_of, hold_before_enqueue
 from src.services.refusals import Conflict, Malformed
 from src.settings import Settings
 
@@ -253,8 +254,12 @@ def _enqueue(
     mode: ReplyMode,
     key: str,
 ) -> tuple[Job, bool]:
-    draft = mode is ReplyMode.DRAFT
     text = answer.message or ""
+    reason: str | None = "approval_required"
+    if mode is not ReplyMode.DRAFT:
+        reason = hold_before_enqueue(
+            conn, caps_of(around.settings), conversation.account, conversation.id, around.now
+        )
     job, created = outbox_queue.enqueue(
         conn,
         conversation.account,
@@ -262,15 +267,16 @@ def _enqueue(
         text,
         request_id=key.removeprefix("request:") if key.startswith("request:") else None,
         idempotency_key=key,
-        status=OutboxStatus.DRAFT if draft else OutboxStatus.PENDING,
-        reason="approval_required" if draft else None,
+        status=OutboxStatus.DRAFT if reason else OutboxStatus.PENDING,
+        reason=reason,
         now=around.now,
     )
     if created:
         around.wakeup.notify_in(conn, "outbox")
         about = {"conversation_id": conversation.external_id, "job_id": job.id, "request_id": job.request_id}
-        waits = "waits for approval" if draft else "is on its way"
-        _say(conn, "INFO", f"an answer of {len(text)} characters {waits}", **about)
+        waits = f"waits for a person ({reason})" if reason else "is on its way"
+        level = "WARNING" if reason and mode is not ReplyMode.DRAFT else "INFO"
+        _say(conn, level, f"an answer of {len(text)} characters {waits}", **about)
     return job, created
 
 

@@ -14,6 +14,7 @@ from enum import Enum
 from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.errors import StaleJob, TransientError
+from src.model.caps import Caps
 from src.model.gate import Refusal, conversation_refusal, message_refusal
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
@@ -52,6 +53,7 @@ class Rules:
     grouping_max: timedelta
     human_pause: timedelta
     default_mode: ReplyMode
+    caps: Caps = field(default_factory=Caps)
 
 
 @dataclass(slots=True)

@@ -84,6 +84,7 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
             request_id=old.request_id,
             idempotency_key=f"again:{old.id}",
             replaces_id=old.id,
+            approved=True,
             now=now,
         )
         return new

@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from loguru import logger
 
 from src.channels.base import Channel
 from src.db import accounts, conversations, outbox_queue, outbox_views
-from src.db.engine import Connection, Database
+from src.db.engine import Connection, Database, after_commit
 from src.errors import (
     BrowserGone,
     CannotWrite,
@@ -36,6 +37,7 @@ from src.model.inbox import AuthorRole, MessageKind, SeenConversation
 from src.model.rows import Job
 from src.model.same_reply import same_reply
 from src.model.statuses import OutboxStatus
+from src.services.caps import hold_before_typing
 from src.services.intake import Rules, take_in, take_in_now
 from src.services.sync import far_enough, tell
 
@@ -313,7 +315,13 @@ class Send:
             if self._paused(conn):
                 return None
             lease = now + timedelta(seconds=self._pace.lease)
-            return outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
+            while True:
+                job = outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
+                why = hold_before_typing(conn, self._rules.caps, job, now) if job is not None else None
+                if job is None or why is None:
+                    return job
+                outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
+                after_commit(conn, partial(_say_held, job.id, why))
 
     def _external_id(self, job: Job) -> str:
         with self._db.read() as conn:
@@ -441,3 +449,7 @@ class Send:
             error=str(error),
             give_attempt_back=give_attempt_back,
         )
+
+
+def _say_held(job_id: str, why: str) -> None:
+    logger.bind(job_id=job_id).warning("Reply {} waits for a person: {}", job_id, why)

@@ -28,6 +28,7 @@ from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.model.rows import AccountState
 from src.model.tables import ReplyMode, utc_now
 from src.services.ai_webhook import AiWebhook
+from src.services.caps import caps_of
 from src.services.intake import Rules
 from src.services.send import Send
 from src.services.sync import Sync
@@ -74,6 +75,7 @@ def rules_of(settings: Settings) -> Rules:
         grouping_max=timedelta(seconds=settings.grouping_max_sec),
         human_pause=timedelta(minutes=settings.human_pause_min),
         default_mode=ReplyMode(settings.reply_mode),
+        caps=caps_of(settings),
     )
 
 

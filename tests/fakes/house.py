@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Self
 
 from src.db import accounts, conversations, inbox_queue, outbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
+from src.model.caps import Caps
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, MessageKind, SeenConversation
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.same_reply import same_reply
@@ -31,14 +33,20 @@ RULES = Rules(
     grouping_max=timedelta(seconds=60),
     human_pause=timedelta(minutes=15),
     default_mode=ReplyMode.AUTO,
+    # Most tests make many replies in no time; the caps have tests of their own.
+    caps=Caps(*[1_000_000] * 5),
 )
+SETTINGS = Settings(**{f"reply_cap_{name}": number for name, number in asdict(RULES.caps).items()})
 
 
 class House:
     """One account on one database, its inbox on ``site``, read and written through ``channel``."""
 
-    def __init__(self, db: Database, clock: Any, *, rules: Rules = RULES) -> None:
+    def __init__(
+        self, db: Database, clock: Any, *, rules: Rules = RULES, settings: Settings = SETTINGS
+    ) -> None:
         self.db = db
+        self.settings = settings
         self.clock = clock
         self.rules = rules
         self.site = FakeSite(clock)
@@ -135,7 +143,7 @@ class House:
             self.db,
             self.wakeup,
             Answer(external_id, request.id, message=given),
-            settings=Settings(reply_mode=mode),
+            settings=self.settings.model_copy(update={"reply_mode": mode}),
             now=self.clock(),
             is_conversation_id=self.channel.is_conversation_id,
         )
@@ -146,7 +154,7 @@ class House:
             self.db,
             self.wakeup,
             Answer(external_id, message=text),
-            settings=Settings(),
+            settings=self.settings,
             now=self.clock(),
             is_conversation_id=self.channel.is_conversation_id,
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from src.db import conversations, inbox_queue, outbox_queue, overview
+from src.db import conversations, inbox_queue, outbox_queue, outbox_views, overview
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.inbox import AuthorRole, SeenConversation, SeenPerson
@@ -90,6 +90,11 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox all": lambda c: outbox_queue.list_jobs(c, A, None, 50),
     "outbox of a request": lambda c: outbox_queue.for_request(c, "r1"),
     "outbox sent since": lambda c: outbox_queue.sent_since(c, A, NOW),
+    "outbox automatic in a conversation": lambda c: outbox_views.automatic_times(c, A, "c1", NOW),
+    "outbox automatic": lambda c: outbox_views.automatic_times(c, A, None, NOW),
+    "outbox pressed in a conversation": lambda c: outbox_views.press_times(c, A, "c1", NOW),
+    "outbox pressed": lambda c: outbox_views.press_times(c, A, None, NOW),
+    "outbox approved": lambda c: outbox_views.approved_ids(c, "c1"),
     "outbox enqueue": lambda c: outbox_queue.enqueue(
         c, A, "c1", "x", request_id=None, idempotency_key="k1", now=NOW
     ),

@@ -1,0 +1,75 @@
+"""Is a reply still one of few, or does it go round in circles? Asked when it comes in, and again before the typing.
+
+Over a cap nothing is dropped: the reply becomes a draft with a ``HoldReason``. What a person has approved passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from src.db import accounts, conversations, outbox_views
+from src.db.engine import Connection
+from src.model.caps import DAY, HOUR, Caps, HoldReason, Line, Replies, over_cap
+from src.model.rows import Job, StoredMessage
+from src.settings import Settings
+
+_Times = Callable[[Connection, str, str | None, datetime], list[datetime]]
+_LINES = 80
+"""So far back a loop is looked for; more than any sensible cap on rounds."""
+
+
+def caps_of(settings: Settings) -> Caps:
+    """The settings that decide here."""
+    return Caps(
+        conversation_hour=settings.reply_cap_conversation_hour,
+        conversation_day=settings.reply_cap_conversation_day,
+        account_hour=settings.reply_cap_account_hour,
+        rounds=settings.reply_cap_rounds,
+        same_message=settings.reply_cap_same_message,
+    )
+
+
+def hold_before_enqueue(
+    conn: Connection, caps: Caps, account: str, conversation_id: str, now: datetime
+) -> HoldReason | None:
+    """Why a new reply must wait for a person. Counts what went out and what waits to go out.
+
+    Locks the account's row, so that answers which come in at the same time are counted one after the other.
+    """
+    accounts.lock(conn, account)
+    return _over(conn, caps, outbox_views.automatic_times, account, conversation_id, now)
+
+
+def hold_before_typing(conn: Connection, caps: Caps, job: Job, now: datetime) -> HoldReason | None:
+    """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once."""
+    if job.approved_at is not None:
+        return None
+    return _over(conn, caps, outbox_views.press_times, job.account, job.conversation_id, now)
+
+
+def _over(
+    conn: Connection, caps: Caps, times: _Times, account: str, conversation_id: str, now: datetime
+) -> HoldReason | None:
+    here = times(conn, account, conversation_id, now - DAY)
+    replies = Replies(
+        conversation_hour=sum(at >= now - HOUR for at in here),
+        conversation_day=len(here),
+        account_hour=len(times(conn, account, None, now - HOUR)),
+    )
+    return over_cap(caps, replies, _lines(conn, conversation_id, now))
+
+
+def _lines(conn: Connection, conversation_id: str, now: datetime) -> list[Line]:
+    """The messages of the last day, oldest first; those taken back are left out."""
+    approved = outbox_views.approved_ids(conn, conversation_id)
+    return [
+        _line(message, approved)
+        for message in conversations.messages_of(conn, conversation_id, _LINES)
+        if message.deleted_at is None and now - message.sent_at <= DAY
+    ]
+
+
+def _line(message: StoredMessage, approved: set[str]) -> Line:
+    by_person = message.outbox_id is not None and message.outbox_id in approved
+    return Line(message.origin, message.kind, message.text or "", message.sent_at, by_person)
