@@ -11,7 +11,8 @@ import socket
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -206,10 +207,26 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 class PostgresServer:
     """Lends databases: an emptied one, which is quick, or a new one without tables."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, control: Callable[[str], None] | None = None) -> None:
+        """``control("stop")`` and ``control("start")`` stop and start it, if it is ours."""
         self._url = make_url(url)
+        self._control = control
         self._numbers = itertools.count(1)
         self._lent: str | None = None
+
+    @property
+    def can_restart(self) -> bool:
+        return self._control is not None
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The server is stopped meanwhile: every connection breaks, and no new one can be made."""
+        assert self._control is not None
+        self._control("stop")
+        try:
+            yield
+        finally:
+            self._control("start")
 
     def emptied_database(self) -> Iterator[str]:
         """The same one for each test, with all tables and no rows; who was connected to it before is thrown out."""
@@ -274,12 +291,19 @@ def _run_postgres(programs: Path, folder: Path) -> Iterator[PostgresServer]:
     start = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
     stop = [programs / "pg_ctl", "stop", "-m", "immediate", "-D", data]
     init = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    for command in (init, start):
+
+    def run(command: Sequence[str | Path]) -> None:
         # Not to a pipe: the server would inherit it and keep it open.
         with (folder / "output").open("wb") as output:
             subprocess.run([*as_user, *map(str, command)], check=True, stdout=output, stderr=output, cwd="/")
+
+    run(init)
+    run(start)
+    commands = {"stop": stop, "start": start}
     try:
-        yield PostgresServer(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres")
+        yield PostgresServer(
+            f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", lambda what: run(commands[what])
+        )
     finally:
         subprocess.run([*as_user, *map(str, stop)], check=True, stdout=subprocess.DEVNULL, cwd="/")
 

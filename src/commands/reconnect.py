@@ -71,7 +71,11 @@ def _has_screen() -> bool:
 async def _let_person_in(console: Console, settings: Settings, db: Database) -> bool:
     """Open the window and wait until it shows the inbox. The page is only looked at; the person acts."""
     channel = lifecycle.make_channel(settings, headless=False)
-    turns = Turns(lambda: channel, lock_folders=lifecycle.lock_folders(settings, db))
+    turns = Turns(
+        lambda: channel,
+        lock_folders=lifecycle.lock_folders(settings, db),
+        account_lock=lifecycle.account_lock(settings, db),
+    )
     console.print("A browser window opens. Log in or solve what it asks, until you see your inbox.")
     console.print(f"It closes by itself then; it waits {PERSON_SEC / 60:g} minutes. Ctrl-C gives up.")
     try:
@@ -87,7 +91,7 @@ async def _let_person_in(console: Console, settings: Settings, db: Database) -> 
         return False
     finally:
         await channel.close()
-        turns.unlock()
+        await turns.unlock()
     console.print("Logged in. Checking once more without a window …")
     return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -139,12 +140,16 @@ def _take_write_lock(driver: sqlite3.Connection) -> bool:
     return False
 
 
-def connect_raw(url: URL) -> psycopg.Connection[Any]:
-    """A PostgreSQL connection outside the pool and without transactions. psycopg.Error if that is impossible."""
+def connect_raw(url: URL, more: Mapping[str, str] | None = None) -> psycopg.Connection[Any]:
+    """A PostgreSQL connection outside the pool and without transactions. psycopg.Error if that is impossible.
+
+    ``more``: further parameters of libpq, unless the URL has them.
+    """
     import psycopg  # noqa: PLC0415 - who uses SQLite need not load it: `status` would start a tenth of a second later
 
     dialect = url.get_dialect()()
     arguments, options = dialect.create_connect_args(url)
-    extra = {name: value for name, value in _POSTGRES_ARGS.items() if name not in url.query}
+    wanted = {**_POSTGRES_ARGS, **(more or {})}
+    extra = {name: value for name, value in wanted.items() if name not in url.query}
     conn: psycopg.Connection[Any] = psycopg.connect(*arguments, **{**options, **extra}, autocommit=True)
     return conn

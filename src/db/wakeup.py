@@ -59,6 +59,12 @@ class Wakeup:
     def notify(self, topic: Topic) -> None:
         """Wake who waits for the topic, in every process. Call it after the commit. Never raises."""
         self._notify_here(topic)
+        if self._sender is None and _on_a_loop():  # the server's answer is not waited for on the loop
+            asyncio.get_running_loop().run_in_executor(None, self._notify_others, topic)
+        else:
+            self._notify_others(topic)
+
+    def _notify_others(self, topic: Topic) -> None:
         try:
             if self._sender is not None:
                 self._sender.send(topic, but_not=_PROCESS)
@@ -189,3 +195,11 @@ class Wakeup:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._handle)
         source.close()
+
+
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -62,6 +62,10 @@ class Pace:
     """After so many tries of which the last ended with its process, the reply is held for a person."""
 
 
+async def nobody_else() -> None:
+    """The default: file locks keep all others out."""
+
+
 class Send:
     """The SEND step of one account. Needs the account's turn: no other process may drive the inbox meanwhile."""
 
@@ -75,8 +79,12 @@ class Send:
         clock: Callable[[], datetime],
         pace: Pace | None = None,
         mark: Callable[[str], None] = lambda _: None,
+        check_alone: Callable[[], Awaitable[None]] = nobody_else,
     ) -> None:
-        """``mark`` is told of every step, so that a watchdog can tell slow from stuck."""
+        """``mark`` is told of every step, so that a watchdog can tell slow from stuck.
+
+        ``check_alone`` raises BrowserGone if another machine may drive the inbox by now; asked before every press.
+        """
         self._db = db
         self._account = account
         self._owner = owner
@@ -84,6 +92,7 @@ class Send:
         self._clock = clock
         self._pace = pace or Pace()
         self._mark = mark
+        self._check_alone = check_alone
 
     # -- what the worker calls ----------------------------------------------------------------------------
 
@@ -155,6 +164,7 @@ class Send:
         fresh = await channel.reread(conversation_id)
         if not await asyncio.to_thread(self._still_wanted, armed, fresh):
             return None
+        await self._check_alone()
         await asyncio.to_thread(self._check_mine, armed)
         if time.monotonic() - began > self._pace.press_within:
             raise TransientError("Too much time passed between the arm and the press.")

@@ -22,6 +22,7 @@ from loguru import logger
 from src.channels import registry
 from src.channels.base import Channel
 from src.db import accounts
+from src.db.account_lock import AccountLock
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
@@ -36,7 +37,7 @@ from src.settings import Settings
 from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
 from src.workers.housekeeping import start_housekeeping
-from src.workers.locks import FileLock
+from src.workers.locks import FileLock, place_of
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
@@ -99,11 +100,19 @@ def lock_folders(settings: Settings, db: Database) -> list[Path]:
     return folders
 
 
+def account_lock(settings: Settings, db: Database) -> AccountLock | None:
+    """The lock between machines; None with SQLite, which is on one machine."""
+    if db.path is not None:
+        return None
+    return AccountLock(db, settings.account, place_of(settings.playwright_session_dir))
+
+
 def make_turns(settings: Settings, db: Database, mark: Callable[[str], None] = lambda _: None) -> Turns:
     """The account's turns at the inbox; none is given while a halt is stored, by whichever process."""
     return Turns(
         lambda: make_channel(settings),
         lock_folders=lock_folders(settings, db),
+        account_lock=account_lock(settings, db),
         mark=mark,
         halted=lambda: _stored_halt(db, settings.account),
         on_halt=lambda halt: _write_halt(settings, db, halt),
@@ -213,7 +222,13 @@ def _start(
         outbox = Wakeup(db, ["outbox"])
         wakeups.append(outbox)
         send = Send(
-            db, account=settings.account, owner=owner, rules=rules, clock=utc_now, mark=turns.progress
+            db,
+            account=settings.account,
+            owner=owner,
+            rules=rules,
+            clock=utc_now,
+            mark=turns.progress,
+            check_alone=turns.check_alone,
         )
         worker = SendWorker(
             send,
@@ -227,6 +242,7 @@ def _start(
     tasks = [asyncio.ensure_future(one) for one in running]
     if crew.sync or crew.send:
         tasks.append(asyncio.ensure_future(_until_stop(turns.yield_when_idle(), stop)))
+        tasks.append(asyncio.ensure_future(_until_stop(turns.watch_account_lock(), stop)))
     return tasks
 
 

@@ -5,8 +5,20 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import socket
 import time
 from pathlib import Path
+
+
+def place_of(folder: Path) -> str:
+    """A name for this folder on this machine since it was started: whoever has the same shares our file locks."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    facts = folder.stat()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        boot = socket.gethostname()
+    return f"{boot}:{facts.st_dev}:{facts.st_ino}"
 
 
 class FileLock:

@@ -40,6 +40,7 @@ async def prove_and_end_halt(
     turns = Turns(
         lambda: lifecycle.make_channel(settings, headless=True),
         lock_folders=lifecycle.lock_folders(settings, db),
+        account_lock=lifecycle.account_lock(settings, db),
         mark=mark,
     )
     try:

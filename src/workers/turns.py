@@ -2,7 +2,8 @@
 
 In a process SYNC and SEND take turns under an ``asyncio.Lock``. Between processes (``sync`` and ``send`` apart, a
 look by hand, the reconnect script) the holder of ``browser.lock`` has the browser; who wants it next holds
-``next.lock`` meanwhile, and the holder, seeing that, closes its browser as soon as it is idle.
+``next.lock`` meanwhile, and the holder, seeing that, closes its browser as soon as it is idle. Where the database
+is PostgreSQL the same holds between machines, by ``AccountLock``; who loses that closes its browser at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from loguru import logger
 
 from src.channels.base import Channel
-from src.errors import BrowserGone, Halt, SettingsError
+from src.db.account_lock import ANSWER_SEC, CHECK_SEC, AccountLock
+from src.errors import BrowserGone, Halt, SettingsError, TransientError
 from src.workers.locks import FileLock
 
 LOOK_FOR_OTHERS_SEC = 0.5
@@ -30,6 +32,7 @@ class Turns:
         *,
         lock_folders: list[Path],
         mark: Callable[[str], None] = lambda _: None,
+        account_lock: AccountLock | None = None,
         halted: Callable[[], Halt | None] = lambda: None,
         on_halt: Callable[[Halt], None] = lambda _: None,
     ) -> None:
@@ -37,6 +40,9 @@ class Turns:
         self._make = make_channel
         self._browser_locks = [FileLock(folder / "browser.lock") for folder in lock_folders]
         self._next = FileLock(lock_folders[-1] / "next.lock")
+        self._account_lock = account_lock
+        self._wanted_elsewhere = False
+        self._lock_check = asyncio.Lock()
         self._halted = halted
         self._on_halt = on_halt
         self._opened_before = False
@@ -85,7 +91,7 @@ class Turns:
             if who in self._away:  # cancelled while another worker had its turn: nothing here is ours to end
                 self._away.discard(who)
             else:
-                if self._channel is not None and self._next.is_taken():
+                if self._channel is not None and self._is_wanted():
                     await self._close()
                 self._mark("")
                 self._turn.release()
@@ -130,12 +136,44 @@ class Turns:
         """Runs beside the workers: gives the browser to another process that waits for it."""
         while True:
             await asyncio.sleep(LOOK_FOR_OTHERS_SEC)
-            if self._channel is None or self._turn.locked() or not self._next.is_taken():
+            if self._channel is None or self._turn.locked() or not self._is_wanted():
                 continue
             async with self._turn:
                 if self._channel is not None:
                     logger.debug("Another process asks for the browser; closing ours")
                     await self._close()
+
+    async def watch_account_lock(self) -> None:
+        """Runs beside the workers: closes the browser, whatever it is doing, when the account's lock is lost."""
+        lock = self._account_lock
+        while lock is not None:
+            await asyncio.sleep(CHECK_SEC)
+            if self._channel is None or not lock.held:
+                continue
+            try:
+                await self.check_alone()
+            except BrowserGone:
+                async with self._turn:
+                    await self._close()
+
+    async def check_alone(self) -> None:
+        """BrowserGone, and the browser is closed, if another machine may drive it now. For before every press."""
+        lock = self._account_lock
+        if lock is None:
+            return
+        try:
+            async with self._lock_check, asyncio.timeout(ANSWER_SEC):
+                self._wanted_elsewhere = await asyncio.to_thread(lock.wanted)
+        except (TransientError, TimeoutError):
+            logger.warning("The account's lock in the database was lost; closing the browser")
+            lock.held = False
+            if self._channel is not None:  # whoever is at work with it notices at its next step
+                with suppress(BrowserGone):
+                    await self._channel.close()
+            raise BrowserGone("The account's lock in the database was lost.") from None
+
+    def _is_wanted(self) -> bool:
+        return self._next.is_taken() or self._wanted_elsewhere
 
     async def close(self) -> None:
         """Close the browser and give up the locks. Waits for the action in hand."""
@@ -143,6 +181,8 @@ class Turns:
             await self._close()
 
     async def _opened(self) -> Channel:
+        if self._channel is not None and self._account_lock is not None and not self._account_lock.held:
+            await self._close()
         if self._channel is not None:
             return self._channel
         await self.lock_out_others()
@@ -164,8 +204,11 @@ class Turns:
         self._channel, self._opened_before = channel, True
         return channel
 
-    def unlock(self) -> None:
+    async def unlock(self) -> None:
         """Give the locks of ``lock_out_others`` back."""
+        if self._account_lock is not None:
+            await asyncio.to_thread(self._account_lock.release)
+        self._wanted_elsewhere = False
         for lock in self._browser_locks:
             lock.release()
 
@@ -177,6 +220,14 @@ class Turns:
             for lock in self._browser_locks:
                 while not await lock.acquire(timeout=5.0):
                     self._mark("waiting for the browser of another process")
+            while self._account_lock is not None and not await asyncio.to_thread(
+                self._account_lock.try_acquire
+            ):
+                self._mark("waiting for the browser of another machine")
+                await asyncio.sleep(LOOK_FOR_OTHERS_SEC)
+        except BaseException:
+            await self.unlock()
+            raise
         finally:
             self._next.release()
 
@@ -185,5 +236,4 @@ class Turns:
         if channel is not None:
             with suppress(BrowserGone):
                 await channel.close()
-        for lock in self._browser_locks:
-            lock.release()
+        await self.unlock()
