@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from src.db import account_lock as account_lock_module
+from src.db import wakeup as wakeup_module
 from src.db.account_lock import AccountLock
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -234,10 +235,11 @@ def test_a_connection_that_is_lost_at_the_commit_has_stored_nothing_and_the_next
 
 
 async def test_after_a_restart_of_the_server_wake_ups_the_lock_and_the_queues_work_again(
-    postgres_server, db, clock, machine
+    postgres_server, db, clock, machine, monkeypatch
 ):
     if not postgres_server.can_restart:
         pytest.skip("the server of TEST_POSTGRES_URL is not ours to stop")
+    monkeypatch.setattr(wakeup_module, "_REOPEN_AFTER_SEC", 0.05)
     turns = machine("a")
     watching = asyncio.create_task(turns.watch_account_lock())
     with House(db, clock) as house:
