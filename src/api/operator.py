@@ -8,7 +8,6 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
@@ -17,16 +16,15 @@ from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
 from src.api.limits import read_json, refusal
-from src.db import accounts, conversations
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
-from src.services import outbox_moves
+from src.services import outbox_moves, switches
 from src.services.ai_webhook import verify
 from src.services.refusals import Malformed, NotFound
 
-_OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
-_SITE_ID = re.compile(r"[\w.:=+/-]{1,200}", re.ASCII)
+OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+SITE_ID = re.compile(r"[\w.:=+/-]{1,200}", re.ASCII)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 
@@ -46,7 +44,9 @@ class RejectBody(_Body):
 class ModeBody(_Body):
     scope: Literal["account", "listing", "conversation"]
     id: str | None = Field(None, description="the site's id of the listing or conversation; none for account")
-    mode: Literal["auto", "draft", "off"]
+    mode: Literal["auto", "draft", "off", "inherit"] = Field(
+        description="inherit: no rule of its own any more, the next wider one holds"
+    )
 
 
 def operator_routes(context: Context) -> APIRouter:
@@ -75,7 +75,7 @@ def _add_views(router: APIRouter, context: Context) -> None:
         summary="One conversation with its messages and its latest request",
     )
     async def one(conversation_id: str, limit: Limit = 50) -> dict[str, Any]:
-        if not _SITE_ID.fullmatch(conversation_id):
+        if not SITE_ID.fullmatch(conversation_id):
             raise NotFound("there is no conversation with this id")
         return {
             "success": True,
@@ -89,7 +89,7 @@ def _add_moves(router: APIRouter, context: Context) -> None:
     db, wakeup = context.db, context.wakeup
 
     async def done(job_id: str, move: Callable[..., Job], **more: Any) -> dict[str, Any]:
-        if not _OUR_ID.fullmatch(job_id):
+        if not OUR_ID.fullmatch(job_id):
             raise NotFound("there is no reply with this id")
         job = await run_in_threadpool(partial(move, job_id=job_id, now=context.clock(), **more))
         return {"success": True, "job": await run_in_threadpool(views.job, db, job)}
@@ -142,26 +142,21 @@ def _add_moves(router: APIRouter, context: Context) -> None:
 def _add_switches(router: APIRouter, context: Context) -> None:
     db, settings = context.db, context.settings
 
-    def switch(*, paused: bool) -> dict[str, Any]:
-        with db.write() as conn:
-            (accounts.pause if paused else accounts.resume)(conn, settings.account, context.clock())
-        if not paused:
-            context.wakeup.notify("outbox")
-        logger.info("a person paused sending" if paused else "a person let sending go on")
-        return {"success": True, "paused": paused}
-
     @router.post("/pause", tags=["account"], summary="Go on reading, send nothing")
     async def pause() -> dict[str, Any]:
-        return await run_in_threadpool(partial(switch, paused=True))
+        await run_in_threadpool(partial(switches.pause, db, settings.account, now=context.clock()))
+        return {"success": True, "paused": True}
 
     @router.post("/resume", tags=["account"], summary="Send again")
     async def resume() -> dict[str, Any]:
-        return await run_in_threadpool(partial(switch, paused=False))
+        now = context.clock()
+        await run_in_threadpool(partial(switches.resume, db, context.wakeup, settings.account, now=now))
+        return {"success": True, "paused": False}
 
     @router.put(
         "/mode",
         tags=["account"],
-        summary="What happens with the AI's answers: auto, draft or off",
+        summary="What happens with the AI's answers: auto, draft, off, or as the next wider rule says",
         openapi_extra=described(ModeBody),
     )
     async def mode(request: Request) -> dict[str, Any]:
@@ -182,17 +177,14 @@ def _add_switches(router: APIRouter, context: Context) -> None:
 
 
 def _set_mode(context: Context, body: ModeBody) -> dict[str, Any]:
-    account, scope_id = context.settings.account, ""
-    if body.scope != "account":
-        if body.id is None or not _SITE_ID.fullmatch(body.id):
-            raise Malformed("id", f"must be the id of a {body.scope}")
-        scope_id = body.id
-    with context.db.write() as conn:
-        if body.scope == "conversation":
-            found = conversations.by_external_id(conn, account, scope_id)
-            if found is None:
-                raise NotFound("there is no conversation with this id")
-            scope_id = found.id
-        accounts.set_mode(conn, account, body.scope, scope_id, ReplyMode(body.mode), context.clock())
-    logger.bind(scope=body.scope, mode=body.mode).info("a person set a mode")
+    if body.scope != "account" and (body.id is None or not SITE_ID.fullmatch(body.id)):
+        raise Malformed("id", f"must be the id of a {body.scope}")
+    switches.set_mode(
+        context.db,
+        context.settings.account,
+        body.scope,
+        body.id or "",
+        None if body.mode == "inherit" else ReplyMode(body.mode),
+        now=context.clock(),
+    )
     return {"success": True, "scope": body.scope, "id": body.id, "mode": body.mode}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, or_, update
 
 from src.db.statements import ACCOUNTS, MODES, WORKERS, RowShape, insert_into, one_or_none, rows
 from src.model.rows import AccountState, Rule, WorkerBeat
@@ -146,11 +146,22 @@ def beat(
 
 
 def cycle_done(
-    conn: Connection, account: str, worker: str, *, outcome: str, duration_ms: int, ok: bool, now: datetime
+    conn: Connection,
+    account: str,
+    worker: str,
+    *,
+    outcome: str,
+    duration_ms: int,
+    ok: bool,
+    now: datetime,
+    rows_seen: int | None = None,
 ) -> int:
-    """Note the end of a cycle; returns the failures in a row, 0 after a good one. ``beat`` comes first."""
+    """Note the end of a cycle; returns the failures in a row, 0 after a good one. ``beat`` comes first.
+
+    ``rows_seen``: how many conversations a look at the list found.
+    """
     failures = 0 if ok else WORKERS.c.failures_in_a_row + 1
-    good: dict[str, datetime] = {"last_good_at": now} if ok else {}
+    good: dict[str, datetime | int | None] = {"last_good_at": now, "rows_seen": rows_seen} if ok else {}
     found = conn.execute(
         update(WORKERS)
         .where(WORKERS.c.account == account, WORKERS.c.worker == worker)
@@ -202,6 +213,17 @@ def set_mode(
     )
 
 
+def clear_mode(conn: Connection, account: str, scope: str, scope_id: str) -> None:
+    """Take a rule away again, with the ids as for ``set_mode``; the next wider one holds then. Repeatable."""
+    conn.execute(
+        delete(MODES).where(
+            MODES.c.account == account,
+            MODES.c.scope == scope,
+            MODES.c.scope_id == ("" if scope == "account" else scope_id),
+        )
+    )
+
+
 def mode_for(
     conn: Connection, account: str, conversation_id: str, listing_id: str | None, default: ReplyMode
 ) -> ReplyMode:
@@ -209,20 +231,25 @@ def mode_for(
 
     ``default`` if a person has set none of them.
     """
+    found = rule_for(conn, account, conversation_id, listing_id)
+    return default if found is None else found.mode
+
+
+def rule_for(conn: Connection, account: str, conversation_id: str, listing_id: str | None) -> Rule | None:
+    """The narrowest rule that a person has set for a conversation (our id), or None."""
     narrowness = case({scope: rank for rank, scope in enumerate(SCOPES)}, value=MODES.c.scope)
     scopes = [("account", ""), ("conversation", conversation_id)]
     if listing_id:
         scopes.append(("listing", listing_id))
-    found = conn.execute(
-        select(MODES.c.mode)
-        .where(
+    narrowest = (
+        _RULE.select.where(
             MODES.c.account == account,
             or_(*(and_(MODES.c.scope == scope, MODES.c.scope_id == scope_id) for scope, scope_id in scopes)),
         )
         .order_by(narrowness.desc())
         .limit(1)
-    ).scalar_one_or_none()
-    return default if found is None else ReplyMode(found)
+    )
+    return one_or_none(conn, narrowest, _RULE)
 
 
 def modes(conn: Connection, account: str) -> list[Rule]:

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, select
+from sqlalchemy import Connection, Update, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
 from src.db.outbox_views import (
@@ -188,8 +188,14 @@ def enqueue(
 
 
 def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> Job:
-    """From draft to pending, with the person's ``text`` if there is one. Due at once; its attempts begin anew."""
-    edited = {} if text is None else {"text": text}
+    """From draft to pending, with the person's ``text`` if there is one. Due at once; its attempts begin anew.
+
+    The text of the AI is kept as ``drafted_text`` if the person's is another one.
+    """
+    edited: dict[str, Any] = {}
+    if text is not None:
+        drafted = case((_Q.text == text, None), else_=func.coalesce(_Q.drafted_text, _Q.text))
+        edited = {"text": text, "drafted_text": drafted}
     return _move(
         conn,
         _from(job_id, [_S.DRAFT], _S.PENDING),

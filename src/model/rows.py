@@ -52,6 +52,7 @@ class WorkerBeat:
     last_duration_ms: int | None
     last_outcome: str | None
     last_good_at: datetime | None
+    rows_seen: int | None
     cycles: int
     failures_in_a_row: int
     stopped_at: datetime | None
@@ -161,6 +162,7 @@ class Job:
     status: OutboxStatus
     reason: str | None
     text: str
+    drafted_text: str | None
     idempotency_key: str
     replaces_id: str | None
     due_at: datetime

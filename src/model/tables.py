@@ -122,6 +122,8 @@ class WorkerState(SQLModel, table=True):
     last_outcome: str | None = None
     last_good_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """The end of the last cycle that did what it was for."""
+    rows_seen: int | None = None
+    """How many conversations the last good look at the list found; null for other workers."""
     cycles: int = 0
     failures_in_a_row: int = 0
     stopped_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -186,7 +188,11 @@ class Conversation(SQLModel, table=True):
     """A conversation of the inbox, or one that a callback named before it was ever seen (``seen_at`` is null)."""
 
     __tablename__ = "conversations"
-    __table_args__ = (UniqueConstraint("account", "external_id", name="uq_conversations_external"),)
+    __table_args__ = (
+        UniqueConstraint("account", "external_id", name="uq_conversations_external"),
+        Index("ix_conversations_activity", "account", "last_activity_at", "id"),
+        Index("ix_conversations_listing", "account", "listing_id"),
+    )
 
     id: str = Field(default_factory=new_id, primary_key=True)
     account: str = DEFAULT_ACCOUNT
@@ -312,6 +318,8 @@ class OutboxJob(SQLModel, table=True):
     )
     reason: str | None = None
     text: str = Field(sa_column=Column(Text, nullable=False))
+    drafted_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    """What the AI wrote, where a person has changed it before the approval; else null."""
     idempotency_key: str
     replaces_id: str | None = Field(default=None, foreign_key="queue_outbox.id")
     """The job that a person asked to send again."""

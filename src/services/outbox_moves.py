@@ -11,7 +11,7 @@ from datetime import datetime
 
 from loguru import logger
 
-from src.db import outbox_queue
+from src.db import inbox_queue, outbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
@@ -22,9 +22,31 @@ from src.services.refusals import Conflict, NotFound
 
 
 def approve(db: Database, wakeup: Wakeup, job_id: str, message: str | None, *, now: datetime) -> Job:
-    """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed."""
+    """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed.
+
+    The first click wins: whoever comes second gets ``Conflict``. So does who approves a draft that is overtaken or
+    whose message is too old by now: SEND would cancel it anyway, and a person should hear of it here.
+    """
     text = None if message is None else clean_message(message)
-    return _move(db, wakeup, job_id, "approved", lambda conn: outbox_queue.approve(conn, job_id, text, now))
+
+    def move(conn: Connection) -> Job:
+        job = outbox_queue.approve(conn, job_id, text, now)
+        _still_fits(conn, job, now)
+        return job
+
+    return _move(db, wakeup, job_id, "approved", move)
+
+
+def _still_fits(conn: Connection, job: Job, now: datetime) -> None:
+    """``Conflict``, which undoes the move, if the request that the draft answers is not the newest or is over."""
+    request = inbox_queue.get(conn, job.request_id) if job.request_id else None
+    if request is None:
+        return
+    newest = inbox_queue.latest_request(conn, job.conversation_id)
+    if newest is not None and newest.id != request.id:
+        raise Conflict("overtaken", "the guest wrote again after this draft was made", state="draft")
+    if now > request.reply_by:
+        raise Conflict("too_late", "the message that this draft answers is too old by now", state="draft")
 
 
 def reject(db: Database, job_id: str, reason: str | None, *, now: datetime) -> Job:

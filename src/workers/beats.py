@@ -36,9 +36,11 @@ class Beats:
                 started=True,
             )
 
-    async def cycle(self, worker: str, *, outcome: str, seconds: float, ok: bool) -> None:
-        """A worker has gone round once."""
-        await asyncio.to_thread(self._write, worker, outcome, round(seconds * 1000), ok)
+    async def cycle(
+        self, worker: str, *, outcome: str, seconds: float, ok: bool, rows_seen: int | None = None
+    ) -> None:
+        """A worker has gone round once; ``rows_seen`` is how many conversations the list showed."""
+        await asyncio.to_thread(self._write, worker, outcome, round(seconds * 1000), ok, rows_seen)
 
     def stopped(self, worker: str) -> None:
         """A worker of this process ends. Blocking; never raises."""
@@ -50,7 +52,7 @@ class Beats:
         except NightporterError as error:
             logger.debug("The end of {} was not noted: {}", worker, error)
 
-    def _write(self, worker: str, outcome: str, duration_ms: int, ok: bool) -> None:
+    def _write(self, worker: str, outcome: str, duration_ms: int, ok: bool, rows_seen: int | None) -> None:
         try:
             with self._db.write() as conn:
                 accounts.cycle_done(
@@ -60,6 +62,7 @@ class Beats:
                     outcome=outcome,
                     duration_ms=duration_ms,
                     ok=ok,
+                    rows_seen=rows_seen,
                     now=self._clock(),
                 )
         except NightporterError as error:

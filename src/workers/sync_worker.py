@@ -69,7 +69,13 @@ class SyncWorker:
             if self._failures:
                 logger.info("SYNC reads the inbox again")
             self._failures = self._not_understood = 0
-            await self._beats.cycle("sync", outcome=report.words(), seconds=time.monotonic() - began, ok=True)
+            await self._beats.cycle(
+                "sync",
+                outcome=report.words(),
+                seconds=time.monotonic() - began,
+                ok=True,
+                rows_seen=report.conversations,
+            )
             if report.changed:
                 logger.debug("SYNC: {}", report.words())
 
