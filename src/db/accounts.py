@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, delete, or_, update
+from sqlalchemy import Connection, and_, case, delete, or_, select, update
 
 from src.db.statements import ACCOUNTS, MODES, WORKERS, RowShape, insert_into, one_or_none, rows
 from src.model.rows import AccountState, Rule, WorkerBeat
