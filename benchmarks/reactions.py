@@ -22,7 +22,7 @@ from benchmarks.processes import cpu, tree
 from benchmarks.remote_site import RemoteSite
 from benchmarks.results import Results
 from benchmarks.sizes import Size
-from src.db import outbox_queue
+from src.db import outbox_views
 from src.db.engine import Database
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
@@ -125,7 +125,7 @@ def _replies(
 
 def _sent(db: Database) -> list[Job]:
     with db.read() as conn:
-        return outbox_queue.list_jobs(conn, DEFAULT_ACCOUNT, OutboxStatus.SENT, 1_000)
+        return outbox_views.list_jobs(conn, DEFAULT_ACCOUNT, OutboxStatus.SENT, 1_000)
 
 
 def _new(db: Database, known: set[str]) -> Job | None:

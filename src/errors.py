@@ -58,8 +58,8 @@ class CannotWrite(PermanentError):
     reason = "no_composer"
 
 
-class DeliveryUncertain(NightporterError):
-    """Send was pressed and the proof is missing: look first, never press again."""
+class NotPressed(TransientError):
+    """Send was not pressed, beyond doubt: the page was not where it should be."""
 
 
 class StaleJob(NightporterError):

@@ -256,10 +256,3 @@ def _route_stdlib() -> None:
     logging.captureWarnings(capture=True)
     # Addresses in uvicorn's access lines carry tokens; the API writes lines of its own.
     logging.getLogger("uvicorn.access").disabled = True
-
-
-def bound(part: str | None = None, **fields: Any) -> Any:
-    """``logger.bind`` that leaves out fields that are None."""
-    if part is not None:
-        fields["part"] = part
-    return logger.bind(**{name: value for name, value in fields.items() if value is not None})

@@ -185,6 +185,7 @@ def _set_mode(context: Context, body: ModeBody) -> dict[str, Any]:
         body.scope,
         body.id or "",
         None if body.mode == "inherit" else ReplyMode(body.mode),
+        default=ReplyMode(context.settings.reply_mode),
         now=context.clock(),
     )
     return {"success": True, "scope": body.scope, "id": body.id, "mode": body.mode}

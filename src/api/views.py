@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from src.db import accounts, conversations, inbox_queue, outbox_queue
+from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
@@ -20,7 +20,7 @@ def jobs(db: Database, account: str, status: OutboxStatus | None, limit: int) ->
         known: dict[str, str] = {}
         return [
             _job(one, _external(conn, one, known))
-            for one in outbox_queue.list_jobs(conn, account, status, limit)
+            for one in outbox_views.list_jobs(conn, account, status, limit)
         ]
 
 
@@ -41,7 +41,7 @@ def conversation(db: Database, settings: Settings, external_id: str, limit: int)
         if found is None:
             raise NotFound("there is no conversation with this id")
         request = inbox_queue.latest_request(conn, found.id)
-        replies = outbox_queue.for_request(conn, request.id) if request else []
+        replies = outbox_views.for_request(conn, request.id) if request else []
         default = ReplyMode(settings.reply_mode)
         mode = accounts.mode_for(conn, found.account, found.id, found.listing_id, default)
         messages = conversations.messages_of(conn, found.id, limit)

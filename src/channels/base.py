@@ -94,7 +94,7 @@ class Channel(Protocol):
         ...
 
     async def press_send(self, external_id: str) -> None:
-        """Press Send once. NOT repeatable: after any error that it raises, the message may have been sent."""
+        """Press Send once. NOT repeatable: after any error but ``NotPressed`` the message may have been sent."""
         ...
 
     async def follow(

@@ -132,7 +132,6 @@ class Browser:
         self.session_dir = session_dir
         self.headless = headless
         self.executable = executable
-        self.started_at = 0.0
         self._playwright: Playwright | None = None
         self._context: BrowserContext | None = None
         self._page: Page | None = None
@@ -164,7 +163,6 @@ class Browser:
         except BaseException:
             await self.stop()
             raise
-        self.started_at = time.monotonic()
         return self._page
 
     async def stop(self) -> None:

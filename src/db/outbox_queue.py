@@ -1,8 +1,7 @@
 """The queue of replies (``queue_outbox``): one function for each move; nobody else writes its status.
 
 A move that no longer fits the row's state raises StaleJob: drop the work quietly. The moves are written down in
-``OUTBOX_TRANSITIONS`` and drawn in ``docs/state-machines.md``. What only looks is in ``outbox_views.py`` and
-offered here too, so that callers need this module alone.
+``OUTBOX_TRANSITIONS`` and drawn in ``docs/state-machines.md``. What only looks is in ``outbox_views.py``.
 
 "Armed" means that Send may have been pressed. An armed job can only become sent or unconfirmed: every other move
 asks for ``arm_count = 0``, and so does a CHECK of the table. Moves that take an ``owner`` hold only for the
@@ -19,19 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Update, bindparam, case, func, select
 from sqlalchemy.exc import IntegrityError
 
-from src.db.outbox_views import (
-    JOB,
-    awaiting_proof,
-    by_key,
-    first_in_line,
-    for_request,
-    get,
-    left_behind,
-    list_jobs,
-    next_due_at,
-    peek_due,
-    sent_since,
-)
+from src.db.outbox_views import JOB, by_key, first_in_line
 from src.db.statements import (
     OUTBOX,
     Unindexed,
@@ -39,39 +26,11 @@ from src.db.statements import (
     literal,
     moved,
     one_or_none,
-    rows,
 )
 from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
 from src.model.tables import new_id
-
-__all__ = [
-    "approve",
-    "arm",
-    "awaiting_proof",
-    "by_key",
-    "cancel_unsent",
-    "cancelled",
-    "claim",
-    "disarm",
-    "enqueue",
-    "failed",
-    "for_request",
-    "get",
-    "hold",
-    "left_behind",
-    "list_jobs",
-    "next_due_at",
-    "peek_due",
-    "put_off",
-    "release",
-    "retry",
-    "sent",
-    "sent_since",
-    "take_over",
-    "unconfirmed",
-]
 
 _Q = OUTBOX.c
 _S = OutboxStatus
@@ -369,14 +328,6 @@ def cancelled(
     """From draft, pending or processing to cancelled: no longer wanted, Send was not pressed. StaleJob if armed."""
     unwanted = _unarmed(_owned(_from(job_id, from_statuses, _S.CANCELLED), owner))
     return _move(conn, unwanted, _S.CANCELLED, reason=reason, processed_at=now, **_UNCLAIMED)
-
-
-def cancel_unsent(conn: Connection, conversation_id: str, reason: str, now: datetime) -> list[Job]:
-    """From draft and pending to cancelled for every job of the conversation; returns them. Repeatable."""
-    statement = JOB.update.where(
-        _Q.conversation_id == conversation_id, _Q.status.in_(list(UNSENT_OUTBOX))
-    ).values(status=_S.CANCELLED, reason=reason, processed_at=now, **_UNCLAIMED)
-    return sorted(rows(conn, statement, JOB), key=lambda job: (job.created_at, job.id))
 
 
 # --- the parts of a guarded move -------------------------------------------------------------------------

@@ -109,14 +109,6 @@ def list_jobs(conn: Connection, account: str, status: OutboxStatus | None, limit
     return rows(conn, wanted.limit(limit), JOB)
 
 
-def sent_since(conn: Connection, account: str, since: datetime) -> list[Job]:
-    """The jobs that became sent at or after ``since``, oldest first."""
-    done = JOB.select.where(_Q.account == account, _Q.status == _S.SENT, _Q.processed_at >= since).order_by(
-        _Q.processed_at, _Q.id
-    )
-    return rows(conn, done, JOB)
-
-
 def automatic_times(
     conn: Connection, account: str, conversation_id: str | None, since: datetime
 ) -> list[datetime]:
@@ -192,6 +184,16 @@ def held_at(conn: Connection, account: str, moment: datetime, limit: int) -> lis
         .limit(limit)
     )
     return rows(conn, held, JOB)
+
+
+def on_their_way(conn: Connection, account: str) -> list[Job]:
+    """Pending jobs, and those in a worker's hands whose Send was not pressed yet, oldest first."""
+    going = JOB.select.where(
+        _Q.account == account,
+        _Q.status.in_([literal(_S.PENDING), literal(_S.PROCESSING)]),
+        _Q.arm_count == 0,
+    ).order_by(_Q.created_at, _Q.id)
+    return rows(conn, going, JOB)
 
 
 def unsent(conn: Connection, conversation_id: str) -> list[Job]:

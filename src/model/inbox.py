@@ -99,6 +99,8 @@ class SeenConversation:
     """True when read from the opened conversation, False when only from the list."""
     has_older: bool = False
     """There are older messages than ``messages`` holds."""
+    gapless: bool = True
+    """False when the newest message was told alone, so that one before it may not have been told yet."""
 
     @property
     def newest(self) -> SeenMessage | None:
@@ -122,14 +124,3 @@ class InboxGlance:
     conversations: tuple[SeenConversation, ...]
     complete: bool
     """Every conversation younger than the asked limit is in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Proof that the site shows our reply: the message it became and the text as shown there."""
-
-    external_id: str
-    text: str
-    sent_at: datetime
-    altered: bool
-    """The site shows it differently from what was sent (spaces, masked contact data)."""

@@ -148,5 +148,3 @@ class CancelReason(StrEnum):
     """A person rejected the draft."""
     CANCELLED_BY_PERSON = "cancelled_by_person"
     """A person cancelled the job."""
-    REPLACED = "replaced"
-    """A newer job for the same request took its place."""

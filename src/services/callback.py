@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from loguru import logger
 
-from src.db import accounts, conversations, inbox_queue, outbox_queue
+from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database, after_commit
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
@@ -202,7 +202,7 @@ def _again(conn: Connection, answer: Answer, request: Request) -> Outcome | Conf
     """An answer to a request that is settled already: the same as before, or not wanted any more."""
     status, external_id = request.status, answer.conversation_external_id
     if status is InboxStatus.ANSWERED and answer.message is not None:
-        job = outbox_queue.by_key(conn, request.account, f"request:{request.id}")
+        job = outbox_views.by_key(conn, request.account, f"request:{request.id}")
         same = job is not None and job.text == answer.message
         # Without a token, another text may be meant for another message; with it, it is a second thought.
         if job is not None and (same or answer.request_id is not None):

@@ -178,13 +178,10 @@ def _set_scene(
 ) -> _Scene:
     refused = conversation_refusal(seen)
     newest = seen.newest
+    if fingerprint is None and newest is not None and seen.gapless:
+        fingerprint = newest.fingerprint  # else SYNC still takes it for changed, and opens the conversation
     conversation = conversations.upsert_seen(
-        conn,
-        account,
-        seen,
-        skip_reason=refused,
-        fingerprint=fingerprint or (newest.fingerprint if newest else None),
-        now=now,
+        conn, account, seen, skip_reason=refused, fingerprint=fingerprint, now=now
     )
     stored = conversations.messages_of(conn, conversation.id, _MESSAGES_LOOKED_AT)
     return _Scene(conn, account, rules, now, seen, conversation, {m.external_id: m for m in stored}, refused)

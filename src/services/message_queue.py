@@ -27,7 +27,7 @@ class MessageQueue:
         """
         from datetime import UTC, datetime  # noqa: PLC0415
 
-        from src.db import outbox_queue, places  # noqa: PLC0415
+        from src.db import outbox_views, places  # noqa: PLC0415
         from src.db.engine import Database  # noqa: PLC0415
         from src.settings import load_settings  # noqa: PLC0415
 
@@ -39,6 +39,6 @@ class MessageQueue:
         db = Database.open(url)
         try:
             with db.read() as conn:
-                return outbox_queue.peek_due(conn, settings.account, limit, datetime.now(UTC))
+                return outbox_views.peek_due(conn, settings.account, limit, datetime.now(UTC))
         finally:
             db.close()

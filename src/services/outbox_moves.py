@@ -11,7 +11,7 @@ from datetime import datetime
 
 from loguru import logger
 
-from src.db import inbox_queue, outbox_queue
+from src.db import inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
@@ -95,7 +95,7 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
     """
 
     def move(conn: Connection) -> Job:
-        old = outbox_queue.get(conn, job_id)
+        old = outbox_views.get(conn, job_id)
         if old is None or old.status not in {OutboxStatus.UNCONFIRMED, OutboxStatus.CANCELLED}:
             raise StaleJob
         new, _ = outbox_queue.enqueue(
@@ -124,7 +124,7 @@ def _move(
                 wakeup.notify_in(conn, "outbox")
     except StaleJob:
         with db.read() as conn:
-            found = outbox_queue.get(conn, job_id)
+            found = outbox_views.get(conn, job_id)
         if found is None:
             raise NotFound("there is no reply with this id") from None
         message = f"a reply that is {found.status} cannot be {done}"

@@ -29,6 +29,7 @@ from src.errors import (
     ComposerBusy,
     Halt,
     NightporterError,
+    NotPressed,
     PermanentError,
     StaleJob,
     TransientError,
@@ -57,6 +58,8 @@ class Pace:
     first_retry: float = 5.0
     longest_retry: float = 300.0
     composer_busy: float = 60.0
+    busy_attempts: int = 10
+    """So often a composer with somebody's text in it is looked at again before the reply is held for a person."""
     attempts: int = 5
     lost_attempts: int = 10
     """After so many tries of which the last ended with its process, the reply is held for a person."""
@@ -137,6 +140,7 @@ class Send:
             armed = await self._arm(channel, job, conversation_id, before)
         except StaleJob:
             logger.warning("Reply {} is not ours any more; Send was not pressed", job.id)
+            await self._clear(channel, conversation_id)
             return
         except NightporterError as error:
             await self._give_back(channel, job, conversation_id, error)
@@ -175,6 +179,9 @@ class Send:
         self._mark("SEND: pressing Send")
         try:
             await channel.press_send(conversation_id)
+        except NotPressed as error:
+            await self._give_back(channel, job, conversation_id, error)
+            return
         except BrowserGone:
             raise  # armed: settled by reading once the browser is back
         except Halt as halt:
@@ -432,9 +439,13 @@ class Send:
                 outbox_queue.hold(conn, job.id, _IN_HAND, error.reason, owner=self._owner)
             elif isinstance(error, PermanentError):
                 outbox_queue.failed(conn, job.id, error.reason, now, error=str(error), owner=self._owner)
-            elif isinstance(error, (Halt, ComposerBusy, BrowserGone)):
-                wait = self._pace.composer_busy if isinstance(error, ComposerBusy) else 0.0
-                self._release(conn, job, now + timedelta(seconds=wait), error, give_attempt_back=True)
+            elif isinstance(error, (Halt, BrowserGone)):
+                self._release(conn, job, now, error, give_attempt_back=True)
+            elif isinstance(error, ComposerBusy):
+                if job.attempts >= self._pace.busy_attempts:
+                    outbox_queue.hold(conn, job.id, _IN_HAND, "composer_busy", owner=self._owner)
+                else:
+                    self._release(conn, job, now + timedelta(seconds=self._pace.composer_busy), error)
             elif job.attempts >= self._pace.attempts:
                 outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
             else:

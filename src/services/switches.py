@@ -6,11 +6,15 @@ from datetime import datetime
 
 from loguru import logger
 
-from src.db import accounts, conversations
-from src.db.engine import Database
+from src.db import accounts, conversations, outbox_queue, outbox_views
+from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
+from src.errors import StaleJob
+from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
 from src.services.refusals import NotFound
+
+_HELD_BY = {ReplyMode.OFF: "mode_off", ReplyMode.DRAFT: "approval_required"}
 
 
 def pause(db: Database, account: str, *, now: datetime) -> None:
@@ -29,11 +33,20 @@ def resume(db: Database, wakeup: Wakeup, account: str, *, now: datetime) -> None
 
 
 def set_mode(
-    db: Database, account: str, scope: str, external_id: str, mode: ReplyMode | None, *, now: datetime
-) -> None:
+    db: Database,
+    account: str,
+    scope: str,
+    external_id: str,
+    mode: ReplyMode | None,
+    *,
+    default: ReplyMode,
+    now: datetime,
+) -> int:
     """Set the mode of the account, a listing or a conversation (the site's ids); None takes the rule away again.
 
-    ``NotFound`` for a conversation that is not known. Repeatable.
+    Replies on their way that the new mode would not have let go, and that no person approved, become drafts
+    (``mode_off``, ``approval_required``); also one in a worker's hands, unless its Send may have been pressed.
+    Returns how many. ``NotFound`` for a conversation that is not known. Repeatable.
     """
     with db.write() as conn:
         scope_id = "" if scope == "account" else external_id
@@ -46,4 +59,23 @@ def set_mode(
             accounts.clear_mode(conn, account, scope, scope_id)
         else:
             accounts.set_mode(conn, account, scope, scope_id, mode, now)
-    logger.bind(scope=scope, mode=str(mode or "inherit")).info("a person set a mode")
+        held = _hold(conn, account, scope, scope_id, default)
+    logger.bind(scope=scope, mode=str(mode or "inherit"), held=held).info("a person set a mode")
+    return held
+
+
+def _hold(conn: Connection, account: str, scope: str, scope_id: str, default: ReplyMode) -> int:
+    held = 0
+    for job in outbox_views.on_their_way(conn, account):
+        where = conversations.get(conn, job.conversation_id)
+        if {"account": "", "listing": where.listing_id, "conversation": where.id}[scope] != scope_id:
+            continue
+        reason = _HELD_BY.get(accounts.mode_for(conn, account, where.id, where.listing_id, default))
+        if reason is None or job.approved_at is not None:
+            continue
+        try:
+            outbox_queue.hold(conn, job.id, [OutboxStatus.PENDING, OutboxStatus.PROCESSING], reason)
+            held += 1
+        except StaleJob:  # armed in this instant: what was pressed cannot be taken back
+            continue
+    return held

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from loguru import logger
 
 from src.channels.base import Channel
-from src.db import accounts, conversations
+from src.db import accounts, conversations, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import BrowserGone, Halt, PermanentError, TransientError
@@ -121,7 +121,7 @@ class Sync:
 
     async def _take(self, channel: Channel, listed: SeenConversation, report: SyncReport) -> None:
         view, unopenable = listed, False
-        if self._must_open(listed):
+        if await asyncio.to_thread(self._must_open, listed):
             known = await asyncio.to_thread(self._known_ids, listed.external_id)
             oldest = self._clock() - self._rules.max_age
             try:
@@ -155,7 +155,20 @@ class Sync:
         if self._clock() - listed.last_activity_at > self._rules.max_age:
             return False
         answered = newest.role in HOST_SIDE and newest.kind is MessageKind.TEXT and not newest.deleted
-        return not answered
+        return not answered or self._hides_something(listed)
+
+    def _hides_something(self, listed: SeenConversation) -> bool:
+        """The host's side wrote last, but what matters may stand above it, where the list does not show it:
+        a reply that is not proven yet, or a guest's message that crossed our own reply.
+        """
+        with self._db.read() as conn:
+            conversation = conversations.by_external_id(conn, self._account, listed.external_id)
+            if conversation is None or listed.newest is None:
+                return False
+            if outbox_views.awaiting_proof(conn, conversation.id):
+                return True
+            stored = conversations.message_by_external_id(conn, self._account, listed.newest.external_id)
+            return stored is not None and stored.outbox_id is not None
 
     def _known_ids(self, external_id: str) -> set[str]:
         with self._db.read() as conn:

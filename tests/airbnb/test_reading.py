@@ -159,6 +159,18 @@ async def test_a_conversation_that_does_not_exist_is_an_error(
         await channel.read(global_id("MessageThread", 99))
 
 
+async def test_a_conversation_that_the_site_says_is_not_there_is_named_so(
+    site: SimulatedSite, channel: AirbnbChannel, impatient: None
+):
+    fill(site, 1)
+    await channel.open()
+    answer = {"json": {"data": {"threadData": None}}}
+    await channel.browser.page.route("**/ViaductGetThread*/**", lambda route: route.fulfill(**answer))
+    with pytest.raises(PermanentError) as caught:
+        await channel.read(global_id("MessageThread", 99))
+    assert caught.value.reason == "no_such_conversation"
+
+
 @pytest.mark.parametrize("external_id", ["", "99", "TWVzc2FnZTo5OQ==", "MessageThread:99"])
 async def test_what_is_no_id_is_asked_nobody(site: SimulatedSite, channel: AirbnbChannel, external_id: str):
     fill(site, 1)

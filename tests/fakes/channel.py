@@ -7,6 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from src.errors import BrowserGone, CannotWrite, ComposerBusy, PermanentError, TransientError
@@ -34,6 +35,8 @@ class FakeChannel:
         self.is_open = True
         """Tests of the services get it open, as a turn hands it over."""
         self.logins_saved = 0
+        self.tells_sent_alone = False
+        """After a press only the new message is told, not what came meanwhile: a page that fetches nothing more."""
         self._seen: FakeConversation | None = None
         self._oldest: FakeMessage | None = None
         self._last: SeenConversation | None = None
@@ -185,7 +188,10 @@ class FakeChannel:
         found = None
         with self._call("follow"):
             for _ in range(LOOKS_IN_A_FOLLOW):
-                view = self._look(external_id)
+                before, view = self._last, self._look(external_id)
+                if self.tells_sent_alone and before is not None and before.newest != view.newest:
+                    alone = (*before.messages, view.messages[-1])
+                    view = self._last = replace(view, messages=alone, gapless=False)
                 if until(view):
                     found = view
                     break

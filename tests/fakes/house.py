@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Self
 
-from src.db import accounts, conversations, inbox_queue, outbox_queue
+from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.model.caps import Caps
@@ -198,14 +198,14 @@ class House:
     def job(self, job: Job) -> Job:
         """A job as it stands now."""
         with self.db.read() as conn:
-            found = outbox_queue.get(conn, job.id)
+            found = outbox_views.get(conn, job.id)
         assert found is not None
         return found
 
     def jobs(self) -> list[Job]:
         """Every job, oldest first."""
         with self.db.read() as conn:
-            found = outbox_queue.list_jobs(conn, ACCOUNT, None, 10_000)
+            found = outbox_views.list_jobs(conn, ACCOUNT, None, 10_000)
         recent = [job for job in found if job.created_at >= self._since]
         return sorted(recent, key=lambda job: (job.created_at, job.id))
 
@@ -352,7 +352,7 @@ def _wrong_with_newest(house: House, row: StoredMessage) -> Iterator[str]:
         yield f"{row.text!r} was left unanswered: its request was cancelled ({request.reason})"
     if request.status is InboxStatus.ANSWERED:
         with house.db.read() as conn:
-            jobs = outbox_queue.for_request(conn, request.id)
+            jobs = outbox_views.for_request(conn, request.id)
         anew = {
             CancelReason.GUEST_WROTE_AGAIN,
             CancelReason.GUEST_CHANGED_MESSAGE,

@@ -14,7 +14,7 @@ import pytest
 from httpx import ASGITransport
 
 from src.api.app import create_app
-from src.db import conversations, inbox_queue, outbox_queue
+from src.db import conversations, inbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.model.inbox import AuthorRole, SeenConversation, SeenMessage
@@ -120,7 +120,7 @@ class Inbox:
 
     def jobs(self) -> list[Job]:
         with self.db.read() as conn:
-            return outbox_queue.list_jobs(conn, ACCOUNT, None, 500)
+            return outbox_views.list_jobs(conn, ACCOUNT, None, 500)
 
     def token(self, request: Request) -> str:
         return tokens.make(self.db.secret, request.id)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from src.db import conversations, inbox_queue, outbox_queue
+from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.statements import CONVERSATIONS, INBOX, OUTBOX
 from src.model.statuses import OutboxStatus
@@ -88,7 +88,7 @@ def claim_and_send_until_all_are_sent(number: int, url: str) -> list[tuple[str, 
                 job = outbox_queue.claim(conn, A, owner=owner, lease_until=NOW + LEASE, now=NOW)
             if job is None:
                 with db.read() as conn:
-                    if not outbox_queue.list_jobs(conn, A, OutboxStatus.PENDING, 1):
+                    if not outbox_views.list_jobs(conn, A, OutboxStatus.PENDING, 1):
                         return mine
                 continue
             mine.append((job.conversation_id, job.id))
@@ -107,7 +107,7 @@ def test_four_processes_send_every_job_once(database_url, in_processes):
     assert Counter(claimed).most_common(1)[0][1] == 1, "a job was handed out twice"
     assert len(claimed) == JOBS
     with opened(database_url) as db, db.read() as conn:
-        sent = outbox_queue.list_jobs(conn, A, OutboxStatus.SENT, JOBS + 1)
+        sent = outbox_views.list_jobs(conn, A, OutboxStatus.SENT, JOBS + 1)
     assert len(sent) == JOBS
     assert {(job.attempts, job.arm_count) for job in sent} == {(1, 1)}
 
@@ -179,7 +179,7 @@ def test_a_claim_that_meets_a_job_it_could_not_see_gives_way(postgres_server):
                     assert not claiming.done()
             assert claiming.result(timeout=60) == []
             with db.read() as conn:
-                assert outbox_queue.get(conn, job.id) == job
+                assert outbox_views.get(conn, job.id) == job
 
 
 def a_session_waits_for_a_lock(db: Database) -> bool:

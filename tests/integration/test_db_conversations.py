@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from src.db import conversations, inbox_queue, outbox_queue
+from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.tables import DEFAULT_ACCOUNT, Direction
 
@@ -151,6 +151,6 @@ def test_messages_are_tied_to_the_request_and_to_the_reply_they_belong_to(
         conversations.attach_receipt(conn, ours.id, job.id)
         asked, ours = conversations.messages_of(conn, home, 9)
         assert conversations.messages_of_request(conn, request.id) == [asked]
-        assert outbox_queue.for_request(conn, request.id) == [job]
+        assert outbox_views.for_request(conn, request.id) == [job]
     assert (asked.request_id, asked.skip_reason) == (request.id, None)
     assert (ours.origin, ours.outbox_id, ours.skip_reason) == ("assistant", job.id, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from src.db import conversations, outbox_queue
+from src.db import conversations, outbox_queue, outbox_views
 from src.model.statuses import OutboxStatus
 from src.model.tables import DEFAULT_ACCOUNT
 
@@ -49,7 +49,7 @@ def test_the_one_liner_counts_the_next_due_jobs_and_claims_none(db, database_url
     enqueue(db, 12)
     assert typed(ONE_LINER, database_url) == "10"
     with db.read() as conn:
-        jobs = outbox_queue.list_jobs(conn, A, None, 20)
+        jobs = outbox_views.list_jobs(conn, A, None, 20)
     assert {(job.status, job.attempts, job.claimed_by) for job in jobs} == {(OutboxStatus.PENDING, 0, None)}
 
 

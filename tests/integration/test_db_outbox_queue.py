@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from src.db import conversations, outbox_queue
+from src.db import conversations, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.statements import OUTBOX
 from src.errors import StaleJob
@@ -70,15 +70,12 @@ MOVES: dict[OutboxStatus, list[Move]] = {
     S.FAILED: [lambda conn, job, source, now: outbox_queue.failed(conn, job, "no_composer", now)],
     S.CANCELLED: [
         lambda conn, job, source, now: outbox_queue.cancelled(conn, job, [source], "host_answered", now),
-        lambda conn, job, source, now: (
-            outbox_queue.cancel_unsent(conn, _home(conn, job), "expired", now) or [None]
-        )[0],
     ],
 }
 
 
 def _home(conn: Connection, job_id: str) -> str:
-    job = outbox_queue.get(conn, job_id)
+    job = outbox_views.get(conn, job_id)
     assert job is not None
     return job.conversation_id
 
@@ -98,9 +95,9 @@ def test_a_job_moves_exactly_as_the_table_of_transitions_says(db, clock, convers
             armed = source is S.UNCONFIRMED or (source, target) == (S.PROCESSING, S.UNCONFIRMED)
             with db.write() as conn:
                 job_id = place(conn, conversation, source, clock(), armed=armed)
-                before = outbox_queue.get(conn, job_id)
+                before = outbox_views.get(conn, job_id)
                 after = tries(conn, move, job_id, source, clock.later(1))
-                assert outbox_queue.get(conn, job_id) == (after or before)
+                assert outbox_views.get(conn, job_id) == (after or before)
                 conn.execute(OUTBOX.delete())
             if after is not None:
                 assert after.status is target
@@ -115,7 +112,7 @@ def test_an_armed_job_never_gets_where_send_could_be_pressed_again(db, clock, co
         job_id = place(conn, conversation, S.PROCESSING, clock(), armed=True)
         for move in MOVES[target]:
             assert tries(conn, move, job_id, S.PROCESSING, clock()) is None
-        job = outbox_queue.get(conn, job_id)
+        job = outbox_views.get(conn, job_id)
     assert (job.status, job.armed) == (S.PROCESSING, True)
 
 
@@ -191,7 +188,7 @@ def test_replies_leave_a_conversation_one_at_a_time_and_in_order(db, clock, conv
         assert claim() is None
         outbox_queue.release(conn, first, ME, due_at=now + LEASE, error="busy")
         assert claim() is None, "the younger one must not overtake the one that waits for its next try"
-        assert outbox_queue.next_due_at(conn, A) == now + LEASE
+        assert outbox_views.next_due_at(conn, A) == now + LEASE
         outbox_queue.cancelled(conn, first, [S.PENDING], "rejected", now)
         assert claim() == second
 
@@ -210,9 +207,9 @@ def test_peeking_changes_nothing_and_shows_the_oldest_first(db, clock):
         ids = [place(conn, home, S.PENDING, clock.later(-n)) for n, home in enumerate(homes)]
         place(conn, homes[0], S.PENDING, clock(), due_at=clock.later(9))
     with db.read() as conn:
-        peeked = outbox_queue.peek_due(conn, A, 3, clock())
+        peeked = outbox_views.peek_due(conn, A, 3, clock())
         assert [job.id for job in peeked] == ids[:0:-1]
-        assert outbox_queue.peek_due(conn, A, 3, clock()) == peeked
+        assert outbox_views.peek_due(conn, A, 3, clock()) == peeked
     assert {job.status for job in peeked} == {S.PENDING}
 
 
@@ -253,14 +250,14 @@ def test_what_a_dead_process_left_is_found_and_taken_over_once(db, clock):
         mine = place(conn, homes[0], S.PROCESSING, clock())
         theirs = place(conn, homes[1], S.PROCESSING, clock(), claimed_by="dead", armed=True)
         nobodys = place(conn, homes[2], S.PROCESSING, clock.later(1), claimed_by=None)
-        assert [job.id for job in outbox_queue.left_behind(conn, A, ME)] == [theirs, nobodys]
+        assert [job.id for job in outbox_views.left_behind(conn, A, ME)] == [theirs, nobodys]
         taken = outbox_queue.take_over(conn, theirs, "dead", ME, clock.later(60))
         outbox_queue.take_over(conn, nobodys, None, ME, clock.later(60))
         assert (taken.claimed_by, taken.armed, taken.lease_until) == (ME, True, clock.later(60))
         with pytest.raises(StaleJob):
             outbox_queue.take_over(conn, theirs, "dead", "third", clock.later(60))
-        assert outbox_queue.left_behind(conn, A, ME) == []
-        assert outbox_queue.get(conn, mine).claimed_by == ME
+        assert outbox_views.left_behind(conn, A, ME) == []
+        assert outbox_views.get(conn, mine).claimed_by == ME
 
 
 def test_a_process_whose_job_was_taken_over_can_move_it_no_more(db, clock, conversation):
@@ -282,21 +279,9 @@ def test_jobs_without_proof_are_those_that_may_have_been_pressed(db, clock, conv
         place(conn, conversation, S.SENT, clock())
         unsure = place(conn, conversation, S.UNCONFIRMED, clock())
         running = place(conn, conversation, S.PROCESSING, clock.later(1), armed=True)
-        assert [job.id for job in outbox_queue.awaiting_proof(conn, conversation)] == [unsure, running]
+        assert [job.id for job in outbox_views.awaiting_proof(conn, conversation)] == [unsure, running]
         conn.execute(update(OUTBOX).where(OUTBOX.c.id == running).values(arm_count=0, armed_at=None))
-        assert [job.id for job in outbox_queue.awaiting_proof(conn, conversation)] == [unsure]
-
-
-def test_cancelling_what_is_unsent_leaves_alone_what_a_worker_has(db, clock, conversation):
-    with db.write() as conn:
-        draft = place(conn, conversation, S.DRAFT, clock())
-        pending = place(conn, conversation, S.PENDING, clock.later(1))
-        running = place(conn, conversation, S.PROCESSING, clock())
-        cancelled = outbox_queue.cancel_unsent(conn, conversation, "guest_wrote_again", clock())
-        assert [job.id for job in cancelled] == [draft, pending]
-        assert {job.reason for job in cancelled} == {"guest_wrote_again"}
-        assert outbox_queue.get(conn, running).status is S.PROCESSING
-        assert outbox_queue.cancel_unsent(conn, conversation, "again", clock()) == []
+        assert [job.id for job in outbox_views.awaiting_proof(conn, conversation)] == [unsure]
 
 
 def test_a_receipt_found_later_turns_unconfirmed_into_sent(db, clock, conversation):
@@ -311,16 +296,15 @@ def test_jobs_are_listed_by_status_waiting_ones_oldest_first(db, clock, conversa
     with db.write() as conn:
         drafts = [place(conn, conversation, S.DRAFT, clock.later(n)) for n in range(3)]
         sent = [place(conn, conversation, S.SENT, clock.later(n)) for n in range(3)]
-        assert [job.id for job in outbox_queue.list_jobs(conn, A, S.DRAFT, 2)] == drafts[:2]
-        assert [job.id for job in outbox_queue.list_jobs(conn, A, S.SENT, 2)] == sent[:0:-1]
-        assert len(outbox_queue.list_jobs(conn, A, None, 10)) == 6
-        assert [job.id for job in outbox_queue.sent_since(conn, A, clock.later(1))] == sent[1:]
+        assert [job.id for job in outbox_views.list_jobs(conn, A, S.DRAFT, 2)] == drafts[:2]
+        assert [job.id for job in outbox_views.list_jobs(conn, A, S.SENT, 2)] == sent[:0:-1]
+        assert len(outbox_views.list_jobs(conn, A, None, 10)) == 6
 
 
 def test_next_due_is_none_when_nothing_can_be_claimed(db, clock, conversation):
     with db.write() as conn:
-        assert outbox_queue.next_due_at(conn, A) is None
+        assert outbox_views.next_due_at(conn, A) is None
         place(conn, conversation, S.PENDING, clock(), due_at=clock.later(30))
-        assert outbox_queue.next_due_at(conn, A) == clock.later(30)
+        assert outbox_views.next_due_at(conn, A) == clock.later(30)
         place(conn, conversation, S.PROCESSING, clock())
-        assert outbox_queue.next_due_at(conn, A) is None
+        assert outbox_views.next_due_at(conn, A) is None

@@ -134,3 +134,37 @@ async def test_a_conversation_that_never_opens_ends_in_a_named_state_and_slows_n
     assert number == FAILURES_OF_ONE
     assert house.stored(sick) is not None
     assert broken_promises(house, settled=False) == []
+
+
+async def test_a_guest_message_that_crossed_our_press_unseen_is_found(house):
+    where = house.site.conversation("Is there a cot?")
+    job = house.reply_for(where, REPLY)
+    house.channel.tells_sent_alone = True
+    house.channel.before("press_send", lambda: house.site.guest_writes(where, "And is there a high chair?"))
+    await house.sent()
+    assert house.job(job).status is OutboxStatus.SENT
+    crossing = where.messages[1]
+    assert crossing.external_id not in house.messages(where)
+    assert (await house.synced()).opened == 1
+    assert house.messages(where)[crossing.external_id].skip_reason == "crossed_our_reply"
+    assert (await house.synced()).opened == 0
+
+
+async def test_our_own_reply_that_was_seen_in_its_conversation_is_not_opened_again(house):
+    where = house.site.conversation("Is there a cot?")
+    house.reply_for(where, REPLY)
+    await house.sent()
+    assert (await house.synced()).opened == 0
+
+
+async def test_an_unconfirmed_reply_above_a_later_message_of_the_host_is_settled(house):
+    where = house.site.conversation("Is there a cot?")
+    job = house.reply_for(where, REPLY)
+    await house.synced()
+    armed(house, where)
+    with house.db.write() as conn:
+        outbox_queue.unconfirmed(conn, job.id, "no_proof", house.clock())
+    house.site.press(where, REPLY, None)
+    house.site.host_writes(where, "Call me if you cannot find it")
+    assert (await house.synced()).opened == 1
+    assert house.job(job).status is OutboxStatus.SENT

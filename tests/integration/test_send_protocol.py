@@ -2,11 +2,12 @@
 
 import pytest
 
-from src.db import accounts, outbox_queue
+from src.db import accounts, outbox_queue, outbox_views
 from src.errors import (
     BrowserGone,
     CannotWrite,
     Halt,
+    NotPressed,
     NotUnderstood,
     PageChanged,
     PermanentError,
@@ -328,18 +329,40 @@ async def test_sixty_messages_between_two_looks_are_all_stored(house, where, job
 # --- the composer ----------------------------------------------------------------------------------------------
 
 
-async def test_a_person_at_the_composer_is_waited_for_and_costs_no_attempt(house, where, job):
+async def test_a_person_at_the_composer_is_waited_for(house, where, job):
     where.draft = "Dear Gerda, I"
-    for _ in range(8):
+    for tries in range(1, 9):
         await house.sent()
         now = house.job(job)
-        assert (now.status, now.attempts, now.arm_count) == (OutboxStatus.PENDING, 0, 0)
+        assert (now.status, now.attempts, now.arm_count) == (OutboxStatus.PENDING, tries, 0)
         assert now.due_at == house.clock.later(60)
         assert house.channel.composer == "Dear Gerda, I"
         house.clock.advance(60)
     where.draft = ""
     await house.sent()
     assert state(house, job) == (OutboxStatus.SENT, None)
+
+
+async def test_a_text_that_stays_in_the_composer_is_left_to_a_person_in_the_end(house, where, job):
+    where.draft = "Dear Gerda, I"
+    for _ in range(10):
+        await house.sent()
+        house.clock.advance(60)
+    assert state(house, job) == (OutboxStatus.DRAFT, "composer_busy")
+    assert house.site.presses == []
+    assert house.channel.composer == "Dear Gerda, I"
+
+
+async def test_a_press_that_certainly_was_none_gives_the_reply_back(house, where, job):
+    house.channel.fail("press_send", NotPressed())
+    await house.sent()
+    now = house.job(job)
+    assert (now.status, now.arm_count) == (OutboxStatus.PENDING, 0)
+    assert (house.site.presses, house.channel.composer) == ([], "")
+    house.clock.advance(60)
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.SENT, None)
+    assert house.presses_of(job) == 1
 
 
 async def test_a_conversation_without_composer_is_held_for_a_person(house, where, job):
@@ -581,7 +604,7 @@ async def test_a_worker_that_was_frozen_between_arm_and_press_does_not_press(
 async def test_a_worker_whose_job_was_taken_over_while_it_was_frozen_does_not_press(house, where, job, db):
     def another_process_recovers():
         with db.write() as conn:
-            (mine,) = outbox_queue.left_behind(conn, ACCOUNT, "")
+            (mine,) = outbox_views.left_behind(conn, ACCOUNT, "")
             outbox_queue.take_over(conn, mine.id, mine.claimed_by, "another", house.clock.later(60))
             outbox_queue.unconfirmed(conn, mine.id, "no_proof", house.clock(), owner="another")
 
@@ -597,7 +620,7 @@ async def test_a_worker_never_settles_what_another_one_holds(house, where, job, 
 
     def another_process_takes_over():
         with db.write() as conn:
-            (mine,) = outbox_queue.left_behind(conn, ACCOUNT, "")
+            (mine,) = outbox_views.left_behind(conn, ACCOUNT, "")
             outbox_queue.take_over(conn, mine.id, mine.claimed_by, "another", house.clock.later(60))
         house.site.acceptance = Acceptance(taken=False)
         raise TransientError
@@ -612,7 +635,7 @@ async def test_a_worker_never_settles_what_another_one_holds(house, where, job, 
 async def test_an_overtaken_reply_is_not_cancelled_by_a_worker_that_lost_it(house, where, job, db):
     def another_process_takes_over():
         with db.write() as conn:
-            (mine,) = outbox_queue.left_behind(conn, ACCOUNT, "")
+            (mine,) = outbox_views.left_behind(conn, ACCOUNT, "")
             outbox_queue.take_over(conn, mine.id, mine.claimed_by, "another", house.clock.later(60))
         house.site.host_writes(where, "It is in the cellar")
 

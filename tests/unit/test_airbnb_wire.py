@@ -351,6 +351,12 @@ def test_times_may_be_numbers_and_what_is_no_time_is_not_read(inbox: Inbox, thre
             read_thread(payload)
 
 
+def test_a_conversation_that_is_said_not_to_be_there_is_no_conversation_unless_there_is_an_error():
+    assert isinstance(wire.recognise({"data": {"threadData": None}}), wire.NoThread)
+    failed = wire.recognise({"data": {"threadData": None}, "errors": [{"message": "try again"}]})
+    assert isinstance(failed, wire.ErrorPage)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -364,7 +370,6 @@ def test_times_may_be_numbers_and_what_is_no_time_is_not_read(inbox: Inbox, thre
         {"data": {"node": None}},
         {"data": {"node": {"messagingInbox": None}}},
         {"data": {"node": {"messagingInbox": {"inboxFiltersConfig": {"filters": []}}}}},
-        {"data": {"threadData": None}},
         {"data": {"stayHostingDetails": {"listingId": "1"}}},
         {"errors": []},
         {"errors": "no"},

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from src.commands import run as run_command
-from src.db import accounts, conversations, outbox_queue
+from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, PageChanged, SettingsError, TransientError, WallHit
 from src.model.statuses import OutboxStatus
@@ -109,7 +109,7 @@ async def test_a_message_is_read_a_reply_is_sent_and_a_signal_stops_it_all(
     stop_this_process(number)
     assert await running is ExitCode.STOPPED
     with ready.read() as conn:
-        assert outbox_queue.get(conn, job.id).status is OutboxStatus.SENT
+        assert outbox_views.get(conn, job.id).status is OutboxStatus.SENT
     assert where.texts == ["Is there a cot?", "Yes, in the wardrobe"]
     assert channels[-1].calls[-1] == "close"
     assert not state_of(ready).halted
@@ -156,7 +156,7 @@ async def test_a_halt_of_one_worker_leaves_no_further_step_to_the_other(ready, s
     (channel,) = channels
     assert channel.calls[channel.calls.index("write") + 1 :] == ["close"]
     with ready.read() as conn:
-        now = outbox_queue.get(conn, job.id)
+        now = outbox_views.get(conn, job.id)
     assert (now.status, now.attempts) == (OutboxStatus.PENDING, 0)
 
 

@@ -26,6 +26,7 @@ from src.errors import (
     CannotWrite,
     ComposerBusy,
     Halt,
+    NotPressed,
     NotUnderstood,
     PageChanged,
     TransientError,
@@ -188,7 +189,10 @@ class AirbnbChannel:
 
     async def press_send(self, external_id: str) -> None:
         async with _Trouble(self):
-            self._thread.check_address(external_id)
+            try:
+                self._thread.check_address(external_id)
+            except TransientError as error:
+                raise NotPressed(f"Send was not pressed: {error}") from None
             self._written = None
             button = self._visit.page.locator(selectors.SEND_BUTTON).locator("visible=true").first
             await button.click(timeout=5_000, no_wait_after=True)

@@ -16,10 +16,9 @@ from src.errors import BrowserGone, ComposerBusy, TransientError
 
 _THREAD_PATH = re.compile(rf"{selectors.INBOX_PATH}/(\d+)/?$")
 _READ_ROWS = """
-([list, rows, prefix, loader]) => JSON.stringify({
+([list, rows, prefix]) => JSON.stringify({
   list: document.querySelector(list) !== null,
   complete: document.readyState === 'complete',
-  loading: document.querySelector(loader) !== null,
   numbers: [...document.querySelectorAll(rows)].map(a => a.dataset.testid.slice(prefix.length)),
   blank: document.body === null || (document.body.childElementCount === 0 && document.body.innerText.trim() === ''),
 })
@@ -138,8 +137,8 @@ class ListOfConversations:
         self.page = page
 
     async def state(self) -> dict[str, object]:
-        """``{list, complete, loading, numbers, blank}``: is the list there, is the page loaded, which rows."""
-        arguments = [selectors.LIST, selectors.ROWS, selectors.ROW_PREFIX, selectors.LIST_LOADER]
+        """``{list, complete, numbers, blank}``: is the list there, is the page loaded, which rows."""
+        arguments = [selectors.LIST, selectors.ROWS, selectors.ROW_PREFIX]
         found: dict[str, object] = json.loads(await bounded(self.page.evaluate(_READ_ROWS, arguments)))
         return found
 

@@ -12,7 +12,6 @@ INBOX_PATH = "/hosting/messages"  # 1 · first-party + 10 sources
 LIST_MARKER = '[data-testid="inbox-container-marker"]'  # real + 3
 LIST_ROOT = "#list_inbox"  # real + 3
 LIST = f"{LIST_ROOT}, {LIST_MARKER}"
-LIST_LOADER = '[data-testid="inbox-list-loader"]'  # 1 source; may stay when the shell fails
 ROW_PREFIX = "inbox_list_"  # real + 9; the number of the conversation follows
 ROWS = f'a[data-testid^="{ROW_PREFIX}"]'
 ROW_FRAME = '[data-listrow="true"]'  # real; carries aria-current

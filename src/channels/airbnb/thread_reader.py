@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from src.channels.airbnb.pages import (
 )
 from src.channels.airbnb.visit import Visit
 from src.channels.airbnb.wiretap import with_messages
-from src.errors import NotUnderstood, PageChanged, PermanentError, TransientError
+from src.errors import BrowserGone, NotUnderstood, PageChanged, PermanentError, TransientError
 from src.model.inbox import MessageKind, SeenConversation, SeenMessage
 
 Enough = Callable[[SeenConversation], bool]
@@ -44,6 +45,8 @@ class ThreadReader:
         """What was told about the open conversation is not enough to act on any more."""
         if self._open is not None:
             self._last = self._open
+            with contextlib.suppress(BrowserGone):
+                self._last = self.now(self._open.external_id)
         self._open = None
 
     def here(self, external_id: str) -> SeenConversation:
@@ -96,7 +99,18 @@ class ThreadReader:
             old = found.get(newest.external_id)
             if old is None or old.fingerprint != newest.fingerprint:
                 found[newest.external_id] = newest
-        return with_messages(replace(view, opened=True), found, has_older=before.has_older and view.has_older)
+        now = with_messages(replace(view, opened=True), found, has_older=before.has_older and view.has_older)
+        return replace(now, gapless=self._is_gapless(before, now))
+
+    def _is_gapless(self, before: SeenConversation, now: SeenConversation) -> bool:
+        """Whether the newest message came with its conversation. After a press its answer may tell it alone, and
+        a guest's message that came in the same second would stand above it unseen.
+        """
+        if now.newest is None:
+            return True
+        known = before.gapless and any(m.external_id == now.newest.external_id for m in before.messages)
+        tap = self._visit.tap
+        return known or tap.told_in_its_thread(now.external_id, now.newest.external_id, self._opened_at_seq)
 
     def _told(self, external_id: str, start: int) -> SeenConversation | None:
         """What was told after ``start``: None while it is not filled, or is behind what the list says (2.6)."""
@@ -129,7 +143,7 @@ class ThreadReader:
         def current() -> SeenConversation | None:
             told = self._told(external_id, start)
             last = self._last if self._last and self._last.external_id == external_id else None
-            if told is not None or last is None or last.newest is None:
+            if told is not None or last is None or last.newest is None or not last.gapless:
                 return told
             newest = _listed_newest(tap.lists_since(start), external_id)
             same = newest is not None and newest.fingerprint == last.newest.fingerprint
@@ -160,6 +174,8 @@ class ThreadReader:
             raise PermanentError(
                 "The site shows another conversation instead.", reason="no_such_conversation"
             )
+        if tap.no_thread_seq > start:
+            raise PermanentError("The site has no such conversation.", reason="no_such_conversation")
         if tap.partial_seq > start:
             raise PageChanged("messageData", "the conversation's data")
         raise NotUnderstood("The conversation did not load: its data did not come.")

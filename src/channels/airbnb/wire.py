@@ -43,10 +43,22 @@ class ThreadPage:
     external_id: str
     node: dict[str, Json]
 
+    def has(self, message_id: str) -> bool:
+        """Whether a message (the site's id) is in this stretch."""
+        return any(
+            isinstance(m, dict) and m.get("id") == message_id
+            for m in _dig(self.node, "messageData", "messages") or []
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PartialThread:
     """Something about a conversation, but not its messages: enough for nothing, unless nothing else comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoThread:
+    """A response that says of the asked conversation only that there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class ErrorPage:
     status: int | None
 
 
-def recognise(payload: Json) -> ListPage | ThreadPage | PartialThread | ErrorPage | None:
+def recognise(payload: Json) -> ListPage | ThreadPage | PartialThread | NoThread | ErrorPage | None:
     """What a JSON response is, by its shape. None: something else, of no concern to us."""
     if not isinstance(payload, dict):
         return None
@@ -69,6 +81,8 @@ def recognise(payload: Json) -> ListPage | ThreadPage | PartialThread | ErrorPag
         node = data.get("threadData")
         if isinstance(node, dict):
             return _thread_page(node) if "messageData" in node else PartialThread()
+        if "threadData" in data and node is None and not payload.get("errors"):
+            return NoThread()
     errors = payload.get("errors")
     if isinstance(errors, list) and errors:
         return _error_page(errors)

@@ -43,6 +43,8 @@ class Wiretap:
         self.seq = 0
         self.partial_seq = 0
         """When something about a conversation was told last that was without its messages."""
+        self.no_thread_seq = 0
+        """When an asked conversation was last said not to be there."""
         self.problem: Halt | None = None
         self.viewer_id: str | None = None
         self.lists: list[tuple[int, wire.ListPage]] = []
@@ -160,6 +162,11 @@ class Wiretap:
                 found.setdefault(extra.external_id, extra)
         return with_messages(view, found, has_older=older)
 
+    def told_in_its_thread(self, external_id: str, message_id: str, seq: int) -> bool:
+        """Whether a message came with its conversation after ``seq``, not alone (a send's answer, the list)."""
+        pages = [page for number, page in self.threads.get(external_id, []) if number > seq]
+        return any(page.has(message_id) for page in pages)
+
     def _on_navigated(self, frame: Any) -> None:
         if frame == self._page.main_frame:
             wall = walls.by_address(frame.url)
@@ -248,6 +255,8 @@ class Wiretap:
                 self.lists.append((self.seq, found))
             elif isinstance(found, wire.PartialThread):
                 self.partial_seq = self.seq
+            elif isinstance(found, wire.NoThread):
+                self.no_thread_seq = self.seq
             elif isinstance(found, wire.ThreadPage):
                 self.threads.setdefault(found.external_id, []).append((self.seq, found))
             else:
