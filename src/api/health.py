@@ -133,13 +133,17 @@ def _halt(account: AccountState | None) -> dict[str, Any] | None:
     }
 
 
+def silent_after(interval_sec: float) -> timedelta:
+    """From which silence on a worker with this interval is not taken for alive any more."""
+    return max(timedelta(seconds=interval_sec * _SILENT_INTERVALS), _SHORTEST_SILENCE)
+
+
 def _worker(settings: Settings, name: str, moment: Moment) -> dict[str, Any]:
     beat = moment.workers.get(name)
     if beat is None:
         return {"state": "never_ran"}
     interval = settings.scrape_interval_sec if name == "sync" else settings.send_worker_interval_sec
-    longest = max(timedelta(seconds=interval * _SILENT_INTERVALS), _SHORTEST_SILENCE)
-    silent = moment.now - beat.beat_at > longest
+    silent = moment.now - beat.beat_at > silent_after(interval)
     return {
         "state": "stopped" if beat.stopped_at else "silent" if silent else "running",
         "last_beat_at": beat.beat_at.isoformat(),

@@ -27,10 +27,15 @@ def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
 
 def get(conn: Connection, account: str) -> AccountState:
     """The account's row. KeyError if ``ensure`` never made it."""
-    found = one_or_none(conn, _ACCOUNT.select.where(ACCOUNTS.c.account == account), _ACCOUNT)
-    if found is None:
+    state = find(conn, account)
+    if state is None:
         raise KeyError(account)
-    return found
+    return state
+
+
+def find(conn: Connection, account: str) -> AccountState | None:
+    """The account's row; None if nothing has ever run for it."""
+    return one_or_none(conn, _ACCOUNT.select.where(ACCOUNTS.c.account == account), _ACCOUNT)
 
 
 def lock(conn: Connection, account: str) -> None:

@@ -26,8 +26,8 @@ def _stored_conversation(*row: Any) -> StoredConversation:
     return StoredConversation(**values)
 
 
-_CONVERSATION = RowShape.of(StoredConversation, CONVERSATIONS, _stored_conversation)
-_MESSAGE = RowShape.of(StoredMessage, MESSAGES)
+CONVERSATION = RowShape.of(StoredConversation, CONVERSATIONS, _stored_conversation)
+MESSAGE = RowShape.of(StoredMessage, MESSAGES)
 
 
 # --- conversations ---------------------------------------------------------------------------------------
@@ -63,23 +63,23 @@ def upsert_seen(
     }
     first = {"stay": "{}", **values}
     statement = (
-        _CONVERSATION.insert(conn)
+        CONVERSATION.insert(conn)
         .values(id=new_id(), account=account, external_id=seen.external_id, created_at=now, **first)
         .on_conflict_do_update(index_elements=["account", "external_id"], set_=values)
     )
-    return _CONVERSATION.make(*conn.execute(statement).one())
+    return CONVERSATION.make(*conn.execute(statement).one())
 
 
 def ensure_named(conn: Connection, account: str, external_id: str, now: datetime) -> StoredConversation:
     """The conversation with the site's id, made (unseen) if it is not there yet. Repeatable."""
     statement = (
-        _CONVERSATION.insert(conn)
+        CONVERSATION.insert(conn)
         .values(
             id=new_id(), account=account, external_id=external_id, stay="{}", created_at=now, updated_at=now
         )
         .on_conflict_do_nothing(index_elements=["account", "external_id"])
     )
-    made = one_or_none(conn, statement, _CONVERSATION)
+    made = one_or_none(conn, statement, CONVERSATION)
     found = made or by_external_id(conn, account, external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found
@@ -87,7 +87,7 @@ def ensure_named(conn: Connection, account: str, external_id: str, now: datetime
 
 def get(conn: Connection, conversation_id: str) -> StoredConversation:
     """By our id. KeyError if there is none."""
-    found = one_or_none(conn, _CONVERSATION.select.where(_C.id == conversation_id), _CONVERSATION)
+    found = one_or_none(conn, CONVERSATION.select.where(_C.id == conversation_id), CONVERSATION)
     if found is None:
         raise KeyError(conversation_id)
     return found
@@ -97,8 +97,8 @@ def by_external_id(conn: Connection, account: str, external_id: str) -> StoredCo
     """By the site's id."""
     return one_or_none(
         conn,
-        _CONVERSATION.select.where(_C.account == account, _C.external_id == external_id),
-        _CONVERSATION,
+        CONVERSATION.select.where(_C.account == account, _C.external_id == external_id),
+        CONVERSATION,
     )
 
 
@@ -136,10 +136,10 @@ def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConver
     """Newest activity first; those that were never seen come last."""
     return rows(
         conn,
-        _CONVERSATION.select.where(_C.account == account)
+        CONVERSATION.select.where(_C.account == account)
         .order_by(_C.last_activity_at.desc().nulls_last(), _C.created_at.desc(), _C.id)
         .limit(limit),
-        _CONVERSATION,
+        CONVERSATION,
     )
 
 
@@ -149,19 +149,19 @@ def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConver
 def messages_of(conn: Connection, conversation_id: str, limit: int) -> list[StoredMessage]:
     """The newest ``limit`` messages, oldest of them first; deleted ones included."""
     newest = (
-        _MESSAGE.select.where(_M.conversation_id == conversation_id)
+        MESSAGE.select.where(_M.conversation_id == conversation_id)
         .order_by(_M.sent_at.desc(), _M.external_id.desc())
         .limit(limit)
     )
-    return rows(conn, newest, _MESSAGE)[::-1]
+    return rows(conn, newest, MESSAGE)[::-1]
 
 
 def messages_of_request(conn: Connection, request_id: str) -> list[StoredMessage]:
     """The guest's messages that a request carries to the AI, oldest first; deleted ones included."""
     return rows(
         conn,
-        _MESSAGE.select.where(_M.request_id == request_id).order_by(_M.sent_at, _M.external_id),
-        _MESSAGE,
+        MESSAGE.select.where(_M.request_id == request_id).order_by(_M.sent_at, _M.external_id),
+        MESSAGE,
     )
 
 
@@ -169,8 +169,8 @@ def message_by_external_id(conn: Connection, account: str, external_id: str) -> 
     """By the site's id."""
     return one_or_none(
         conn,
-        _MESSAGE.select.where(_M.account == account, _M.external_id == external_id),
-        _MESSAGE,
+        MESSAGE.select.where(_M.account == account, _M.external_id == external_id),
+        MESSAGE,
     )
 
 
@@ -208,8 +208,8 @@ def insert_message(
         "skip_reason": skip_reason,
         "seen_at": now,
     }
-    statement = _MESSAGE.insert(conn).on_conflict_do_nothing(index_elements=["account", "external_id"])
-    made = one_or_none(conn, statement, _MESSAGE, values)
+    statement = MESSAGE.insert(conn).on_conflict_do_nothing(index_elements=["account", "external_id"])
+    made = one_or_none(conn, statement, MESSAGE, values)
     found = made or message_by_external_id(conn, account, seen.external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found

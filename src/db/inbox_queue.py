@@ -27,7 +27,7 @@ from src.model.statuses import INBOX_TRANSITIONS, InboxStatus
 from src.model.tables import OPEN_INBOX_SQL, new_id
 
 _Q = INBOX.c
-_REQUEST = RowShape.of(Request, INBOX)
+REQUEST = RowShape.of(Request, INBOX)
 _S = InboxStatus
 _UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
 
@@ -37,26 +37,26 @@ _UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
 
 def get(conn: Connection, request_id: str) -> Request | None:
     """By our id, which is the request id that the AI sees."""
-    return one_or_none(conn, _REQUEST.select.where(_Q.id == request_id), _REQUEST)
+    return one_or_none(conn, REQUEST.select.where(_Q.id == request_id), REQUEST)
 
 
 def open_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's request that is not final yet; there is at most one."""
     return one_or_none(
         conn,
-        _REQUEST.select.where(_Q.conversation_id == conversation_id, sql(OPEN_INBOX_SQL)),
-        _REQUEST,
+        REQUEST.select.where(_Q.conversation_id == conversation_id, sql(OPEN_INBOX_SQL)),
+        REQUEST,
     )
 
 
 def latest_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's newest request, whatever its status."""
     newest = (
-        _REQUEST.select.where(_Q.conversation_id == conversation_id)
+        REQUEST.select.where(_Q.conversation_id == conversation_id)
         .order_by(_Q.created_at.desc(), _Q.id.desc())
         .limit(1)
     )
-    return one_or_none(conn, newest, _REQUEST)
+    return one_or_none(conn, newest, REQUEST)
 
 
 def next_due_at(conn: Connection, account: str) -> datetime | None:
@@ -96,10 +96,10 @@ def create(
         "attempts": 0,
         "created_at": now,
     }
-    statement = _REQUEST.insert(conn).on_conflict_do_nothing(
+    statement = REQUEST.insert(conn).on_conflict_do_nothing(
         index_elements=["conversation_id"], index_where=sql(OPEN_INBOX_SQL)
     )
-    made = one_or_none(conn, statement, _REQUEST, values)
+    made = one_or_none(conn, statement, REQUEST, values)
     if made is None:
         raise StaleJob("create: the conversation has an open request")
     return made
@@ -109,10 +109,10 @@ def extend_burst(
     conn: Connection, request_id: str, *, newest_external_id: str, due_at: datetime, reply_by: datetime
 ) -> Request:
     """The guest wrote more before it was posted. Only while pending, else StaleJob. Repeatable."""
-    statement = _REQUEST.update.where(_Q.id == request_id, _Q.status == _S.PENDING).values(
+    statement = REQUEST.update.where(_Q.id == request_id, _Q.status == _S.PENDING).values(
         newest_external_id=newest_external_id, due_at=due_at, reply_by=reply_by
     )
-    return moved(conn, statement, _REQUEST, "extend_burst")
+    return moved(conn, statement, REQUEST, "extend_burst")
 
 
 # --- on the way ------------------------------------------------------------------------------------------
@@ -135,10 +135,10 @@ def claim_due(
         # PostgreSQL might otherwise run the inner SELECT more than once, and lock more rows than it returns.
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    statement = _REQUEST.update.where(_Q.id.in_(select(due.c.id))).values(
+    statement = REQUEST.update.where(_Q.id.in_(select(due.c.id))).values(
         status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1
     )
-    claimed = rows(conn, statement, _REQUEST)
+    claimed = rows(conn, statement, REQUEST)
     return sorted(claimed, key=lambda request: (request.due_at, request.id))  # RETURNING has no order
 
 
@@ -152,7 +152,7 @@ def release(
     give_attempt_back: bool = False,
 ) -> Request:
     """From processing to pending, to be tried again at ``due_at``. StaleJob if it is not this owner's any more."""
-    statement = _REQUEST.update.where(
+    statement = REQUEST.update.where(
         _Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner
     ).values(
         status=_S.PENDING,
@@ -161,15 +161,15 @@ def release(
         attempts=_Q.attempts - (1 if give_attempt_back else 0),
         **_UNCLAIMED,
     )
-    return moved(conn, statement, _REQUEST, "release")
+    return moved(conn, statement, REQUEST, "release")
 
 
 def accepted(conn: Connection, request_id: str, owner: str, now: datetime) -> Request:
     """From processing to waiting: the AI took it. StaleJob if it is not this owner's any more."""
-    statement = _REQUEST.update.where(
+    statement = REQUEST.update.where(
         _Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner
     ).values(status=_S.WAITING, accepted_at=now, last_error=None, **_UNCLAIMED)
-    return moved(conn, statement, _REQUEST, "accepted")
+    return moved(conn, statement, REQUEST, "accepted")
 
 
 def release_stale(conn: Connection, account: str, now: datetime) -> list[Request]:
@@ -177,10 +177,10 @@ def release_stale(conn: Connection, account: str, now: datetime) -> list[Request
 
     Posting twice is safe: the AI sees the same request id, and an answer closes the request once.
     """
-    statement = _REQUEST.update.where(
+    statement = REQUEST.update.where(
         _Q.account == account, _Q.status == literal(_S.PROCESSING), _Q.lease_until < now
     ).values(status=_S.PENDING, due_at=now, last_error="lease_over", **_UNCLAIMED)
-    return rows(conn, statement, _REQUEST)
+    return rows(conn, statement, REQUEST)
 
 
 def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Request]:
@@ -189,12 +189,12 @@ def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Reques
     The reason says which: ``not_accepted_in_time`` or ``no_answer_in_time``.
     """
     why = case((_Q.status == literal(_S.WAITING), "no_answer_in_time"), else_="not_accepted_in_time")
-    statement = _REQUEST.update.where(
+    statement = REQUEST.update.where(
         _Q.account == account,
         _Q.status.in_([literal(_S.PENDING), literal(_S.WAITING)]),
         _Q.reply_by < now,
     ).values(status=_S.EXPIRED, reason=why, processed_at=now, **_UNCLAIMED)
-    return rows(conn, statement, _REQUEST)
+    return rows(conn, statement, REQUEST)
 
 
 # --- going out -------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def _finish(
     now: datetime,
 ) -> Request:
     sources = check_move(INBOX_TRANSITIONS, from_statuses, to)
-    statement = _REQUEST.update.where(_Q.id == request_id, _Q.status.in_(sources)).values(
+    statement = REQUEST.update.where(_Q.id == request_id, _Q.status.in_(sources)).values(
         status=to, reason=reason, processed_at=now, **_UNCLAIMED
     )
-    return moved(conn, statement, _REQUEST, str(to))
+    return moved(conn, statement, REQUEST, str(to))

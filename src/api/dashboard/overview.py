@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
-from src.api.dashboard.page import open_page, page_routes
-from src.api.health import look
+from src.api.dashboard.charts import Chart
+from src.api.dashboard.page import Page, open_form, open_page, page_routes
+from src.api.dashboard.standing import Standing, standing
+from src.db import accounts, board
+from src.db.board import LOOK_BACK, Waiting
+from src.db.engine import Connection
+from src.db.overview import inbox_counts, outbox_counts
+from src.model.statuses import OPEN_INBOX, OutboxStatus
+from src.services import switches
+
+RESPONSE_CLOCK = timedelta(hours=24)
+"""Airbnb counts whether new inquiries are answered within 24 hours (its help pages on the response rate)."""
+SOON = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that waits for a person, with what is left of its 24 hours."""
+
+    waiting: Waiting
+    deadline: datetime
+    left_sec: float
+
+    @property
+    def urgency(self) -> str:
+        """For the colour: over, soon or calm."""
+        if self.left_sec <= 0:
+            return "over"
+        return "soon" if self.left_sec < SOON.total_seconds() else "calm"
+
+
+def by_urgency(found: list[Waiting], now: datetime) -> list[Item]:
+    """Clocks that still run come first, the one that ends next on top; then those that are over, newest first."""
+    items = []
+    for one in found:
+        deadline = one.asked_at + RESPONSE_CLOCK
+        items.append(Item(one, deadline, (deadline - now).total_seconds()))
+    return sorted(items, key=lambda item: (item.left_sec <= 0, abs(item.left_sec), not item.waiting.first))
 
 
 def overview_routes(context: Context) -> APIRouter:
@@ -17,7 +59,79 @@ def overview_routes(context: Context) -> APIRouter:
     @router.get("/")
     async def overview(request: Request) -> Response:
         page = await open_page(context, request)
-        seen = await run_in_threadpool(look, context.db, context.settings, page.now)
-        return page.show("overview.html", account=seen.account)
+        return page.show("overview.html", **await run_in_threadpool(_read, page))
+
+    @router.post("/pause")
+    async def pause(request: Request) -> Response:
+        page, form = await open_form(context, request)
+        account, now = context.settings.account, page.now
+        await run_in_threadpool(lambda: switches.pause(context.db, account, now=now))
+        return page.go(form.get("next", "/"), "paused")
+
+    @router.post("/resume")
+    async def resume(request: Request) -> Response:
+        page, form = await open_form(context, request)
+        account, now = context.settings.account, page.now
+        await run_in_threadpool(lambda: switches.resume(context.db, context.wakeup, account, now=now))
+        return page.go(form.get("next", "/"), "resumed")
 
     return router
+
+
+def _read(page: Page) -> dict[str, Any]:
+    settings, now = page.context.settings, page.now
+    days = last_days(page, 7)
+    with page.context.db.read() as conn:
+        account = settings.account
+        beats = {beat.worker: beat for beat in accounts.workers(conn, account)}
+        stands: Standing = standing(settings, accounts.find(conn, account), beats, now)
+        items = by_urgency(board.waiting(conn, account, now), now)
+        today = board.numbers(conn, account, *days[-1])
+        outbox = outbox_counts(conn, account, [s for s in OutboxStatus if s not in _DONE])
+        inbox = inbox_counts(conn, account, OPEN_INBOX)
+        week = _week(page, conn, days)
+    return {
+        "stands": stands,
+        "items": items,
+        "look_back_days": LOOK_BACK.days,
+        "today": today,
+        "median_sec": median(today.seconds_to_answer) if today.seconds_to_answer else None,
+        "held": today.escalated + outbox[OutboxStatus.DRAFT] + outbox[OutboxStatus.UNCONFIRMED],
+        "outbox": outbox,
+        "asked": sum(inbox.values()),
+        "week": week,
+    }
+
+
+_DONE = {OutboxStatus.SENT, OutboxStatus.CANCELLED}
+
+
+def last_days(page: Page, number: int) -> list[tuple[datetime, datetime]]:
+    """The last days in the host's time zone, oldest first; the last one is today and goes on until tomorrow."""
+    today = page.now.astimezone(page.zone).date()
+    starts = [
+        datetime.combine(today - timedelta(days=back), time.min, page.zone)
+        for back in range(number - 1, -2, -1)
+    ]
+    return list(pairwise(starts))
+
+
+def _week(page: Page, conn: Connection, days: list[tuple[datetime, datetime]]) -> list[Chart]:
+    account, lang, zone = page.context.settings.account, page.lang, page.zone
+    received = [board.received(conn, account, *day) for day in days]
+    times = board.answer_times(conn, account, days[0][0], days[-1][1])
+    by_day = [[seconds for done, seconds in times if since <= done < until] for since, until in days]
+    names = [lang.day(since, zone, "EEE") for since, _ in days]
+    full = [lang.day(since, zone) for since, _ in days]
+    answered = [float(len(one)) for one in by_day]
+    waits = [median(one) if one else None for one in by_day]
+    return [
+        Chart.of(
+            lang.say("Messages and answers"),
+            names,
+            full,
+            [(lang.say("received"), [float(n) for n in received]), (lang.say("answered"), answered)],
+            lang.number,
+        ),
+        Chart.of(lang.say("Median time to answer"), names, full, [(lang.say("time"), waits)], lang.duration),
+    ]

@@ -1,0 +1,167 @@
+"""Finding conversations and replies for a person: filters, and pages that begin after a key. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
+
+from src.db.conversations import CONVERSATION, MESSAGE
+from src.db.outbox_views import JOB
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, literal, rows
+from src.model.rows import Job, StoredConversation, StoredMessage
+from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, OutboxStatus
+from src.model.tables import ReplyMode
+
+_C = CONVERSATIONS.c
+
+Key = tuple[datetime, str]
+"""Where a page ends: the time and the id of its last row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which conversations; an empty filter asks nothing."""
+
+    text: str = ""
+    """In the guest's name, a message, or the whole id of the site; large and small letters are the same."""
+    state: str = ""
+    """``open`` (something is on its way), ``skipped`` (not for a machine), ``unseen`` (a callback named it)."""
+    listing: str = ""
+    mode: ReplyMode | None = None
+    among: Collection[str] | None = None
+    """Only these (the site's ids)."""
+
+
+def conversations(
+    conn: Connection,
+    account: str,
+    filters: Filters,
+    *,
+    default_mode: ReplyMode,
+    after: Key | None,
+    limit: int,
+) -> list[StoredConversation]:
+    """Newest activity first. Those without any come only with ``state="unseen"``."""
+    wanted = CONVERSATION.select.where(
+        _C.account == account, *_conditions(conn, account, filters, default_mode)
+    )
+    at = _C.created_at if filters.state == "unseen" else _C.last_activity_at
+    if after is not None:
+        wanted = wanted.where(tuple_(at, _C.id) < tuple_(*after))
+    return rows(conn, wanted.order_by(at.desc(), _C.id.desc()).limit(limit), CONVERSATION)
+
+
+def _conditions(
+    conn: Connection, account: str, filters: Filters, default_mode: ReplyMode
+) -> list[ColumnElement[bool]]:
+    if filters.state == "unseen":
+        found: list[ColumnElement[bool]] = [_C.last_activity_at.is_(None)]
+    else:
+        found = [_C.last_activity_at.is_not(None)]
+    if filters.state == "open":
+        asked = exists().where(
+            INBOX.c.conversation_id == _C.id, INBOX.c.status.in_([literal(s) for s in OPEN_INBOX])
+        )
+        on_its_way = [literal(OutboxStatus.PENDING), literal(OutboxStatus.PROCESSING)]
+        sending = exists().where(OUTBOX.c.conversation_id == _C.id, OUTBOX.c.status.in_(on_its_way))
+        found.append(or_(asked, sending))
+    if filters.state == "skipped":
+        found.append(_C.skip_reason.is_not(None))
+    if filters.listing:
+        found.append(_C.listing_id == filters.listing)
+    if filters.among is not None:
+        found.append(_C.external_id.in_(list(filters.among)))
+    if filters.mode is not None:
+        found.append(_has_mode(account, filters.mode, default_mode))
+    if filters.text:
+        found.append(_says(conn, account, filters.text))
+    return found
+
+
+def _says(conn: Connection, account: str, text: str) -> ColumnElement[bool]:
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+    def like(column: ColumnElement[str]) -> ColumnElement[bool]:
+        # SQLite's LIKE is blind to case by itself; asked for it, it would be sent through lower() twice.
+        if conn.dialect.name == "sqlite":
+            return column.like(pattern, escape="\\")
+        return column.ilike(pattern, escape="\\")
+
+    said = select(MESSAGES.c.conversation_id).where(MESSAGES.c.account == account, like(MESSAGES.c.text))
+    return or_(like(_C.guest_name), _C.external_id == text, _C.id.in_(said))
+
+
+def _has_mode(account: str, mode: ReplyMode, default: ReplyMode) -> ColumnElement[bool]:
+    """That the narrowest rule for the conversation is this mode."""
+
+    def rules(scope: str, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+        return and_(MODES.c.account == account, MODES.c.scope == scope, *more)
+
+    own = select(MODES.c.scope_id).where(rules("conversation"))
+    listings = select(MODES.c.scope_id).where(rules("listing"))
+    no_own = _C.id.not_in(own)
+    no_listing = or_(_C.listing_id.is_(None), _C.listing_id.not_in(listings))
+    whole = select(MODES.c.mode).where(rules("account")).scalar_subquery()
+    return or_(
+        _C.id.in_(own.where(MODES.c.mode == mode)),
+        and_(no_own, _C.listing_id.in_(listings.where(MODES.c.mode == mode))),
+        and_(no_own, no_listing, func.coalesce(whole, str(default)) == str(mode)),
+    )
+
+
+def listings(conn: Connection, account: str) -> list[str]:
+    """The site's ids of the listings that conversations are about."""
+    found = select(_C.listing_id).where(_C.account == account, _C.listing_id.is_not(None)).distinct()
+    return sorted(conn.execute(found).scalars())
+
+
+def newest_messages(conn: Connection, conversation_ids: Collection[str]) -> dict[str, StoredMessage]:
+    """Of each conversation (our ids) the newest message that was not taken back."""
+    newest = (
+        select(func.max(MESSAGES.c.sent_at))
+        .where(MESSAGES.c.conversation_id == CONVERSATIONS.c.id, MESSAGES.c.deleted_at.is_(None))
+        .correlate(CONVERSATIONS)
+        .scalar_subquery()
+    )
+    wanted = (
+        MESSAGE.select.select_from(CONVERSATIONS)
+        .join(
+            MESSAGES,
+            and_(MESSAGES.c.conversation_id == CONVERSATIONS.c.id, MESSAGES.c.sent_at == newest),
+        )
+        .where(CONVERSATIONS.c.id.in_(list(conversation_ids)))
+    )
+    return {message.conversation_id: message for message in rows(conn, wanted, MESSAGE)}
+
+
+def open_jobs(conn: Connection, conversation_ids: Collection[str]) -> dict[str, list[Job]]:
+    """Of each conversation (our ids) the replies that are not settled."""
+    unsettled = [literal(s) for s in OutboxStatus if s not in FINAL_OUTBOX or s is OutboxStatus.UNCONFIRMED]
+    wanted = JOB.select.where(
+        OUTBOX.c.conversation_id.in_(list(conversation_ids)), OUTBOX.c.status.in_(unsettled)
+    )
+    found: dict[str, list[Job]] = {}
+    for job in rows(conn, wanted.order_by(OUTBOX.c.created_at), JOB):
+        found.setdefault(job.conversation_id, []).append(job)
+    return found
+
+
+def jobs(conn: Connection, account: str, status: OutboxStatus, *, after: Key | None, limit: int) -> list[Job]:
+    """Replies in a status: what is done newest first, what waits oldest first."""
+    final = status in FINAL_OUTBOX
+    at = OUTBOX.c.processed_at if final else OUTBOX.c.created_at
+    wanted = JOB.select.where(OUTBOX.c.account == account, OUTBOX.c.status == literal(status))
+    if after is not None:
+        here, there = tuple_(at, OUTBOX.c.id), tuple_(*after)
+        wanted = wanted.where(here < there if final else here > there)
+    order = (at.desc(), OUTBOX.c.id.desc()) if final else (at, OUTBOX.c.id)
+    return rows(conn, wanted.order_by(*order).limit(limit), JOB)
+
+
+def by_ids(conn: Connection, conversation_ids: Collection[str]) -> dict[str, StoredConversation]:
+    """Conversations by our ids."""
+    wanted = CONVERSATION.select.where(_C.id.in_(list(conversation_ids)))
+    return {one.id: one for one in rows(conn, wanted, CONVERSATION)}
