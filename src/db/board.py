@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, func, not_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    not_,
+    select,
+)
 
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX, WORKERS, literal
 from src.model.gate import Refusal
@@ -17,6 +28,7 @@ from src.model.tables import Direction
 LOOK_BACK = timedelta(days=7)
 """What a person has left lying for longer is not held under his nose any more; the lists still have it."""
 _MOST = 200
+_UNANSWERED, _UNREADABLE = literal_column("'unanswered'"), literal_column("'unreadable'")
 _FOR_A_PERSON = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
 
 
@@ -124,7 +136,7 @@ def _requests_waiting(conn: Connection, account: str, since: datetime) -> list[W
     for status in (InboxStatus.ESCALATED, InboxStatus.FAILED, InboxStatus.EXPIRED):
         wanted = (
             select(
-                literal_text("unanswered"),
+                _UNANSWERED,
                 func.coalesce(INBOX.c.reason, str(status)),
                 CONVERSATIONS.c.external_id,
                 CONVERSATIONS.c.guest_name,
@@ -153,7 +165,7 @@ def _messages_waiting(conn: Connection, account: str, since: datetime) -> list[W
     )
     wanted = (
         select(
-            literal_text("unreadable"),
+            _UNREADABLE,
             MESSAGES.c.skip_reason,
             CONVERSATIONS.c.external_id,
             CONVERSATIONS.c.guest_name,
@@ -173,11 +185,6 @@ def _messages_waiting(conn: Connection, account: str, since: datetime) -> list[W
         )
     )
     return _made(conn, wanted.order_by(MESSAGES.c.sent_at.desc()))
-
-
-def literal_text(text: str) -> ColumnElement[Any]:
-    """A word of ours in the place of a column."""
-    return func.coalesce(text)
 
 
 def _made(conn: Connection, wanted: Select[Any]) -> list[Waiting]:
