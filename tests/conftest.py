@@ -44,6 +44,10 @@ class Clock:
         self._now += timedelta(seconds=seconds)
         return self._now
 
+    def set(self, now: datetime) -> None:
+        """Set it to a time, also an earlier one."""
+        self._now = now
+
     def later(self, seconds: float) -> datetime:
         """The time in so many seconds; the clock stays where it is."""
         return self._now + timedelta(seconds=seconds)

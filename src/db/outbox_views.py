@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     not_,
     or_,
     select,
@@ -194,6 +195,14 @@ def on_their_way(conn: Connection, account: str) -> list[Job]:
         _Q.arm_count == 0,
     ).order_by(_Q.created_at, _Q.id)
     return rows(conn, going, JOB)
+
+
+def unproven_since(conn: Connection, account: str, since: datetime) -> datetime | None:
+    """When the oldest reply was armed that became unconfirmed at or after ``since``; None if there is none."""
+    unproven = select(func.min(_Q.armed_at)).where(
+        _Q.account == account, _Q.status == literal(_S.UNCONFIRMED), _Q.processed_at >= since
+    )
+    return conn.execute(unproven).scalar_one_or_none()
 
 
 def unsent(conn: Connection, conversation_id: str) -> list[Job]:

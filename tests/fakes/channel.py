@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from src.errors import BrowserGone, CannotWrite, ComposerBusy, PermanentError, TransientError
+from src.errors import BrowserGone, CannotWrite, ComposerBusy, Halt, PermanentError, TransientError
 from src.model.inbox import InboxGlance, SeenConversation
 from tests.fakes.site import FakeConversation, FakeMessage, FakeSite
 
@@ -44,6 +44,9 @@ class FakeChannel:
         self._written: str | None = None
         self._news_version = -1
         self._count: Counter[str] = Counter()
+        self.touched_after_halt: list[str] = []
+        """What was asked of the site after it had shown a wall."""
+        self._halted = False
         self._troubles: dict[tuple[str, str, int | None], Callable[[], object]] = {}
 
     # --- trouble ---------------------------------------------------------------------------------------------
@@ -64,15 +67,20 @@ class FakeChannel:
         """Raise at the nth call of a method: before it has done anything, or ``after`` it has done everything."""
         self._troubles["after" if after else "before", method, nth] = _raiser(error)
 
-    def fail_call(self, number: int, error: BaseException, *, after: bool = False) -> None:
-        """The same for the call with this number, counted over all methods, from 1."""
-        self._troubles["after" if after else "before", "*", number] = _raiser(error)
+    def fail_call(
+        self, number: int, error: BaseException | Callable[[], object], *, after: bool = False
+    ) -> None:
+        """The same for the call with this number, counted over all methods, from 1; or call something then."""
+        do = _raiser(error) if isinstance(error, BaseException) else error
+        self._troubles["after" if after else "before", "*", number] = do
 
     @contextmanager
     def _call(self, method: str) -> Iterator[None]:
         self.calls.append(method)
         self._count[method] += 1
         number, own = len(self.calls), self._count[method]
+        if self._halted:
+            self.touched_after_halt.append(method)
         if method != "open" and not self.is_open:
             raise BrowserGone("The inbox is not open.")
         try:
@@ -81,6 +89,9 @@ class FakeChannel:
             self._strike("after", method, own, number)
         except BrowserGone:
             self.is_open = False
+            raise
+        except Halt:
+            self._halted = True
             raise
 
     def _strike(self, moment: str, method: str, own: int, number: int) -> None:

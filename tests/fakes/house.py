@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.model.caps import Caps
-from src.model.inbox import GUEST_SIDE, HOST_SIDE, MessageKind, SeenConversation
+from src.model.inbox import SeenConversation
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
-from src.model.same_reply import same_reply
-from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services.callback import Answer, Outcome, take_answer
 from src.services.intake import Intake, Rules, take_in
@@ -41,6 +39,8 @@ SETTINGS = Settings(**{f"reply_cap_{name}": number for name, number in asdict(RU
 
 class House:
     """One account on one database, its inbox on ``site``, read and written through ``channel``."""
+
+    account = ACCOUNT
 
     def __init__(
         self, db: Database, clock: Any, *, rules: Rules = RULES, settings: Settings = SETTINGS
@@ -213,6 +213,9 @@ class House:
         with self.db.read() as conn:
             return inbox_queue.open_request(conn, self.stored(where).id)
 
+    def now(self) -> datetime:
+        return self.clock()
+
     def presses_of(self, job: Job) -> int:
         """How often Send was pressed for a job (the texts of a test are all different)."""
         return sum(press.text == job.text for press in self.site.presses)
@@ -226,8 +229,15 @@ class TroubledDatabase:
     """A database of which the nth transaction fails: one that writes, before it is committed or after, or a read."""
 
     def __init__(
-        self, db: Database, nth: int, error: BaseException, *, committed: bool = False, kind: str = "write"
+        self,
+        db: Database,
+        nth: int,
+        error: BaseException | Callable[[], object],
+        *,
+        committed: bool = False,
+        kind: str = "write",
     ) -> None:
+        """``error`` is raised there, or called."""
         self._db = db
         self._nth = nth
         self._error = error
@@ -243,120 +253,24 @@ class TroubledDatabase:
         self.count += kind == self._kind
         return kind == self._kind and self.count == self._nth
 
+    def _fail(self) -> None:
+        if isinstance(self._error, BaseException):
+            raise self._error
+        self._error()
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         mine = self._is_mine("write")
         with self._db.write() as conn:
             yield conn
             if mine and not self._committed:
-                raise self._error
+                self._fail()
         if mine:
-            raise self._error
+            self._fail()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         if self._is_mine("read"):
-            raise self._error
+            self._fail()
         with self._db.read() as conn:
             yield conn
-
-
-# --- the promises ----------------------------------------------------------------------------------------------
-
-
-def broken_promises(house: House, *, settled: bool = True) -> list[str]:
-    """What is wrong, judged by the site's own log. ``settled``: SEND and SYNC have looked since the last trouble."""
-    jobs = house.jobs()
-    wrong = [line for job in jobs for line in _wrong_with_job(house, job, settled=settled)]
-    if len({job.text for job in jobs}) == len(jobs):
-        wrong += [line for press in house.site.presses for line in _wrong_with_press(house, jobs, press)]
-    if settled:
-        for where in house.site.conversations.values():
-            wrong += _wrong_with_messages(house, where)
-    return wrong
-
-
-def _wrong_with_job(house: House, job: Job, *, settled: bool) -> Iterator[str]:
-    presses = house.presses_of(job)
-    if presses > 1:
-        yield f"{job.text!r} was pressed {presses} times"
-    if presses and job.arm_count == 0:
-        yield f"{job.text!r} was pressed without an arm that lasts"
-    if settled and job.status is OutboxStatus.PROCESSING:
-        yield f"{job.text!r} is stuck in processing"
-    with house.db.read() as conn:
-        where = house.site.conversations.get(conversations.get(conn, job.conversation_id).external_id)
-    there = [m for m in where.messages if m.role in HOST_SIDE and m.pressed] if where else []
-    if job.status is OutboxStatus.SENT and job.receipt_external_id not in [m.external_id for m in there]:
-        yield f"{job.text!r} is called sent, but the site has it not (there)"
-    if settled and job.status is OutboxStatus.UNCONFIRMED:
-        if job.arm_count != 1:
-            yield f"{job.text!r} is unconfirmed without an arm"
-        if any(same_reply(job.text, m.text) and not m.hidden_for and not m.deleted for m in there):
-            yield f"{job.text!r} is unconfirmed, but the site shows it"
-
-
-def _wrong_with_press(house: House, jobs: list[Job], press: Any) -> Iterator[str]:
-    job = next((j for j in jobs if j.text == press.text), None)
-    if job is None:
-        yield f"{press.text!r} was pressed and is nobody's reply"
-        return
-    with house.db.read() as conn:
-        own = conversations.get(conn, job.conversation_id).external_id
-        request = inbox_queue.get(conn, job.request_id) if job.request_id else None
-    if press.conversation.external_id != own:
-        yield f"{press.text!r} was pressed in the wrong conversation"
-    newest = press.shown.newest if press.shown else None
-    if request is not None and (newest is None or newest.external_id != request.newest_external_id):
-        yield f"{press.text!r} was pressed under another message than it answers"
-    if request is not None and press.shown is not None and request.id in house.asked:
-        shown = {m.external_id: m.text for m in press.shown.messages}
-        for external_id, text in house.asked[request.id].items():
-            if external_id in shown and shown[external_id] != text:
-                yield f"{press.text!r} was pressed though its guest's message had changed"
-
-
-def _wrong_with_messages(house: House, where: FakeConversation) -> Iterator[str]:
-    """Nothing lost: each message of the guest's side is stored, and has a place or a reason."""
-    stored = house.messages(where)
-    own_id = house.stored(where).id
-    unasked = any(job.request_id is None and job.conversation_id == own_id for job in house.jobs())
-    answered = False
-    newest = [m for m in where.messages if not m.hidden_for][-1:]
-    for message in reversed(where.messages):
-        if (
-            message.role in HOST_SIDE
-            and message.kind in (MessageKind.TEXT, MessageKind.MEDIA)
-            and not message.deleted
-        ):
-            answered = True
-        if message.role not in GUEST_SIDE or message.hidden_for:
-            continue
-        row = stored.get(message.external_id)
-        if row is None:
-            if not answered and house.clock() - message.sent_at <= house.rules.max_age:
-                yield f"{message.text!r} is not stored"
-            continue
-        if row.request_id is None and row.skip_reason is None and not row.deleted_at and not unasked:
-            yield f"{message.text!r} has neither a request nor a reason"
-        if [message] == newest and message.kind is MessageKind.TEXT and not message.deleted:
-            yield from _wrong_with_newest(house, row)
-
-
-def _wrong_with_newest(house: House, row: StoredMessage) -> Iterator[str]:
-    """A text of the guest that is the newest message is on its way, or its last request says why not."""
-    if row.request_id is None:
-        return
-    request = house.request(row.request_id)
-    if request.status is InboxStatus.CANCELLED and request.reason != "mode_off":
-        yield f"{row.text!r} was left unanswered: its request was cancelled ({request.reason})"
-    if request.status is InboxStatus.ANSWERED:
-        with house.db.read() as conn:
-            jobs = outbox_views.for_request(conn, request.id)
-        anew = {
-            CancelReason.GUEST_WROTE_AGAIN,
-            CancelReason.GUEST_CHANGED_MESSAGE,
-            CancelReason.GUEST_UNSENT_MESSAGE,
-        }
-        if jobs and all(j.status is OutboxStatus.CANCELLED and j.reason in anew for j in jobs):
-            yield f"{row.text!r} was left unanswered: its reply was cancelled ({jobs[-1].reason})"

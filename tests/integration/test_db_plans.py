@@ -93,6 +93,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox pressed in a conversation": lambda c: outbox_views.press_times(c, A, "c1", NOW),
     "outbox pressed": lambda c: outbox_views.press_times(c, A, None, NOW),
     "outbox approved": lambda c: outbox_views.approved_ids(c, "c1"),
+    "outbox unproven": lambda c: outbox_views.unproven_since(c, A, NOW),
     "outbox enqueue": lambda c: outbox_queue.enqueue(
         c, A, "c1", "x", request_id=None, idempotency_key="k1", now=NOW
     ),

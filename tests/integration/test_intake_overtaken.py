@@ -14,8 +14,9 @@ from src.model.inbox import AuthorRole
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.services import intake as intake_module
 from src.services.intake import take_in_now
-from tests.fakes.house import ACCOUNT, House, broken_promises
+from tests.fakes.house import ACCOUNT, House
 from tests.fakes.site import FakeSite
+from tests.levels.invariants import broken_promises
 
 STAGES = ["pending", "waiting", "answered", "draft"]
 REASONS = CancelReason

@@ -9,8 +9,9 @@ from src.model.gate import Refusal
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.statuses import CancelReason, InboxStatus
 from src.model.tables import Direction, ReplyMode
-from tests.fakes.house import ACCOUNT, RULES, House, broken_promises
+from tests.fakes.house import ACCOUNT, RULES, House
 from tests.fakes.site import FakeSite
+from tests.levels.invariants import broken_promises
 
 DAY = 24 * 3600
 

@@ -11,7 +11,8 @@ from src.services.intake import take_in
 from src.services.outbox_moves import send_again
 from src.services.send import Pace
 from src.services.sync import FAILURES_OF_ONE
-from tests.fakes.house import ACCOUNT, House, broken_promises
+from tests.fakes.house import ACCOUNT, House
+from tests.levels.invariants import broken_promises
 
 REPLY = "Yes, there is one in the wardrobe. Kind regards!"
 

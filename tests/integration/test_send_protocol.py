@@ -20,8 +20,9 @@ from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.services import intake as intake_module
 from src.services import send as send_module
 from tests.fakes.channel import FakeChannel
-from tests.fakes.house import ACCOUNT, House, broken_promises
+from tests.fakes.house import ACCOUNT, House
 from tests.fakes.site import Acceptance, FakeSite
+from tests.levels.invariants import broken_promises
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """What the database does in each step is tested on both kinds elsewhere; so is what becomes of its trouble."""

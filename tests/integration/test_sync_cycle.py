@@ -11,8 +11,9 @@ from src.model.gate import Refusal
 from src.model.inbox import AuthorRole
 from src.model.statuses import InboxStatus, OutboxStatus
 from tests.fakes.channel import FakeChannel
-from tests.fakes.house import ACCOUNT, House, broken_promises
-from tests.fakes.site import FakeSite
+from tests.fakes.house import ACCOUNT, House
+from tests.fakes.site import Acceptance, FakeSite
+from tests.levels.invariants import broken_promises
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -344,3 +345,29 @@ async def test_what_sync_and_send_see_in_turn_is_taken_in_once(house):
     await house.sent()
     assert len(house.site.presses) == 1
     assert broken_promises(house) == []
+
+
+async def test_a_reply_that_shows_late_is_found_however_far_the_list_has_gone_on(house):
+    late = house.site.conversation("Is there a cot?")
+    job = house.reply_for(late)
+    house.site.acceptance = Acceptance(hidden_for=20)
+    await house.sent()
+    assert house.job(job).status is OutboxStatus.UNCONFIRMED
+    house.clock.advance(3600)
+    house.site.conversation("Is there a lift?")
+    await house.synced()
+    late.messages[-1].hidden_for = 0
+    await house.synced()
+    assert house.job(job).status is OutboxStatus.SENT
+
+
+async def test_a_reply_without_proof_is_looked_for_above_what_the_host_wrote_after_it(house):
+    where = house.site.conversation("Is there a cot?")
+    job = house.reply_for(where)
+    house.site.acceptance = Acceptance(hidden_for=20)
+    await house.sent()
+    assert house.job(job).status is OutboxStatus.UNCONFIRMED
+    where.messages[-1].hidden_for = 0
+    house.site.host_writes(where, "By the way, the cot is blue.")
+    await house.synced()
+    assert house.job(job).status is OutboxStatus.SENT

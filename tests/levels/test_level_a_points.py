@@ -6,11 +6,12 @@ the database and the site are left.
 
 import pytest
 
-from src.errors import BrowserGone, Halt, NightporterError, TransientError, WallHit
+from src.errors import BrowserGone, Halt, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from tests.fakes.channel import Crash, FakeChannel
-from tests.fakes.house import House, TroubledDatabase, broken_promises
+from tests.fakes.house import House, TroubledDatabase
 from tests.fakes.site import Acceptance
+from tests.levels.invariants import broken_promises
 
 CLAIM, OPENED, ARM, REREAD, SETTLE = range(1, 6)
 """The transactions that write, in their order."""
@@ -127,87 +128,6 @@ async def test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_aske
             assert "press_send" not in house.channel.calls
         else:
             assert house.presses_of(job) == 1
-
-
-@only_sqlite
-@pytest.mark.parametrize(
-    "point", ["after_claim", "after_arm", "before_press", "after_accept", "before_commit"]
-)
-async def test_after_a_second_crash_while_looking_after_the_first_it_is_the_same(house, point):
-    second = [
-        *(("before", method) for method in ("read", "follow")),
-        *(("after", method) for method in ("read", "follow")),
-        *((number, committed) for number in (1, 2) for committed in (False, True)),
-    ]
-    for number, (first, again) in enumerate(second):
-        house.begin_anew()
-        house.site.acceptance = list(ACCEPTANCES.values())[number % len(ACCEPTANCES)]
-        job = house.reply_for(house.site.conversation("Is there a cot?"))
-        with pytest.raises(Crash):
-            await arrange_crash(house, point).run_once(house.channel)
-        house.start_anew()
-        send = house.send
-        if isinstance(first, int):
-            send = house.new_send(TroubledDatabase(house.db, first, Crash(), committed=again))
-        else:
-            house.channel.fail(again, Crash(), after=first == "after")
-        try:
-            await send.run_once(house.channel)
-        except Crash:
-            house.start_anew()
-        await look_after_everything(house)
-        check_end(house, job)
-        assert house.presses_of(job) <= 1
-
-
-ERRORS = [TransientError, BrowserGone, lambda: WallHit("captcha", "a challenge is shown")]
-
-
-@only_sqlite
-@pytest.mark.parametrize("make", ERRORS, ids=lambda make: type(make()).__name__)
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("acceptance", ["prompt", "never"])
-async def test_whichever_call_to_the_site_fails_nothing_is_sent_twice_or_stuck(
-    house, make, after, acceptance
-):
-    house.site.acceptance = ACCEPTANCES[acceptance]
-    for number in range(1, 20):
-        house.begin_anew()
-        job = house.reply_for(house.site.conversation("Is there a cot?"))
-        error = make()
-        house.channel.fail_call(number, error, after=after)
-        channel = house.channel
-        try:
-            await house.sent()
-        except NightporterError as raised:
-            assert raised is error  # noqa: PT017 - it may raise nothing, too
-        assert not isinstance(error, Halt) or channel.calls[number:] == []
-        await look_after_everything(house)
-        assert house.presses_of(job) <= 1
-        check_end(house, job)
-        if number > len(channel.calls):
-            break
-    else:
-        pytest.fail("there is no end to the calls")
-
-
-@pytest.mark.parametrize(("kind", "committed"), [("write", False), ("write", True), ("read", False)])
-async def test_whichever_transaction_fails_nothing_is_sent_twice_or_stuck(house, kind, committed):
-    for acceptance in ("prompt", "never"):
-        house.site.acceptance = ACCEPTANCES[acceptance]
-        for number in range(1, 40):
-            house.begin_anew()
-            job = house.reply_for(house.site.conversation("Is there a cot?"))
-            db = TroubledDatabase(
-                house.db, number, TransientError("the database is locked"), committed=committed, kind=kind
-            )
-            house.send = house.new_send(db)
-            await look_after_everything(house)
-            check_end(house, job)
-            if db.count < number:
-                break
-        else:
-            pytest.fail("there is no end to the transactions")
 
 
 @only_sqlite

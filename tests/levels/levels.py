@@ -1,0 +1,29 @@
+"""The levels that the long run plays, from quick and simulated to slow and real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.levels import level_a, machine, nth, tree
+from tests.levels.plan import Plan
+from tests.levels.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """``quick`` and ``full``: how many trials."""
+
+    words: str
+    trials: Callable[[Plan], Iterator[Tally]]
+    quick: int
+    full: int
+    databases: tuple[str, ...] = ("sqlite", "postgresql")
+
+
+LEVELS = {
+    "A-nth": Level("simulation: the n-th step fails", nth.trials, 10_000, 10_000),
+    "A-tree": Level("simulation: every plan of troubles", tree.trials, 6, 12, ("sqlite",)),
+    "A": Level("simulation: stories with crashes", level_a.trials, 2_000, 1_000_000),
+    "H": Level("made-up stories, shortened when they fail", machine.trials, 300, 20_000),
+}

@@ -1,0 +1,78 @@
+"""How a level is run: what it is told, and the databases that it gets."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.db import connections, migrate, places
+from tests.conftest import _postgres_programs, _run_postgres
+
+FreshDatabase = Callable[[], str]
+"""Gives the address of an empty database with all tables; who was connected to the last one is thrown out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a level shall do: so many trials, the first with this seed, each later one with the next."""
+
+    trials: int
+    seed: int
+    database: str
+    """``sqlite`` or ``postgresql``."""
+    folder: Path
+    """For its files, removed afterwards."""
+    fresh: FreshDatabase
+
+    @property
+    def seeds(self) -> range:
+        return range(self.seed, self.seed + self.trials)
+
+
+def memory_folder() -> str | None:
+    """A folder in memory, if the system has one: a disk that syncs would make up most of the time."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+@contextmanager
+def prepared(trials: int, seed: int, database: str) -> Iterator[Plan]:
+    """A plan with a folder and databases of its own, which are gone afterwards. RuntimeError without a server."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levels-", dir=memory_folder())))
+        make = _postgres if database == "postgresql" else _sqlite
+        yield Plan(trials, seed, database, folder, stack.enter_context(make(folder)))
+
+
+@contextmanager
+def _sqlite(folder: Path) -> Iterator[FreshDatabase]:
+    template, current = folder / "template.db", folder / "data" / "inbox.db"
+    places.prepare_file(template)
+    engine = connections.make_engine(places.parse(f"sqlite:///{template}"))
+    migrate.bring_up_to_date(engine, template)
+    engine.dispose()
+    current.parent.mkdir(mode=0o700)
+
+    def fresh() -> str:
+        for left in current.parent.glob("inbox.db*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        shutil.copy(template, current)
+        return f"sqlite:///{current}"
+
+    yield fresh
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[FreshDatabase]:
+    programs = _postgres_programs()
+    if programs is None:
+        raise RuntimeError("no PostgreSQL server here: install it (apt install postgresql)")
+    folder.chmod(0o755)  # the server runs under a user of its own
+    home = folder / "postgres"
+    home.mkdir()
+    with contextmanager(_run_postgres)(programs, home) as server:
+        yield lambda: next(server.emptied_database())

@@ -1,0 +1,53 @@
+"""Levels A and A-nth, the quick part. ``sh scripts/soak.sh`` has the long one."""
+
+import pytest
+
+from tests.levels import level_a, nth, tree
+from tests.levels.plan import Plan
+from tests.levels.tally import Tally
+
+STORIES = 100
+EVERY = {"sqlite": 4, "postgresql": 24}
+"""Of the n-th steps that fail, so many are skipped here and played in the long run."""
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def plan(database_url, tmp_path):
+    def make(trials, seed):
+        return Plan(trials, seed, database_url.split(":")[0].split("+")[0], tmp_path, lambda: database_url)
+
+    return make
+
+
+def summed(tallies):
+    whole = Tally()
+    for tally in tallies:
+        whole.add(tally)
+    assert whole.broken == []
+    return whole.counts
+
+
+@only_sqlite
+def test_in_stories_with_crashes_and_people_no_promise_is_broken(plan):
+    counts = summed(level_a.trials(plan(STORIES, seed=1)))
+    assert counts["stories"] == STORIES
+    assert counts["crashes"] > STORIES / 2
+    assert counts["ended sent"] > STORIES / 2
+    assert counts["ended unconfirmed"] < counts["ended sent"]
+
+
+@only_sqlite
+@pytest.mark.parametrize("acceptance", [2, 4], ids=["shown late", "never taken"])
+def test_whichever_step_of_a_send_fails_in_whichever_way_no_promise_is_broken(plan, acceptance):
+    counts = summed(tree.trees(plan(1, seed=acceptance), depth=1))
+    assert counts["runs"] > 60
+    assert counts["states"] > 10
+
+
+def test_whichever_statement_commit_or_call_fails_no_promise_is_broken(plan, database_url):
+    ways = len(nth.ways(plan(1, 0).database))
+    counts = summed(nth.trials(plan(100 * ways, seed=0), every=EVERY[plan(1, 0).database]))
+    assert counts["failed once"] >= ways / 2
+    assert counts["ended sent"] > counts["ended unconfirmed"]
