@@ -126,7 +126,9 @@ install_browser() {
 
 # ---------------------------------------------------------------------------------------------------------------
 
-mkdir -p logs data
+mkdir -p logs data session
+chmod 700 session logs # the login will be in there
+if [ -f .env ]; then chmod 600 .env; fi
 if packages_are_there; then
     step "Python packages: there"
 else

@@ -86,6 +86,30 @@ def status(
     _end(lambda: run_status(as_json=as_json))
 
 
+@app.command()
+def purge(
+    days: Annotated[
+        float | None, typer.Option("--days", min=0, help="Older than this; by default RETENTION_DAYS.")
+    ] = None,
+) -> None:
+    """Take guests' old words and names out of the database (done by itself every day, too)."""
+    from src.commands.retention import run_purge
+
+    _end(lambda: run_purge(days))
+
+
+@app.command()
+def forget(
+    conversation_ids: Annotated[
+        list[str], typer.Argument(metavar="CONVERSATION_ID…", help="As in conversations.external_id.")
+    ],
+) -> None:
+    """Take everything about a guest's conversations out of the database."""
+    from src.commands.retention import run_forget
+
+    _end(lambda: run_forget(conversation_ids))
+
+
 def _end(command: Callable[[], int]) -> None:
     """Run a command and leave with its exit code; a wrong configuration is 2 with a line for each problem."""
     try:

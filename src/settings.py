@@ -235,6 +235,9 @@ class Settings(Variables):
     log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = variable(
         "text", "text for people, json for programs: one JSON object a line", "text or json"
     )
+    retention_days: Annotated[float, Field(allow_inf_nan=False, le=36_500)] = variable(
+        90.0, "guests' words and names are taken out of the database after this long", "days", gt=0
+    )
     log_dir: Path = variable(
         Path("./logs"), "app.log has everything, api.log and worker.log their part", "a folder"
     )

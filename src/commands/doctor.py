@@ -15,6 +15,7 @@ from rich.console import Console
 from src.api.server import probe
 from src.channels import registry
 from src.channels.browser import STATE_FILE, find_usable_browsers
+from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.errors import BrowserGone, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error, set_up_logs
@@ -75,6 +76,7 @@ def run_doctor() -> int:
 def _configuration(say: Callable[[Finding], None]) -> Settings | None:
     try:
         settings = load_settings(need_ai=True)
+        refuse_open_files(settings)
     except SettingsError as error:
         for problem in error.problems:
             say(missing("configuration", problem, "edit .env (copy it from .env.example)"))

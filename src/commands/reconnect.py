@@ -10,6 +10,7 @@ import time
 
 from rich.console import Console
 
+from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error, set_up_logs
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
     console = Console(highlight=False)
     try:
         settings = load_settings()
+        refuse_open_files(settings)
         set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
         db = Database.open(settings.database_url.get_secret_value())
     except SettingsError as error:

@@ -12,6 +12,7 @@ from rich.console import Console
 from src.api.app import create_app
 from src.api.server import listen, probe, serve
 from src.channels import registry
+from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, SettingsError
@@ -28,6 +29,7 @@ AGAIN_SEC = 0.5
 def run_workers(*, sync: bool, send: bool, api: bool) -> int:
     """Run the workers (and the API, unless one is there already) until a signal or a halt. Exit code."""
     settings = load_settings(need_ai=sync)
+    refuse_open_files(settings)
     part: Any = "both" if api else "worker"
     set_up_logs(settings.log_dir, part, terminal=True, secrets=settings.secret_values())
     db = Database.open(settings.database_url.get_secret_value())
@@ -61,6 +63,7 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
 def run_api() -> int:
     """Serve the API until a signal. Exit code."""
     settings = load_settings()
+    refuse_open_files(settings)
     set_up_logs(settings.log_dir, "api", terminal=True, secrets=settings.secret_values())
     db = Database.open(settings.database_url.get_secret_value())
     try:

@@ -26,6 +26,8 @@ _SQLITE_PRAGMAS = (
     # A commit must survive a power cut: the note that Send is about to be pressed rests on it.
     "PRAGMA synchronous=FULL",
     "PRAGMA journal_size_limit=67108864",
+    # What is taken out is overwritten: else it could still be read in the file.
+    "PRAGMA secure_delete=ON",
 )
 _POSTGRES_ARGS = {
     "application_name": "nightporter",

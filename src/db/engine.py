@@ -7,6 +7,7 @@ on an exception. They are short and synchronous; async code calls them through `
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,6 +90,24 @@ class Database:
             raise TransientError("the database is another one than at the start")
         if self.path is not None and (not self.path.exists() or self.path.stat().st_ino != self._inode):
             raise TransientError("the database file is gone")
+
+    def compact(self) -> None:
+        """Write the SQLite file anew, so that nothing of what was taken out of it is left. Elsewhere: nothing.
+
+        TransientError if others are at work in it for longer than a moment.
+        """
+        if self.path is None:
+            return
+        try:
+            with translated(), self._my_turn(), self._engine.connect() as conn:
+                driver: Any = conn.connection.driver_connection
+                driver.execute("PRAGMA query_only=0")
+                driver.execute("VACUUM")
+                busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            raise TransientError("the database is locked") from None
+        if busy:
+            raise TransientError("the database is being read; its log could not be emptied")
 
     def close(self) -> None:
         """Let go of every connection. May be called twice."""

@@ -169,10 +169,10 @@ def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> J
 
 
 def retry(conn: Connection, job_id: str, now: datetime) -> Job:
-    """From failed to pending, when a person asks for it. Due at once; its attempts begin anew."""
+    """From failed to pending, when a person asks for it. Due at once; its attempts begin anew. Not if purged."""
     return _move(
         conn,
-        _from(job_id, [_S.FAILED], _S.PENDING),
+        _from(job_id, [_S.FAILED], _S.PENDING).where(_Q.purged_at.is_(None)),
         _S.PENDING,
         reason=None,
         due_at=now,

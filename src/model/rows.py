@@ -126,6 +126,7 @@ class StoredMessage:
     request_id: str | None
     outbox_id: str | None
     skip_reason: str | None
+    purged_at: datetime | None
     seen_at: datetime
 
 
@@ -176,6 +177,7 @@ class Job:
     receipt_external_id: str | None
     receipt_text: str | None
     approved_at: datetime | None
+    purged_at: datetime | None
     created_at: datetime
     processed_at: datetime | None
 

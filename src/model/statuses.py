@@ -148,3 +148,5 @@ class CancelReason(StrEnum):
     """A person rejected the draft."""
     CANCELLED_BY_PERSON = "cancelled_by_person"
     """A person cancelled the job."""
+    FORGOTTEN = "forgotten"
+    """A person had the conversation's texts and names taken out of the database."""

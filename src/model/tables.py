@@ -336,6 +336,8 @@ class OutboxJob(SQLModel, table=True):
     """The message that our reply became on the site."""
     receipt_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     """The text as the site shows it, when it differs from ``text``."""
+    purged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """The text was taken out (``purge``, ``forget``) and is empty since."""
     approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """A person wants it sent (approved, retried, sent again): the caps on automatic replies do not hold for it."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
@@ -374,4 +376,6 @@ class Message(SQLModel, table=True):
     """The job that it came from, for an assistant's message."""
     skip_reason: str | None = None
     """Why it was not given to the AI (``model/gate.py``), or null."""
+    purged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """Text and name were taken out (``purge``, ``forget``); they are not stored again."""
     seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

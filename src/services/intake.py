@@ -214,6 +214,8 @@ def _store_messages(scene: _Scene, intake: Intake) -> None:
 def _differs(known: StoredMessage, message: SeenMessage) -> bool:
     if message.deleted:
         return known.deleted_at is None
+    if known.purged_at is not None:
+        return False  # its text was taken out and stays out
     if message.detail == "PREVIEW" or (message.kind is MessageKind.TEXT and message.text is None):
         return False  # an answer that does not show the text yet says nothing about it
     return known.text != message.text or (

@@ -20,6 +20,8 @@ from src.model.statuses import UNSENT_OUTBOX, CancelReason, OutboxStatus
 from src.services.callback import LONGEST_REASON, clean_message, clean_text
 from src.services.refusals import Conflict, NotFound
 
+_SENT_AGAIN = frozenset({OutboxStatus.UNCONFIRMED, OutboxStatus.CANCELLED})
+
 
 def approve(db: Database, wakeup: Wakeup, job_id: str, message: str | None, *, now: datetime) -> Job:
     """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed.
@@ -96,7 +98,7 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
 
     def move(conn: Connection) -> Job:
         old = outbox_views.get(conn, job_id)
-        if old is None or old.status not in {OutboxStatus.UNCONFIRMED, OutboxStatus.CANCELLED}:
+        if old is None or old.purged_at or old.status not in _SENT_AGAIN:
             raise StaleJob
         new, _ = outbox_queue.enqueue(
             conn,

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from loguru import logger
 
+from src.db.engine import Database
+from src.errors import TransientError
+from src.model.tables import utc_now
+from src.services.retention import purge
+
 EVIDENCE_DAYS = 7
 
 
-def start_housekeeping(evidence_dir: Path) -> AsyncIOScheduler:
-    """A running scheduler; ``shutdown(wait=False)`` ends it."""
+def start_housekeeping(
+    evidence_dir: Path, db: Database, account: str, *, keep: timedelta
+) -> AsyncIOScheduler:
+    """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: so long guests' words stay."""
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     scheduler.add_job(drop_old_evidence, "interval", hours=6, args=[evidence_dir])
+    # The first time soon after the start: a machine that is switched off every night is to forget, too.
+    soon = utc_now() + timedelta(minutes=5)
+    scheduler.add_job(
+        purge_old, "interval", hours=24, args=[db, account], kwargs={"keep": keep}, next_run_time=soon
+    )
     scheduler.start()
     return scheduler
+
+
+def purge_old(db: Database, account: str, *, keep: timedelta) -> None:
+    """``retention.purge`` as a chore. Blocking, never raises."""
+    try:
+        purge(db, account, keep=keep, now=utc_now())
+    except TransientError as error:
+        logger.warning("Old texts were not all purged this time: {}", error)
 
 
 def drop_old_evidence(folder: Path) -> int:

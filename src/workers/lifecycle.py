@@ -152,7 +152,9 @@ async def run(settings: Settings, db: Database, crew: Crew, stop: asyncio.Event 
     try:
         await _be_the_only_one(locks)
         watchdog.start()
-        scheduler = start_housekeeping(evidence_dir(settings)) if crew.sync else None
+        if crew.sync:
+            keep = timedelta(days=settings.retention_days)
+            scheduler = start_housekeeping(evidence_dir(settings), db, settings.account, keep=keep)
         tasks = _start(settings, db, crew, turns, beats, wakeups, stop)
         return await _until_the_end(turns, tasks, stop)
     finally:

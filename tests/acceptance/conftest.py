@@ -20,3 +20,4 @@ def house(tmp_path: Path) -> Iterator[House]:
             yield built
         finally:
             built.kill_all()
+        assert built.leaks() == []

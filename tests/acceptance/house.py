@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,14 @@ from src.sandbox.site import SimulatedSite
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SEC = 60.0
+_TELLING = 12
+"""A text of so many letters does not stand in a line by chance."""
+CANARIES = (
+    "canary-in-the-address-7f3a",
+    "canary-api-key-91c2",
+    "whsec_Y2FuYXJ5LXNlY3JldC1jYW5hcnktc2VjcmV0LTE2",
+)
+"""Secrets that every run has, and that must not turn up anywhere."""
 
 
 def free_port() -> int:
@@ -46,13 +55,17 @@ class House:
     changes: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     running: list[subprocess.Popen[str]] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
+    """What the commands in the background have written to the terminal."""
 
     @property
     def environment(self) -> dict[str, str]:
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         ours = {
             "AIRBNB_BASE_URL": self.site.url,
-            "AI_WEBHOOK_URL": self.ai.webhook_url,
+            "AI_WEBHOOK_URL": f"{self.ai.webhook_url}?key={CANARIES[0]}",
+            "API_KEY": CANARIES[1],
+            "WEBHOOK_SECRET": CANARIES[2],
             "DATABASE_URL": f"sqlite:///{self.folder}/inbox.db",
             "PLAYWRIGHT_SESSION_DIR": str(self.folder / "session"),
             "LOG_DIR": str(self.folder / "logs"),
@@ -97,13 +110,37 @@ class House:
         if process.poll() is None:
             process.send_signal(number)
         output, _ = process.communicate(timeout=70)
+        self.printed.append(output)
         return process.returncode, output
 
     def kill_all(self) -> None:
         for process in self.running:
             if process.poll() is None:
                 process.kill()
-            process.communicate(timeout=20)
+            if process.stdout is not None and not process.stdout.closed:
+                self.printed.append(process.communicate(timeout=20)[0] or "")
+
+    def _cookies(self) -> list[str]:
+        saved = self.folder / "session" / "storage_state.json"
+        state = json.loads(saved.read_text(encoding="utf-8")) if saved.exists() else {"cookies": []}
+        return [cookie["value"] for cookie in state["cookies"]]
+
+    def leaks(self) -> list[str]:
+        """Where a secret, a token, a cookie or somebody's words stand in the open; and files that others may read."""
+        words = {text for _, text in self.accepted_texts()} | set(self._cookies())
+        words |= {request.payload["callback_url"].rpartition("token=")[2] for request in self.ai.received}
+        words |= {message.text for thread in self.site.inbox.threads for message in thread.messages}
+        secrets = {*CANARIES, *(word for word in words if len(word) >= _TELLING)}
+        found = [
+            f"{secret[:12]}… was printed" for secret in secrets for text in self.printed if secret in text
+        ]
+        for file in (self.folder / "logs").rglob("*"):
+            content = file.read_bytes() if file.is_file() else b""
+            found += [f"{secret[:12]}… is in {file.name}" for secret in secrets if secret.encode() in content]
+        for file in self.folder.rglob("*"):
+            if not file.is_symlink() and file.stat().st_mode & 0o077 and "profile" not in file.parts:
+                found.append(f"{file.name} is open to others")
+        return found
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Plain SQL on the product's database, as its users write it."""

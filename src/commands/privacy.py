@@ -1,0 +1,69 @@
+"""No start while other users of this machine may read a login or a secret: exit 2, with the command that helps."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from src.channels.browser import PROFILE_FOLDER, STATE_FILE
+from src.errors import SettingsError
+from src.settings import ROOT, Settings
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_ALWAYS_SECRET = ("API_KEY", "WEBHOOK_SECRET", "NOTIFY_URLS", "ALERT_WEBHOOK_URL", "HEARTBEAT_URL")
+_MAYBE_SECRET = ("AI_WEBHOOK_URL", "DATABASE_URL")
+"""Addresses: secret if a password or a query stands in them."""
+
+
+def refuse_open_files(settings: Settings, root: Path = ROOT) -> None:
+    """Raise SettingsError if others may read the saved login, or an `.env` in which there are secrets.
+
+    What holds nothing yet is no reason: a fresh clone's ``session/`` is closed when the browser first starts, and a
+    copy of `.env.example` has no secret in it. Repeatable; changes nothing.
+    """
+    problems = [*_login(settings.playwright_session_dir), *_env(root / ".env")]
+    if problems:
+        raise SettingsError(problems)
+
+
+def _login(folder: Path) -> Iterator[str]:
+    if _is_open(folder) and any((folder / name).exists() for name in (STATE_FILE, PROFILE_FOLDER)):
+        yield (
+            "PLAYWRIGHT_SESSION_DIR: other users of this machine may read the saved login;"
+            f" run: chmod 700 {shlex.quote(str(folder))}"
+        )
+
+
+def _env(path: Path) -> Iterator[str]:
+    if not _is_open(path):
+        return
+    found = sorted(name for name, value in dotenv_values(path).items() if _is_secret(name, value or ""))
+    if found:
+        yield (
+            f"{found[0]}: other users of this machine may read it in .env;"
+            f" run: chmod 600 {shlex.quote(str(path))}"
+        )
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & _OTHERS)
+    except OSError:
+        return False  # not there, or not ours to look at: whoever needs it says so
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if not value.strip():
+        return False
+    if name in _MAYBE_SECRET:
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            return False
+        return bool(parts.password or parts.query)
+    return name in _ALWAYS_SECRET

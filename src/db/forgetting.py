@@ -1,0 +1,99 @@
+"""Taking guests' words and names out of the tables. The rows stay: by its id an answered message is still known.
+
+A text that is gone is NULL (``messages``) or empty (``queue_outbox``), and ``purged_at`` says since when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select, update
+
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
+from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX
+
+PURGED = "purged"
+_M, _C, _I, _O = MESSAGES.c, CONVERSATIONS.c, INBOX.c, OUTBOX.c
+_Where = Sequence[ColumnElement[bool]]
+
+
+def purge_messages(conn: Connection, account: str, before: datetime, now: datetime, limit: int) -> int:
+    """Messages sent before ``before`` lose text and sender; returns how many. Repeatable, ``limit`` at a time."""
+    old = (_M.account == account, _M.sent_at < before)
+    return _messages(conn, old, now, limit)
+
+
+def purge_replies(conn: Connection, account: str, before: datetime, now: datetime, limit: int) -> int:
+    """The same for replies that reached a final status before ``before``. A draft keeps its text: it waits."""
+    old = (_O.account == account, _O.processed_at < before, _O.status.in_(list(FINAL_OUTBOX)))
+    return _replies(conn, old, now, limit)
+
+
+def purge_requests(conn: Connection, account: str, before: datetime, limit: int) -> int:
+    """What the AI said about requests that were final before ``before`` (its words may quote the guest)."""
+    old = (_I.account == account, _I.processed_at < before, _I.status.in_(list(FINAL_INBOX)))
+    return _requests(conn, old, limit)
+
+
+def purge_people(conn: Connection, account: str, before: datetime, limit: int) -> int:
+    """Names and facts of the stay in conversations without activity since ``before``. Repeatable."""
+    quiet = or_(_C.last_activity_at < before, _C.last_activity_at.is_(None) & (_C.created_at < before))
+    return _people(conn, (_C.account == account, quiet), limit)
+
+
+def forget(conn: Connection, conversation_id: str, now: datetime) -> int:
+    """All of that for one conversation (our id), whatever its age; returns how many rows held something.
+
+    Only for a conversation of which nothing is open or in a worker's hands (``is_busy``).
+    """
+    return (
+        _messages(conn, (_M.conversation_id == conversation_id,), now, None)
+        + _replies(conn, (_O.conversation_id == conversation_id,), now, None)
+        + _requests(conn, (_I.conversation_id == conversation_id,), None)
+        + _people(conn, (_C.id == conversation_id,), None)
+    )
+
+
+def is_busy(conn: Connection, conversation_id: str) -> bool:
+    """Whether a reply of the conversation is in a SEND worker's hands."""
+    return bool(
+        conn.execute(
+            select(exists().where(_O.conversation_id == conversation_id, _O.status == "processing"))
+        ).scalar_one()
+    )
+
+
+def _messages(conn: Connection, which: _Where, now: datetime, limit: int | None) -> int:
+    holds = (_M.purged_at.is_(None),)
+    return _blank(conn, MESSAGES, (*which, *holds), limit, text=None, sender_name=None, purged_at=now)
+
+
+def _replies(conn: Connection, which: _Where, now: datetime, limit: int | None) -> int:
+    gone = {"text": "", "drafted_text": None, "receipt_text": None, "last_error": None, "purged_at": now}
+    done = _blank(conn, OUTBOX, (*which, _O.purged_at.is_(None)), limit, **gone)
+    _blank(conn, OUTBOX, (*which, _said(_O.reason)), limit, reason=PURGED)
+    return done
+
+
+def _requests(conn: Connection, which: _Where, limit: int | None) -> int:
+    done = _blank(conn, INBOX, (*which, _said(_I.reason)), limit, reason=PURGED)
+    return done + _blank(conn, INBOX, (*which, _I.last_error.is_not(None)), limit, last_error=None)
+
+
+def _people(conn: Connection, which: _Where, limit: int | None) -> int:
+    holds = or_(_C.guest_name.is_not(None), _C.stay != "{}")
+    return _blank(conn, CONVERSATIONS, (*which, holds), limit, guest_name=None, stay="{}")
+
+
+def _said(reason: Any) -> ColumnElement[bool]:
+    """Somebody's own words: the product's reasons are single ones."""
+    return reason.like("% %")  # type: ignore[no-any-return]
+
+
+def _blank(conn: Connection, table: Table, which: _Where, limit: int | None, **values: Any) -> int:
+    some = select(table.c.id).where(*which)
+    if limit is not None:
+        some = some.limit(limit)
+    return conn.execute(update(table).where(table.c.id.in_(some)).values(**values)).rowcount

@@ -1,0 +1,108 @@
+"""How long guests' words are kept, and how one guest is forgotten. Safe while the workers run.
+
+What was answered stays known by its ids, so nothing that was forgotten is ever answered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from loguru import logger
+
+from src.db import conversations, forgetting, inbox_queue, outbox_queue
+from src.db.engine import Connection, Database
+from src.errors import StaleJob
+from src.model.statuses import CancelReason
+from src.services.refusals import Conflict, NotFound
+
+_AT_A_TIME = 500
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many rows lost what they held."""
+
+    messages: int = 0
+    replies: int = 0
+    requests: int = 0
+    conversations: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.messages + self.replies + self.requests + self.conversations
+
+
+def purge(db: Database, account: str, *, keep: timedelta, now: datetime) -> Purged:
+    """Take out texts and names older than ``keep``, in short transactions. Repeatable.
+
+    TransientError if the database is in trouble: what was done stays done.
+    """
+    before = now - keep
+    purged = Purged(
+        messages=_all(db, lambda conn: forgetting.purge_messages(conn, account, before, now, _AT_A_TIME)),
+        replies=_all(db, lambda conn: forgetting.purge_replies(conn, account, before, now, _AT_A_TIME)),
+        requests=_all(db, lambda conn: forgetting.purge_requests(conn, account, before, _AT_A_TIME)),
+        conversations=_all(db, lambda conn: forgetting.purge_people(conn, account, before, _AT_A_TIME)),
+    )
+    if purged.total:
+        logger.info(
+            "Purged what is older than {} days: texts of {} messages and {} replies, {} conversations' names",
+            keep.days,
+            purged.messages,
+            purged.replies,
+            purged.conversations,
+        )
+    return purged
+
+
+def _all(db: Database, some: Callable[[Connection], int]) -> int:
+    total = 0
+    while True:
+        with db.write() as conn:
+            done = some(conn)
+        total += done
+        if done < _AT_A_TIME:
+            return total
+
+
+def forget(db: Database, account: str, external_id: str, *, now: datetime) -> int:
+    """Take everything out that one guest wrote or is called, and what was answered; returns the rows changed.
+
+    What waits in the conversation is ended first: an open request is escalated, an unsent reply cancelled, both as
+    ``forgotten``. Repeatable. Raises NotFound, and Conflict if a reply is being sent in this instant.
+    """
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                return _forget(conn, account, external_id, now)
+        except StaleJob:
+            continue  # the AI answered in this instant: look again
+    raise Conflict("busy", "the conversation is being worked on; try again in a moment")
+
+
+def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> int:
+    conversation = conversations.by_external_id(conn, account, external_id)
+    if conversation is None:
+        raise NotFound("there is no conversation with this id")
+    if forgetting.is_busy(conn, conversation.id):
+        raise Conflict("busy", "a reply is being sent there right now; try again in a moment")
+    request = inbox_queue.open_request(conn, conversation.id)
+    if request is not None:
+        # Not cancelled: a cancelled request's messages would be asked about anew.
+        inbox_queue.escalated(conn, request.id, [request.status], CancelReason.FORGOTTEN, now)
+    outbox_queue.cancel_unsent(conn, conversation.id, CancelReason.FORGOTTEN, now)
+    changed = forgetting.forget(conn, conversation.id, now)
+    logger.bind(conversation_id=external_id).info("A conversation was forgotten: {} rows emptied", changed)
+    return changed
+
+
+def drop_evidence(folder: Path) -> int:
+    """Delete every screenshot: nobody knows whom each shows. Returns how many. Repeatable."""
+    pictures = list(folder.glob("*.png"))
+    for picture in pictures:
+        picture.unlink(missing_ok=True)
+    return len(pictures)
