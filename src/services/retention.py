@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from src.db import conversations, forgetting, inbox_queue, outbox_queue
+from src.db import conversations, forgetting, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.errors import StaleJob
 from src.model.statuses import CancelReason
@@ -94,7 +94,8 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> 
     if request is not None:
         # Not cancelled: a cancelled request's messages would be asked about anew.
         inbox_queue.escalated(conn, request.id, [request.status], CancelReason.FORGOTTEN, now)
-    outbox_queue.cancel_unsent(conn, conversation.id, CancelReason.FORGOTTEN, now)
+    for job in outbox_views.unsent(conn, conversation.id):
+        outbox_queue.cancelled(conn, job.id, [job.status], CancelReason.FORGOTTEN, now)
     changed = forgetting.forget(conn, conversation.id, now)
     logger.bind(conversation_id=external_id).info("A conversation was forgotten: {} rows emptied", changed)
     return changed

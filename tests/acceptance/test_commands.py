@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
         ({"AIRBNB_BASE_URL": "https://airbnb.com.evil.example"}, "AIRBNB_BASE_URL"),
         ({"SCRAPE_INTERVALL_SEC": "45"}, "SCRAPE_INTERVALL_SEC"),
         ({"GROUPING_DELAY_SEC": "90"}, "GROUPING_MAX_SEC"),
-        ({"API_HOST": "0.0.0.0"}, "API_KEY"),
+        ({"API_HOST": "0.0.0.0", "API_KEY": ""}, "API_KEY"),
         ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL"),
     ],
 )
