@@ -14,9 +14,9 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.channels.airbnb import ids, selectors, walls
+from src.channels.airbnb import ids, looks, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
-from src.channels.airbnb.pages import ListOfConversations, OpenConversation, on_inbox_address, plain
+from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
 from src.channels.airbnb.visit import Visit
@@ -93,8 +93,8 @@ class AirbnbChannel:
         if page.is_closed():
             raise BrowserGone("The window was closed.")
         try:
-            shown = on_inbox_address(page.url) and await ListOfConversations(page).numbers()
-            return bool(shown) and await walls.by_page(page) is None
+            seen = await looks.look(page, looks.ROWS) if on_inbox_address(page.url) else {}
+            return bool(seen.get("rows", {}).get("numbers")) and walls.by_elements(seen["wall"]) is None
         except PlaywrightError:
             return False
 
@@ -114,7 +114,7 @@ class AirbnbChannel:
         async with _Trouble(self):
             self._thread.leave()
             await self._recycle_if_due()
-            await self._visit.check_walls()
+            self._visit.tap.raise_problem()
             if not on_inbox_address(self._visit.page.url):
                 await self._visit.go_to_inbox()
             glance = await self._list.glance(since, thorough=thorough)
@@ -138,9 +138,9 @@ class AirbnbChannel:
 
     async def reread(self, external_id: str) -> SeenConversation:
         async with _Trouble(self):
-            view = await self._thread.reread(external_id)
-            if self._written is not None:
-                await self._check_composer(self._written)
+            view, composer = await self._thread.reread(external_id)
+            if self._written is not None and (composer is None or composer.text != plain(self._written)):
+                raise TransientError("The composer does not hold the reply any more.")
             return view
 
     async def follow(
@@ -158,9 +158,9 @@ class AirbnbChannel:
                 if left <= 0:
                     return None
                 told = await tap.wait_for_more(seq, min(patience, left))
-                await self._visit.check_walls()
+                if told or not await self._visit.ask_for_news():
+                    await self._visit.check_walls()
                 if not told:
-                    await self._visit.ask_for_news()
                     patience = min(patience * 2, 5.0)
 
     # -- writing --------------------------------------------------------------------------------------------
@@ -168,6 +168,8 @@ class AirbnbChannel:
     async def write(self, external_id: str, text: str) -> None:
         async with _Trouble(self):
             self._thread.here(external_id)
+            if await self._write_at_once(external_id, text):
+                return
             thread = OpenConversation(self._visit.page)
             composer = await self._composer(thread)
             await self._visit.check_walls()
@@ -217,6 +219,24 @@ class AirbnbChannel:
         except PlaywrightError:
             return await bounded(self._visit.page.screenshot(timeout=5_000), 8.0)
 
+    async def _write_at_once(self, external_id: str, text: str) -> bool:
+        """The usual case in three steps: an empty composer, nothing over it, takes the text, and Send is ready.
+
+        False if anything is not so; what was inserted then is ours and taken out again by the slower way.
+        """
+        before = await self._composer_now(focus=True)
+        self._thread.check_address(external_id)
+        if before is None or before.text or not before.focused:
+            return False
+        self._written = text
+        await OpenConversation(self._visit.page).insert_here(text)
+        after = await self._composer_now(focus=False)
+        self._thread.check_address(external_id)
+        return after is not None and after.text == plain(text) and after.ready
+
+    async def _composer_now(self, *, focus: bool) -> ComposerState | None:
+        return ComposerState.of((await self._visit.look(looks.composer(focus=focus)))["composer"])
+
     async def _composer(self, thread: OpenConversation) -> Locator:
         composer = await thread.composer()
         if composer is not None:
@@ -229,7 +249,9 @@ class AirbnbChannel:
     async def _insert(self, thread: OpenConversation, composer: Locator, text: str) -> None:
         """Insert and read back; an editor that does not take inserted text gets it once more key by key."""
         left_over = await thread.text_in(composer)
-        if left_over and left_over != plain(text):
+        if self._written == text and left_over == plain(text):
+            return
+        if self._written is None and left_over not in ("", plain(text)):
             raise ComposerBusy
         for insert in (thread.insert, thread.type_keys):
             if (
@@ -252,12 +274,6 @@ class AirbnbChannel:
         if await self._visit.page.locator(selectors.SEND_BUTTON).count():
             raise TransientError("Send cannot be pressed although the text is there.")
         raise PageChanged("the Send button", "the conversation")
-
-    async def _check_composer(self, text: str) -> None:
-        thread = OpenConversation(self._visit.page)
-        composer = await thread.composer(timeout_ms=2_000)
-        if composer is None or await thread.text_in(composer) != plain(text):
-            raise TransientError("The composer does not hold the reply any more.")
 
     async def _recycle_if_due(self) -> None:
         self._glances += 1

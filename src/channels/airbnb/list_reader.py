@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from src.channels.airbnb import ids
+from src.channels.airbnb import ids, looks
 from src.channels.airbnb.pages import ListOfConversations
 from src.channels.airbnb.visit import Visit
 from src.errors import NotUnderstood, PageChanged
@@ -36,12 +36,13 @@ class ListReader:
         """See the port."""
         visit = self._visit
         self._take()
-        if time.monotonic() - visit.list_told_at > self.FRESH_SEC and not await visit.refresh_gently():
+        if time.monotonic() - visit.list_told_at <= self.FRESH_SEC:
+            await visit.check_walls()
+        elif not await visit.refresh_gently():
             await visit.go_to_inbox()
         self._take()
         await self._believe_empty()
         complete = await self._load_back_to(since, thorough=thorough)
-        await visit.check_walls()
         await self._witness()
         visit.fresh.clear()
         newest_first = sorted(visit.known.values(), key=lambda c: c.last_activity_at, reverse=True)
@@ -119,11 +120,10 @@ class ListReader:
     async def _witness(self) -> None:
         """Every row must be in the data, every conversation of the data must have its row (3.1)."""
         visit = self._visit
-        shown = ListOfConversations(visit.page)
         rows: set[int] = set()
         deadline = time.monotonic() + self.ROWS_SEC
         while time.monotonic() < deadline:
-            rows = await shown.numbers()
+            rows = await self._rows()
             self._take()
             if rows <= self._told() and visit.fresh <= rows:
                 return
@@ -136,6 +136,11 @@ class ListReader:
             raise PageChanged("no row that the data do not know", "the list")
         raise PageChanged("a row for each conversation in the data", "the list")
 
+    async def _rows(self) -> set[int]:
+        """The numbers of the rows that the page shows now; raises the wall that is shown."""
+        shown = (await self._visit.look(looks.ROWS))["rows"]["numbers"]
+        return {int(number) for number in shown if number.isdigit()}
+
     def _told(self) -> set[int]:
         return {n for n in (ids.thread_number(key) for key in self._visit.known) if n is not None}
 
@@ -146,7 +151,7 @@ class ListReader:
             return False
         await shown.scroll_to_top()
         for _ in range(self.STRETCHES_AT_MOST):
-            rows |= await shown.numbers()
+            rows |= await self._rows()
             if self._visit.fresh <= rows or await shown.at_end():
                 break
             await shown.scroll_through()

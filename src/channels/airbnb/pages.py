@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.channels.airbnb import selectors, walls
+from src.channels.airbnb import looks, selectors, walls
 from src.channels.browser import bounded
 from src.errors import BrowserGone, ComposerBusy, TransientError
 
 _THREAD_PATH = re.compile(rf"{selectors.INBOX_PATH}/(\d+)/?$")
-_READ_ROWS = """
-([list, rows, prefix]) => JSON.stringify({
-  list: document.querySelector(list) !== null,
-  complete: document.readyState === 'complete',
-  numbers: [...document.querySelectorAll(rows)].map(a => a.dataset.testid.slice(prefix.length)),
-  blank: document.body === null || (document.body.childElementCount === 0 && document.body.innerText.trim() === ''),
-})
-"""
-_READ_ITEMS = """
-([list, items]) => {
-  const found = [...document.querySelectorAll(items)];
-  const last = found.filter(el => el.dataset.islastmessage === 'true').pop() || found[found.length - 1];
-  return JSON.stringify({
-    list: document.querySelector(list) !== null,
-    ids: found.map(el => el.dataset.itemId),
-    last: last ? last.dataset.itemId : null,
-  });
-}
-"""
 # What a person causes by coming back to the tab, or to the network; pages fetch their news then. One at a time,
 # because a page that listens to several would fetch several times.
 COMEBACKS = ("visibilitychange", "focus", "online")
-_COME_BACK = "kind => (kind === 'visibilitychange' ? document : window).dispatchEvent(new Event(kind))"
 _PANEL = """
 const panelOf = (rows, root) => {
   const found = document.querySelectorAll(rows);
@@ -90,15 +71,6 @@ _SCROLL_THREAD_UP = """
   return true;
 }
 """
-_READ_COMPOSER = """
-el => {
-  if (el.tagName === 'TEXTAREA' || el.tagName === 'INPUT') return el.value;
-  const copy = el.innerText;
-  const hints = [...el.querySelectorAll('[contenteditable="false"], [aria-hidden="true"]')];
-  const hint = hints.map(h => h.innerText).join('').trim();
-  return hint !== '' && copy.trim() === hint ? '' : copy;
-}
-"""
 _EDITABLE_ELSEWHERE = """
 ([panel, editable]) => [...document.querySelectorAll(panel)].some(p =>
   [...p.querySelectorAll(editable)].some(el => el.getBoundingClientRect().height > 0))
@@ -130,26 +102,29 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+@dataclass(frozen=True, slots=True)
+class ComposerState:
+    """The composer as one look showed it."""
+
+    text: str
+    """As it would be sent."""
+    free: bool
+    """Nothing lies over it."""
+    focused: bool
+    ready: bool
+    """Send is enabled, and nothing lies over it."""
+
+    @classmethod
+    def of(cls, told: dict[str, Any] | None) -> ComposerState | None:
+        """From what a look told; None if there is no composer."""
+        return None if told is None else cls(**{**told, "text": plain(told["text"])})
+
+
 class ListOfConversations:
     """The left panel: one row for each conversation."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-
-    async def state(self) -> dict[str, object]:
-        """``{list, complete, numbers, blank}``: is the list there, is the page loaded, which rows."""
-        arguments = [selectors.LIST, selectors.ROWS, selectors.ROW_PREFIX]
-        found: dict[str, object] = json.loads(await bounded(self.page.evaluate(_READ_ROWS, arguments)))
-        return found
-
-    async def numbers(self) -> set[int]:
-        """The numbers of the rows that the page shows now."""
-        shown = (await self.state())["numbers"]
-        return {int(n) for n in shown if str(n).isdigit()} if isinstance(shown, list) else set()
-
-    async def come_back(self, kind: str) -> None:
-        """As a person who returns to the tab (``kind``, one of COMEBACKS): a live page then asks for its news."""
-        await bounded(self.page.evaluate(_COME_BACK, kind))
 
     async def scroll_on(self) -> None:
         """Scroll to the end of what is shown; a page that loads on scrolling loads more. Else press its button."""
@@ -208,15 +183,6 @@ class OpenConversation:
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    async def items(self) -> tuple[bool, list[str], str | None]:
-        """Is the message list there, the ids of its items, the id of the last one."""
-        found = json.loads(
-            await bounded(self.page.evaluate(_READ_ITEMS, [selectors.MESSAGE_LIST, selectors.ITEMS]))
-        )
-        ids = [i for i in found["ids"] if i and i != selectors.START_ITEM_ID]
-        last = found["last"] if found["last"] != selectors.START_ITEM_ID else None
-        return bool(found["list"]), ids, last
-
     async def scroll_up(self) -> None:
         """Scroll to the oldest message shown; the page then loads older ones."""
         await bounded(self.page.evaluate(_SCROLL_THREAD_UP, [selectors.ITEMS]))
@@ -246,13 +212,17 @@ class OpenConversation:
 
     async def text_in(self, composer: Locator) -> str:
         """What the composer holds, as it would be sent."""
-        return plain(await bounded(composer.evaluate(_READ_COMPOSER)))
+        return plain(await bounded(composer.evaluate(looks.READ_COMPOSER)))
 
     async def insert(self, composer: Locator, text: str) -> None:
-        """Insert the text; Shift+Enter between lines, because Enter sends (3.4)."""
+        """Insert the text into the composer, which must be empty."""
         if await self.text_in(composer):
             raise ComposerBusy
         await self._focus(composer)
+        await self.insert_here(text)
+
+    async def insert_here(self, text: str) -> None:
+        """Insert the text where the caret is; Shift+Enter between lines, because Enter sends (3.4)."""
         for index, line in enumerate(lines_of(text)):
             if index:
                 await bounded(self.page.keyboard.press("Shift+Enter"))

@@ -6,11 +6,13 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from loguru import logger
 
-from src.channels.airbnb import ids, selectors, wire
+from src.channels.airbnb import ids, looks, selectors, wire
 from src.channels.airbnb.pages import (
+    ComposerState,
     ListOfConversations,
     OpenConversation,
     on_inbox_address,
@@ -79,14 +81,19 @@ class ThreadReader:
         self._open, self._opened_at_seq = view, start
         return view
 
-    async def reread(self, external_id: str) -> SeenConversation:
-        """See the port: asks the page for its news, then believes whichever of wire and page is newer."""
+    async def reread(self, external_id: str) -> tuple[SeenConversation, ComposerState | None]:
+        """See the port: asks the page for its news, then believes whichever of wire and page is newer.
+
+        With what the composer holds then; None if it is not there.
+        """
         self.here(external_id)
         await self._visit.try_news()
-        await self._visit.check_walls()
+        seen = await self._visit.look(looks.ITEMS, looks.composer(focus=False))
         self.check_address(external_id)
-        self._open = await self._catch_up(external_id, self.now(external_id))
-        return self._open
+        if await self._catch_up(external_id, last_item(seen["items"])):
+            seen = await self._visit.look(looks.composer(focus=False))
+        self._open = self.now(external_id)
+        return self._open, ComposerState.of(seen["composer"])
 
     def now(self, external_id: str) -> SeenConversation:
         """Everything told since it was opened: its own answers, a send's answer, the list's newest."""
@@ -200,31 +207,30 @@ class ThreadReader:
 
     async def _witness(self, view: SeenConversation) -> None:
         """The page is the second witness: the newest text of the wire must stand there (3.2)."""
-        tap, shown = self._visit.tap, OpenConversation(self._visit.page)
+        tap = self._visit.tap
         newest = next((m for m in reversed(view.messages) if m.text and not m.deleted), None)
         wanted = str(ids.message_number(newest.external_id)) if newest else None
         deadline = time.monotonic() + self.SHOWN_SEC
         there = False
         while time.monotonic() < deadline:
-            there, item_ids, _ = await shown.items()
-            if there and (wanted is None or wanted in item_ids):
+            items = (await self._visit.look(looks.ITEMS))["items"]
+            there = bool(items["list"])
+            if there and (wanted is None or wanted in items["ids"]):
                 return
             seq = tap.seq
             await tap.wait_for_more(seq, 0.05)
-        await self._visit.check_walls()
         raise PageChanged("the newest message" if there else "the list of messages", "the conversation")
 
-    async def _catch_up(self, external_id: str, view: SeenConversation) -> SeenConversation:
-        """If the page shows a newer message than was told, wait for the wire to tell it."""
-        _, _, last = await OpenConversation(self._visit.page).items()
-        if last is None or not last.isdigit() or not _is_beyond(int(last), view):
-            return view
+    async def _catch_up(self, external_id: str, shown: int | None) -> bool:
+        """If the page shows a newer message than was told, wait for the wire to tell it; whether it had to."""
+        if shown is None or not _is_beyond(shown, self.now(external_id)):
+            return False
         told = self._visit.tap.wait(
-            lambda: not _is_beyond(int(last), self.now(external_id)), self._visit.REFRESH_SEC
+            lambda: not _is_beyond(shown, self.now(external_id)), self._visit.REFRESH_SEC
         )
         if not await told:
             raise TransientError("The page shows a newer message than its data.")
-        return self.now(external_id)
+        return True
 
 
 def _listed_newest(pages: list[wire.ListPage], external_id: str) -> SeenMessage | None:
@@ -234,6 +240,12 @@ def _listed_newest(pages: list[wire.ListPage], external_id: str) -> SeenMessage 
             if conversation.external_id == external_id:
                 return conversation.newest
     return None
+
+
+def last_item(items: dict[str, Any]) -> int | None:
+    """The number of the last message that the page shows, as a look at its items told; None if there is none."""
+    last = items["last"]
+    return int(last) if last is not None and last.isdigit() else None
 
 
 def number_of(external_id: str) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from loguru import logger
 from playwright.async_api import Page
 
-from src.channels.airbnb import selectors, walls
+from src.channels.airbnb import looks, selectors, walls
 from src.channels.airbnb.coverage import Coverage
-from src.channels.airbnb.pages import COMEBACKS, ListOfConversations, on_inbox_address
+from src.channels.airbnb.pages import COMEBACKS, on_inbox_address
 from src.channels.airbnb.settings import AirbnbSettings, is_own_host
 from src.channels.airbnb.wiretap import Wiretap
 from src.channels.browser import Browser, bounded
@@ -139,15 +139,27 @@ class Visit:
 
     async def check_walls(self) -> None:
         """Raise the wall that was met or is shown."""
+        await self.look()
+
+    async def look(self, *questions: looks.Question) -> dict[str, Any]:
+        """The answers to these questions by name; raises the wall that was met or is shown. One round trip."""
         self.tap.raise_problem()
-        wall = await bounded(walls.by_page(self.page))
+        wall = walls.by_address(self.page.url)
         if wall is not None:
             raise wall
+        answers = await bounded(looks.look(self.page, *questions))
+        wall = walls.by_elements(answers["wall"])
+        if wall is not None:
+            raise wall
+        return answers
 
     async def ask_for_news(self) -> bool:
-        """Ask the page, as by coming back to it, to fetch its news; False if it is known not to react."""
+        """Ask the page, as by coming back to it, to fetch its news; False if it is known not to react.
+
+        Raises the wall that is shown: then nothing is asked.
+        """
         if self.refreshes_gently:
-            await ListOfConversations(self.page).come_back(COMEBACKS[self._comeback])
+            await self.look(looks.come_back(COMEBACKS[self._comeback]))
         return self.refreshes_gently
 
     async def try_news(self) -> bool:
@@ -190,11 +202,9 @@ class Visit:
 
     async def _inbox_appears(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        shown = ListOfConversations(self.page)
         while time.monotonic() < deadline:
-            await self.check_walls()
-            told = bool(self.tap.lists_since(self.loaded_at_seq))
-            if told and on_inbox_address(self.page.url) and (await shown.state())["list"]:
+            rows = (await self.look(looks.ROWS))["rows"]
+            if self.tap.lists_since(self.loaded_at_seq) and on_inbox_address(self.page.url) and rows["list"]:
                 return True
             seq = self.tap.seq
             await self.tap.wait_for_more(seq, 0.25)
@@ -203,7 +213,7 @@ class Visit:
     async def _explain_missing_inbox(self) -> NoReturn:
         if not on_inbox_address(self.page.url):
             raise PageChanged("the inbox", f"the address (its path should begin with {selectors.INBOX_PATH})")
-        state = await ListOfConversations(self.page).state()
+        state = (await self.look(looks.ROWS))["rows"]
         if not state["list"]:
             wall = await walls.by_words(self.page)
             if wall is not None:

@@ -6,13 +6,13 @@ otherwise. Sources: field guide, section 4; rules 4.5. Each check is tested on t
 
 from __future__ import annotations
 
-import json
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Page, Response
 
-from src.channels.airbnb import selectors
+from src.channels.airbnb import looks, selectors
 from src.errors import WallHit
 
 CHALLENGE, LOGGED_OUT, BLOCKED = "challenge", "logged_out", "blocked"
@@ -22,32 +22,6 @@ _BLOCKED_DOCUMENT = frozenset({403, 405, 429, 503})  # 4.5, rule 3
 # 4.5, rule 2: 401/403 count only on what carries messages; telemetry alone proves nothing.
 _MESSAGING_OPERATION = re.compile(r"/api/v\d/[A-Za-z]*(Inbox|Thread|Message|InstantEvent)[A-Za-z]*(/|$)")
 _TELEMETRY = re.compile(r"(?i)(tracking|logging|telemetry|metrics|analytics|beacon)")
-
-_LOOK = """
-([plain, nonEmpty, onScreen, login]) => {
-  const box = el => el.getBoundingClientRect();
-  const shown = el => {
-    const r = box(el);
-    if (r.width < 2 || r.height < 2) return false;
-    if (el.checkVisibility) return el.checkVisibility({opacityProperty: true, visibilityProperty: true});
-    const s = getComputedStyle(el);
-    return s.visibility !== 'hidden' && s.display !== 'none' && s.opacity !== '0';
-  };
-  const reachable = el => { const r = box(el); return r.bottom > 0 && r.right > 0; };
-  const first = (list, test) => list.find(sel => [...document.querySelectorAll(sel)].some(test));
-  const hit = first(plain, el => shown(el) && reachable(el))
-    || first(nonEmpty, el => shown(el) && el.childElementCount > 0 && el.innerText.trim() !== '')
-    || first(onScreen, el => shown(el) && box(el).y >= 0 && box(el).width > 100 && box(el).height > 100);
-  const door = hit ? null : first(login, el => shown(el) && reachable(el));
-  return JSON.stringify({challenge: hit || null, login: door || null, title: document.title});
-}
-"""
-_LOOK_ARGUMENTS = [
-    list(selectors.WALL_CHALLENGE),
-    list(selectors.WALL_CHALLENGE_NON_EMPTY),
-    list(selectors.WALL_CHALLENGE_ON_SCREEN),
-    list(selectors.WALL_LOGIN),
-]
 
 
 def by_address(url: str) -> WallHit | None:
@@ -113,10 +87,11 @@ def by_text(text: str) -> WallHit | None:
 
 async def by_page(page: Page) -> WallHit | None:
     """A wall that the page shows: address, then elements, visible ones only (4.4). One round trip."""
-    found = by_address(page.url)
-    if found is not None:
-        return found
-    seen = json.loads(await page.evaluate(_LOOK, _LOOK_ARGUMENTS))
+    return by_address(page.url) or by_elements((await looks.look(page))["wall"])
+
+
+def by_elements(seen: dict[str, Any]) -> WallHit | None:
+    """A wall by what a look told of the page."""
     if seen["challenge"]:
         return WallHit(CHALLENGE, f"the page shows {seen['challenge']}")
     if seen["login"]:
