@@ -227,6 +227,9 @@ class Settings(Variables):
     heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
         None, "called about once a minute while the inbox is really read (a dead man's switch)", "an address"
     )
+    crash_loop_starts: Count = variable(
+        5, "more starts than this within 10 minutes without one good look at the inbox are a halt", "starts"
+    )
     halt_wait: bool = variable(
         default=False,
         meaning="at a halt, wait until it is cleared and go on, in place of ending with exit code 10 or 11",

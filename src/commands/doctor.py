@@ -125,7 +125,11 @@ def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> 
         words = (
             f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
         )
-        say(missing("saved login", words, lifecycle.what_to_do(int(state.halt_exit_code or 10))))
+        say(
+            missing(
+                "saved login", words, lifecycle.what_to_do(int(state.halt_exit_code or 10), state.halt_kind)
+            )
+        )
         return
     saved = (settings.playwright_session_dir / STATE_FILE).exists()
     try:

@@ -36,9 +36,8 @@ def run_look() -> int:
         state = lifecycle.halted(db, settings.account)
         if state is not None:
             code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
-            console.print(
-                f"Halted ({state.halt_kind}); the site is not touched. {lifecycle.what_to_do(code)}"
-            )
+            advice = lifecycle.what_to_do(code, state.halt_kind)
+            console.print(f"Halted ({state.halt_kind}); the site is not touched. {advice}")
             return code
         with console.status("looking at the inbox (up to a minute)"):
             glance = asyncio.run(_glance(settings, db))

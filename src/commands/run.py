@@ -20,6 +20,7 @@ from src.logs import close_logs, set_up_logs
 from src.model.rows import AccountState
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
+from src.workers.breaker import Breaker
 from src.workers.halt_wait import run_through_halts
 
 AGAIN_SEC = 0.5
@@ -47,17 +48,41 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
         crew = lifecycle.Crew(sync=sync, send=send)
         if serve_api:
             crew.beside = [lambda stop: _serve(settings, db, stop)]
+        return _run(settings, db, crew)
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge of the program
+        return _say_unexpected(error)
+    finally:
+        db.close()
+        close_logs()
+
+
+def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
+    breaker = Breaker(db, settings.account, settings.crash_loop_starts)
+    breaker.starting()
+    state = lifecycle.halted(db, settings.account)
+    if state is not None and not settings.halt_wait:
+        return _say_halted(state)
+    try:
         if settings.halt_wait:
             code = asyncio.run(
                 run_through_halts(settings, db, crew, lambda halt: _say_waiting(settings, halt))
             )
         else:
             code = asyncio.run(lifecycle.run(settings, db, crew))
-        logger.info("Stopped ({})", int(code))
-        return int(code)
-    finally:
-        db.close()
-        close_logs()
+    except SettingsError:
+        breaker.ended_in_order()
+        raise
+    breaker.ended_in_order()
+    logger.info("Stopped ({})", int(code))
+    return int(code)
+
+
+def _say_unexpected(error: Exception) -> int:
+    """One line on the terminal, the places in our code in the log; no value of any variable. May be restarted."""
+    logger.opt(exception=error).critical("Ended by something that was not expected; logs/app.log says where")
+    return ExitCode.WATCHDOG
 
 
 def run_api() -> int:
@@ -72,6 +97,10 @@ def run_api() -> int:
         crew = lifecycle.Crew(beside=[lambda stop: _serve(settings, db, stop)])
         lifecycle.halted(db, settings.account)
         return int(asyncio.run(lifecycle.run(settings, db, crew)))
+    except SettingsError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge of the program
+        return _say_unexpected(error)
     finally:
         db.close()
         close_logs()
@@ -124,7 +153,7 @@ def _say_halted(state: AccountState) -> int:
         since,
         state.halt_kind,
         state.halt_detail,
-        lifecycle.what_to_do(code),
+        lifecycle.what_to_do(code, state.halt_kind),
     )
     return code
 

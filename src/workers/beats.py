@@ -10,7 +10,7 @@ from datetime import datetime
 
 from loguru import logger
 
-from src.db import accounts
+from src.db import accounts, starts
 from src.db.engine import Database
 from src.errors import NightporterError
 
@@ -18,8 +18,12 @@ from src.errors import NightporterError
 class Beats:
     """Writes for one account. A database in trouble never stops a worker from here."""
 
-    def __init__(self, db: Database, account: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, db: Database, account: str, clock: Callable[[], datetime], *, proof: str = "sync"
+    ) -> None:
+        """``proof`` is the worker whose first good cycle shows that this start was none of a crash loop."""
         self._db = db
+        self._proof: str | None = proof
         self._account = account
         self._clock = clock
 
@@ -65,5 +69,8 @@ class Beats:
                     rows_seen=rows_seen,
                     now=self._clock(),
                 )
+                if ok and worker == self._proof:
+                    starts.clear(conn, self._account)
+                    self._proof = None
         except NightporterError as error:
             logger.warning("A cycle of {} was not noted: {}", worker, error)

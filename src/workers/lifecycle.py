@@ -36,6 +36,7 @@ from src.services.sync import Sync
 from src.settings import Settings
 from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
+from src.workers.breaker import KIND
 from src.workers.housekeeping import start_housekeeping
 from src.workers.locks import FileLock, place_of
 from src.workers.send_worker import SendWorker
@@ -146,7 +147,7 @@ async def run(settings: Settings, db: Database, crew: Crew, stop: asyncio.Event 
     locks = [FileLock(settings.playwright_session_dir / f"{name}.lock") for name in _names(crew)]
     watchdog = Watchdog()
     turns = make_turns(settings, db, watchdog.mark)
-    beats = Beats(db, settings.account, utc_now)
+    beats = Beats(db, settings.account, utc_now, proof="sync" if crew.sync else "send")
     wakeups: list[Wakeup] = []
     scheduler = None
     try:
@@ -333,13 +334,18 @@ def _write_halt(settings: Settings, db: Database, halt: Halt) -> None:
 
 
 def _say_halt(halt: Halt) -> None:
-    logger.critical("HALTED ({}): {}. {}", halt.kind, halt.detail, what_to_do(int(halt.exit_code)))
+    logger.critical("HALTED ({}): {}. {}", halt.kind, halt.detail, what_to_do(int(halt.exit_code), halt.kind))
     if halt.evidence:
         logger.info("What the page showed: {}", halt.evidence)
 
 
-def what_to_do(exit_code: int) -> str:
-    """The next step for a person, after a halt with this code."""
+def what_to_do(exit_code: int, kind: str | None = None) -> str:
+    """The next step for a person, after a halt with this code and of this kind."""
+    if kind == KIND:
+        return (
+            "Look into logs/app.log for what ended it each time; then run:"
+            " python3 scripts/reconnect_airbnb.py --check"
+        )
     if exit_code == ExitCode.HALTED_PAGE_CHANGED:
         return (
             "See docs/runbook.md, 'The page changed'; then run: python3 scripts/reconnect_airbnb.py --check"

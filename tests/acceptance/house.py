@@ -137,10 +137,14 @@ class House:
         for file in (self.folder / "logs").rglob("*"):
             content = file.read_bytes() if file.is_file() else b""
             found += [f"{secret[:12]}… is in {file.name}" for secret in secrets if secret.encode() in content]
-        for file in self.folder.rglob("*"):
-            if not file.is_symlink() and file.stat().st_mode & 0o077 and "profile" not in file.parts:
-                found.append(f"{file.name} is open to others")
-        return found
+        ours = [
+            *self.folder.glob("session/*"),
+            *self.folder.glob("logs/**/*"),
+            *self.folder.glob("inbox.db*"),
+        ]
+        ours += [self.folder / "session", self.folder / "logs"]
+        open_to_others = [file.name for file in ours if file.exists() and file.stat().st_mode & 0o077]
+        return found + [f"{name} is open to others" for name in open_to_others]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Plain SQL on the product's database, as its users write it."""

@@ -336,3 +336,20 @@ def test_a_restart_in_the_middle_of_a_send_breaks_nothing_and_a_halt_stays_stopp
     assert pm2.restarts("workers") <= restarts + 1
     assert house.site.log.touched(mark) == []
     assert house.stop(with_api)[0] == 0
+
+
+def test_a_crash_loop_is_ended_by_the_product_itself(pm2: PM2, house: House, tmp_path: Path) -> None:
+    workers = from_pm2_json("workers", tmp_path)
+    workers["env"] |= {**house.environment, "CRASH_LOOP_STARTS": "1"}
+
+    def kill(_: object) -> None:
+        os.kill(house.one("SELECT process_id FROM workers WHERE worker = 'sync'"), signal.SIGKILL)
+
+    house.site.faults.on_event("list", kill)
+    pm2.start(tmp_path, workers)
+
+    wait_until(lambda: pm2.status("workers") == "stopped", "the product has halted", 120)
+    assert pm2.app("workers")["pm2_env"]["exit_code"] == 10
+    assert pm2.restarts("workers") == 1
+    assert house.one("SELECT halt_kind FROM accounts") == "crash_loop"
+    assert "reconnect_airbnb.py --check" in house.run("syncsend").stderr

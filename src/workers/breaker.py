@@ -1,0 +1,51 @@
+"""Ends a crash loop: too many starts without one good cycle are a halt, which a person ends.
+
+A supervisor's own limit does not last: PM2 counts only shortly after the first start, and a reboot forgets. Each
+start may load the inbox once more, so a loop is seen by the site, too.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from uuid import uuid4
+
+from loguru import logger
+
+from src.db import accounts, starts
+from src.db.engine import Database
+from src.errors import ExitCode, TransientError
+from src.model.tables import utc_now
+
+WINDOW = timedelta(minutes=10)
+KIND = "crash_loop"
+
+
+class Breaker:
+    """For one process of workers. A start that ends in order (a signal, a halt) does not count."""
+
+    def __init__(self, db: Database, account: str, most: int) -> None:
+        """``most``: so many starts within WINDOW may fail (CRASH_LOOP_STARTS)."""
+        self._db = db
+        self._account = account
+        self._most = most
+        self._start_id = f"{os.getpid()}-{uuid4().hex[:8]}"
+
+    def starting(self) -> None:
+        """Note this start; halts the account if there were too many. Blocking."""
+        with self._db.write() as conn:
+            number = starts.note(conn, self._account, self._start_id, utc_now(), WINDOW)
+            if number <= self._most:
+                return
+            minutes = WINDOW.total_seconds() / 60
+            detail = f"{number} starts within {minutes:g} minutes, none of which came to a good cycle"
+            accounts.halt(conn, self._account, KIND, detail, ExitCode.HALTED_PERSON_NEEDED, None, utc_now())
+            starts.clear(conn, self._account)
+
+    def ended_in_order(self) -> None:
+        """Blocking, never raises."""
+        try:
+            with self._db.write() as conn:
+                starts.forget(conn, self._account, self._start_id)
+        except TransientError as error:
+            logger.debug("The end in order was not noted: {}", error)

@@ -1,0 +1,102 @@
+"""A crash loop ends in a halt, whatever the supervisor does; an orderly life never does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from src.db import accounts, starts
+from src.model.tables import utc_now
+from src.workers.beats import Beats
+from src.workers.breaker import KIND, WINDOW, Breaker
+
+ACCOUNT = "default"
+MOST = 5
+
+
+def start(db) -> Breaker:
+    made = Breaker(db, ACCOUNT, MOST)
+    made.starting()
+    return made
+
+
+def halt_of(db):
+    with db.write() as conn:
+        state = accounts.ensure(conn, ACCOUNT, utc_now())
+    return state.halt_kind
+
+
+def test_the_sixth_start_without_a_good_cycle_is_a_halt_with_exit_code_10(db):
+    for _ in range(MOST):
+        start(db)
+        assert halt_of(db) is None
+    start(db)
+    with db.read() as conn:
+        state = accounts.get(conn, ACCOUNT)
+    assert (state.halt_kind, state.halt_exit_code) == (KIND, 10)
+    assert state.halt_detail == "6 starts within 10 minutes, none of which came to a good cycle"
+
+
+def test_after_the_halt_was_ended_the_counting_begins_anew(db):
+    for _ in range(MOST + 1):
+        start(db)
+    with db.write() as conn:
+        accounts.clear_halt(conn, ACCOUNT, utc_now())
+    for _ in range(MOST):
+        start(db)
+    assert halt_of(db) is None
+
+
+@pytest.mark.parametrize("proof", ["sync", "send"])
+async def test_a_good_cycle_clears_the_count_and_a_bad_one_does_not(db, proof):
+    for number in range(3 * MOST):
+        start(db)
+        beats = Beats(db, ACCOUNT, utc_now, proof=proof)
+        beats.started(proof)
+        await beats.cycle(proof, outcome="x", seconds=0.1, ok=number % MOST == 2)
+    assert halt_of(db) is None
+    for _ in range(MOST + 1):
+        start(db)
+        beats = Beats(db, ACCOUNT, utc_now, proof=proof)
+        beats.started(proof)
+        await beats.cycle(proof, outcome="x", seconds=0.1, ok=False)
+        beats.started("ai")
+        await beats.cycle("ai", outcome="another worker's says nothing", seconds=0.1, ok=True)
+    assert halt_of(db) == KIND
+
+
+def test_starts_that_end_in_order_do_not_count(db):
+    for _ in range(3 * MOST):
+        start(db).ended_in_order()
+    assert halt_of(db) is None
+
+
+def test_old_starts_do_not_count(db):
+    long_ago = utc_now() - WINDOW - timedelta(seconds=1)
+    with db.write() as conn:
+        for number in range(3 * MOST):
+            starts.note(conn, ACCOUNT, f"old-{number}", long_ago, WINDOW)
+    start(db)
+    assert halt_of(db) is None
+
+
+def test_a_clock_that_jumped_back_counts_them_all_the_same(db):
+    for number in range(MOST):
+        with db.write() as conn:
+            starts.note(conn, ACCOUNT, f"s{number}", utc_now() + timedelta(hours=1), WINDOW)
+    start(db)
+    assert halt_of(db) == KIND
+
+
+def start_in_process(_number, url):
+    from src.db.engine import Database  # noqa: PLC0415
+
+    database = Database.open(url)
+    start(database)
+    database.close()
+
+
+def test_processes_that_start_at_once_are_all_counted(db, database_url, in_processes):
+    in_processes(MOST + 1, start_in_process, database_url)
+    assert halt_of(db) == KIND
