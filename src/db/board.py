@@ -28,7 +28,8 @@ from src.model.tables import Direction
 LOOK_BACK = timedelta(days=7)
 """What a person has left lying for longer is not held under his nose any more; the lists still have it."""
 _MOST = 200
-_UNANSWERED, _UNREADABLE = literal_column("'unanswered'"), literal_column("'unreadable'")
+_UNANSWERED: ColumnElement[str] = literal_column("'unanswered'")
+_UNREADABLE: ColumnElement[str] = literal_column("'unreadable'")
 _FOR_A_PERSON = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
 
 
