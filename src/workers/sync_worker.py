@@ -96,7 +96,7 @@ class SyncWorker:
         await self._beats.cycle("sync", outcome=str(error), seconds=time.monotonic() - began, ok=False)
 
     async def _wait_for_news(self, stop: asyncio.Event, timeout: float) -> None:
-        channel = self._turns.channel
+        channel, until = self._turns.channel, time.monotonic() + timeout
         if channel is None:
             await _sleep(stop, timeout)
             return
@@ -114,10 +114,8 @@ class SyncWorker:
             except Halt as halt:
                 self._turns.forbid(halt)
                 raise
-            except (
-                TransientError
-            ):  # e.g. another process took the browser, or it crashed: wait for the interval
-                await _sleep(stop, timeout)
+            except TransientError:  # another process took the browser, or it crashed: wait out the interval
+                await _sleep(stop, max(0.0, until - time.monotonic()))
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

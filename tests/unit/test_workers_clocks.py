@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -185,6 +186,24 @@ async def test_trouble_while_waiting_for_news_is_waited_out(turns, beats, stop, 
     await worker.run(stop)
     assert steps.calls == 2
     assert round(pauses[0]) == 45
+    await turns.close()
+
+
+async def test_trouble_late_in_the_wait_does_not_make_it_twice_as_long(
+    turns, beats, stop, pauses, monkeypatch
+):
+    passed = [0.0]
+    monkeypatch.setattr(sync_worker, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+
+    def fails_after_40_seconds():
+        passed[0] += 40
+        raise BrowserGone
+
+    worker = SyncWorker(Steps(SyncReport(), lambda *_: stop.set() or SyncReport()), turns, beats, interval=45)
+    async with turns.turn("SYNC") as channel:
+        channel.before("wait_for_news", fails_after_40_seconds)
+    await worker.run(stop)
+    assert pauses[0] == 5
     await turns.close()
 
 
