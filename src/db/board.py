@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX, WORKERS, literal
+from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX, WORKERS, Unindexed, literal
 from src.model.gate import Refusal
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
 from src.model.tables import Direction
@@ -60,8 +60,6 @@ class Numbers:
     escalated: int
     cancelled: dict[str, int]
     """Replies that were cancelled, and requests that ended without an answer, by reason."""
-    seconds_to_answer: list[float]
-    """Of each reply that was sent: from the guest's message to the proof. Unsorted."""
 
 
 def waiting(conn: Connection, account: str, now: datetime) -> list[Waiting]:
@@ -99,7 +97,9 @@ def _newest_of_request() -> ColumnElement[bool]:
 
 def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiting]:
     again = OUTBOX.alias("again")
-    replaced = exists().where(again.c.replaces_id == OUTBOX.c.id)
+    replaced = exists().where(
+        again.c.conversation_id == OUTBOX.c.conversation_id, again.c.replaces_id == OUTBOX.c.id
+    )
     home: FromClause = OUTBOX.join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
     home = home.outerjoin(INBOX, INBOX.c.id == OUTBOX.c.request_id).outerjoin(MESSAGES, _newest_of_request())
     wanted = select(
@@ -120,7 +120,7 @@ def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiti
             mine = mine.where(OUTBOX.c.processed_at >= since)
         if status is OutboxStatus.FAILED:
             mine = mine.where(not_(_answered_later(OUTBOX.c.conversation_id, OUTBOX.c.created_at)))
-        found += _made(conn, mine.order_by(OUTBOX.c.created_at))
+        found += _made(conn, mine.order_by(Unindexed(OUTBOX.c.created_at)))
     return found
 
 
@@ -154,7 +154,7 @@ def _requests_waiting(conn: Connection, account: str, since: datetime) -> list[W
                 not_(_answered_later(INBOX.c.conversation_id, MESSAGES.c.sent_at)),
             )
         )
-        found += _made(conn, wanted.order_by(INBOX.c.processed_at.desc()))
+        found += _made(conn, wanted.order_by(Unindexed(INBOX.c.processed_at).desc()))
     return found
 
 
@@ -180,8 +180,8 @@ def _messages_waiting(conn: Connection, account: str, since: datetime) -> list[W
             MESSAGES.c.sent_at >= since,
             MESSAGES.c.direction == literal(Direction.INBOUND),
             MESSAGES.c.skip_reason.in_(_FOR_A_PERSON),
-            MESSAGES.c.request_id.is_(None),
-            CONVERSATIONS.c.skip_reason.is_(None),
+            Unindexed(MESSAGES.c.request_id).is_(None),
+            Unindexed(CONVERSATIONS.c.skip_reason).is_(None),
             not_(followed),
         )
     )
@@ -216,14 +216,12 @@ def numbers(conn: Connection, account: str, since: datetime, until: datetime) ->
         for reason, number in conn.execute(counted):
             cancelled[reason] = cancelled.get(reason, 0) + number
     escalated = select(func.count()).where(over, INBOX.c.status == literal(InboxStatus.ESCALATED))
-    times = answer_times(conn, account, since, until)
     sent = select(func.count()).where(done, OUTBOX.c.status == literal(OutboxStatus.SENT))
     return Numbers(
         received(conn, account, since, until),
         conn.execute(sent).scalar_one(),
         conn.execute(escalated).scalar_one(),
         cancelled,
-        [seconds for _, seconds in times],
     )
 
 

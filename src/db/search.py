@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select, tuple_
 
 from src.db.conversations import CONVERSATION, MESSAGE
 from src.db.outbox_views import JOB
-from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, literal, rows
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, Unindexed, literal, rows
 from src.model.rows import Job, StoredConversation, StoredMessage
 from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, OutboxStatus
 from src.model.tables import ReplyMode
@@ -62,12 +64,9 @@ def _conditions(
     else:
         found = [_C.last_activity_at.is_not(None)]
     if filters.state == "open":
-        asked = exists().where(
-            INBOX.c.conversation_id == _C.id, INBOX.c.status.in_([literal(s) for s in OPEN_INBOX])
-        )
-        on_its_way = [literal(OutboxStatus.PENDING), literal(OutboxStatus.PROCESSING)]
-        sending = exists().where(OUTBOX.c.conversation_id == _C.id, OUTBOX.c.status.in_(on_its_way))
-        found.append(or_(asked, sending))
+        asked = _homes(INBOX, account, sorted(OPEN_INBOX))
+        sending = _homes(OUTBOX, account, [OutboxStatus.PENDING, OutboxStatus.PROCESSING])
+        found.append(_C.id.in_(asked.union(sending)))
     if filters.state == "skipped":
         found.append(_C.skip_reason.is_not(None))
     if filters.listing:
@@ -79,6 +78,12 @@ def _conditions(
     if filters.text:
         found.append(_says(conn, account, filters.text))
     return found
+
+
+def _homes(table: Table, account: str, statuses: Collection[StrEnum]) -> Select[str]:
+    """The conversations of rows in these statuses."""
+    wanted = [literal(status) for status in statuses]
+    return select(table.c.conversation_id).where(table.c.account == account, table.c.status.in_(wanted))
 
 
 def _says(conn: Connection, account: str, text: str) -> ColumnElement[bool]:
@@ -152,7 +157,8 @@ def open_jobs(conn: Connection, conversation_ids: Collection[str]) -> dict[str, 
 def jobs(conn: Connection, account: str, status: OutboxStatus, *, after: Key | None, limit: int) -> list[Job]:
     """Replies in a status: what is done newest first, what waits oldest first."""
     final = status in FINAL_OUTBOX
-    at = OUTBOX.c.processed_at if final else OUTBOX.c.created_at
+    # What waits is little: found by its status, and put in order then.
+    at: ColumnElement[Any] = OUTBOX.c.processed_at if final else Unindexed(OUTBOX.c.created_at)
     wanted = JOB.select.where(OUTBOX.c.account == account, OUTBOX.c.status == literal(status))
     if after is not None:
         here, there = tuple_(at, OUTBOX.c.id), tuple_(*after)

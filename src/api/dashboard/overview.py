@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from itertools import pairwise
-from statistics import median
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,12 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
-from src.api.dashboard.charts import Chart
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.standing import Standing, standing
+from src.api.dashboard.week import Memory, charts_of_week, last_days
 from src.db import accounts, board
 from src.db.board import LOOK_BACK, Waiting
-from src.db.engine import Connection
 from src.db.overview import inbox_counts, outbox_counts
 from src.model.statuses import OPEN_INBOX, OutboxStatus
 from src.services import switches
@@ -55,11 +52,12 @@ def by_urgency(found: list[Waiting], now: datetime) -> list[Item]:
 
 def overview_routes(context: Context) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=page_routes(context))
+    memory = Memory()
 
     @router.get("/")
     async def overview(request: Request) -> Response:
         page = await open_page(context, request)
-        return page.show("overview.html", **await run_in_threadpool(_read, page))
+        return page.show("overview.html", **await run_in_threadpool(_read, page, memory))
 
     @router.post("/pause")
     async def pause(request: Request) -> Response:
@@ -78,9 +76,9 @@ def overview_routes(context: Context) -> APIRouter:
     return router
 
 
-def _read(page: Page) -> dict[str, Any]:
+def _read(page: Page, memory: Memory) -> dict[str, Any]:
     settings, now = page.context.settings, page.now
-    days = last_days(page, 7)
+    days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
         account = settings.account
         beats = {beat.worker: beat for beat in accounts.workers(conn, account)}
@@ -89,49 +87,18 @@ def _read(page: Page) -> dict[str, Any]:
         today = board.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, [s for s in OutboxStatus if s not in _DONE])
         inbox = inbox_counts(conn, account, OPEN_INBOX)
-        week = _week(page, conn, days)
+        week = memory.days(conn, account, days, now)
     return {
         "stands": stands,
         "items": items,
         "look_back_days": LOOK_BACK.days,
         "today": today,
-        "median_sec": median(today.seconds_to_answer) if today.seconds_to_answer else None,
+        "median_sec": week[-1].median_sec,
         "held": today.escalated + outbox[OutboxStatus.DRAFT] + outbox[OutboxStatus.UNCONFIRMED],
         "outbox": outbox,
         "asked": sum(inbox.values()),
-        "week": week,
+        "week": charts_of_week(page.lang, page.zone, week),
     }
 
 
 _DONE = {OutboxStatus.SENT, OutboxStatus.CANCELLED}
-
-
-def last_days(page: Page, number: int) -> list[tuple[datetime, datetime]]:
-    """The last days in the host's time zone, oldest first; the last one is today and goes on until tomorrow."""
-    today = page.now.astimezone(page.zone).date()
-    starts = [
-        datetime.combine(today - timedelta(days=back), time.min, page.zone)
-        for back in range(number - 1, -2, -1)
-    ]
-    return list(pairwise(starts))
-
-
-def _week(page: Page, conn: Connection, days: list[tuple[datetime, datetime]]) -> list[Chart]:
-    account, lang, zone = page.context.settings.account, page.lang, page.zone
-    received = [board.received(conn, account, *day) for day in days]
-    times = board.answer_times(conn, account, days[0][0], days[-1][1])
-    by_day = [[seconds for done, seconds in times if since <= done < until] for since, until in days]
-    names = [lang.day(since, zone, "EEE") for since, _ in days]
-    full = [lang.day(since, zone) for since, _ in days]
-    answered = [float(len(one)) for one in by_day]
-    waits = [median(one) if one else None for one in by_day]
-    return [
-        Chart.of(
-            lang.say("Messages and answers"),
-            names,
-            full,
-            [(lang.say("received"), [float(n) for n in received]), (lang.say("answered"), answered)],
-            lang.number,
-        ),
-        Chart.of(lang.say("Median time to answer"), names, full, [(lang.say("time"), waits)], lang.duration),
-    ]

@@ -6,13 +6,22 @@ from fastapi import APIRouter
 
 from src.api.context import Context
 from src.api.dashboard.assets import asset_routes
+from src.api.dashboard.conversations import conversation_routes
 from src.api.dashboard.doors import door_routes
 from src.api.dashboard.live import live_routes
+from src.api.dashboard.outbox import outbox_routes
 from src.api.dashboard.overview import overview_routes
 
 
 def dashboard_routes(context: Context) -> APIRouter:
     router = APIRouter()
-    for routes in (asset_routes(), door_routes(context), overview_routes(context), live_routes(context)):
+    for routes in (
+        asset_routes(),
+        door_routes(context),
+        overview_routes(context),
+        conversation_routes(context),
+        outbox_routes(context),
+        live_routes(context),
+    ):
         router.include_router(routes)
     return router

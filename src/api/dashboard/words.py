@@ -109,6 +109,17 @@ REASONS = {
     "could_not_be_sent": _("Sending it failed several times before Send was pressed: a person should look."),
     "no_composer": _("Airbnb offers nothing to write with in this conversation."),
     "no_such_conversation": _("Airbnb does not open this conversation."),
+    "cap_conversation_hour": _(
+        "Many replies went into this conversation within an hour: you decide about the next."
+    ),
+    "cap_conversation_day": _(
+        "Many replies went into this conversation within a day: you decide about the next."
+    ),
+    "cap_account_hour": _("Many replies went out within an hour: you decide about the next."),
+    "cap_rounds": _(
+        "It looks as if two machines were talking to each other: you decide about the next reply."
+    ),
+    "same_message_again": _("The guest's side writes the same again and again: you decide about the reply."),
     # why a message is not given to the AI
     "not_a_stay": _("This is no conversation with a guest about a stay."),
     "not_hosting": _("Airbnb does not file this conversation under your hosting."),

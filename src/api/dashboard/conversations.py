@@ -1,0 +1,189 @@
+"""``/conversations``: find one; read it as the guest sees it, with the story of each message; set its mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from src.api.context import Context
+from src.api.dashboard import stories
+from src.api.dashboard.page import Page, open_form, open_page, page_routes
+from src.api.operator import SITE_ID
+from src.db import accounts, board, conversations, search
+from src.db.search import Filters, Key
+from src.db.stories import messages_of_requests, stretch
+from src.model.rows import Job, Rule, StoredConversation, StoredMessage
+from src.model.tables import ReplyMode
+from src.services import switches
+from src.services.refusals import Malformed, NotFound
+
+ROWS = 30
+MESSAGES = 50
+STATES = ("", "waiting", "open", "skipped", "unseen")
+_LONGEST_SEARCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    conversation: StoredConversation
+    newest: StoredMessage | None
+    jobs: list[Job]
+    mode: ReplyMode
+
+
+def conversation_routes(context: Context) -> APIRouter:
+    router = APIRouter(include_in_schema=False, route_class=page_routes(context))
+
+    @router.get("/conversations")
+    async def find(request: Request) -> Response:
+        page = await open_page(context, request)
+        return page.show("conversations.html", **await run_in_threadpool(_find, page))
+
+    @router.post("/mode")
+    async def set_mode(request: Request) -> Response:
+        page, form = await open_form(context, request)
+        scope, scope_id, mode = form.get("scope", ""), form.get("id", ""), form.get("mode", "")
+        if scope not in accounts.SCOPES or mode not in {*ReplyMode, "inherit"}:
+            raise Malformed("mode", "is not possible")
+        if scope != "account" and not SITE_ID.fullmatch(scope_id):
+            raise Malformed("id", "is not an id")
+        wanted = None if mode == "inherit" else ReplyMode(mode)
+        account, now = context.settings.account, page.now
+        default = ReplyMode(context.settings.reply_mode)
+        await run_in_threadpool(
+            lambda: switches.set_mode(context.db, account, scope, scope_id, wanted, default=default, now=now)
+        )
+        return page.go(form.get("next", "/"), "mode")
+
+    @router.get("/conversations/{conversation_id:path}")
+    async def one(conversation_id: str, request: Request) -> Response:
+        page = await open_page(context, request)
+        if not SITE_ID.fullmatch(conversation_id):
+            raise NotFound("there is no conversation with this id")
+        return page.show("conversation.html", **await run_in_threadpool(_conversation, page, conversation_id))
+
+    return router
+
+
+# --- the list --------------------------------------------------------------------------------------------
+
+
+def _find(page: Page) -> dict[str, Any]:
+    asked = page.request.query_params
+    text = asked.get("q", "").strip()[:_LONGEST_SEARCH]
+    state = asked.get("state", "") if asked.get("state") in STATES else ""
+    mode = ReplyMode(asked["mode"]) if asked.get("mode") in set(ReplyMode) else None
+    account, settings = page.context.settings.account, page.context.settings
+    default = ReplyMode(settings.reply_mode)
+    with page.context.db.read() as conn:
+        among = None
+        if state == "waiting":
+            among = {one.conversation_id for one in board.waiting(conn, account, page.now)}
+        filters = Filters(text, state, asked.get("listing", "")[:200], mode, among)
+        found = search.conversations(
+            conn, account, filters, default_mode=default, after=read_key(asked.get("after")), limit=ROWS + 1
+        )
+        shown = found[:ROWS]
+        ids = [one.id for one in shown]
+        newest, jobs = search.newest_messages(conn, ids), search.open_jobs(conn, ids)
+        rules = {(rule.scope, rule.scope_id): rule.mode for rule in accounts.modes(conn, account)}
+        listings = search.listings(conn, account)
+    rows = [
+        Row(one, newest.get(one.id), jobs.get(one.id, []), _mode_of(one, rules, default)) for one in shown
+    ]
+    last = shown[-1] if len(found) > ROWS else None
+    return {
+        "rows": rows,
+        "filters": filters,
+        "listings": listings,
+        "states": STATES,
+        "asked": bool(text or state or filters.listing or mode),
+        "next_page": _next_page(page, last) if last else None,
+    }
+
+
+def _mode_of(
+    one: StoredConversation, rules: dict[tuple[str, str], ReplyMode], default: ReplyMode
+) -> ReplyMode:
+    places = [("conversation", one.id), ("listing", one.listing_id or ""), ("account", "")]
+    return next((rules[place] for place in places if place in rules), default)
+
+
+def _next_page(page: Page, last: StoredConversation) -> str:
+    return page_after(page, last.last_activity_at or last.created_at, last.id)
+
+
+def page_after(page: Page, at: datetime, row_id: str) -> str:
+    """The address of this page, going on after a row."""
+    asked = {k: v for k, v in page.request.query_params.items() if k not in {"after", "done"}}
+    key = f"{at.astimezone(UTC).isoformat()}~{row_id}"
+    return f"{page.request.url.path}?{urlencode({**asked, 'after': key})}"
+
+
+def read_key(text: str | None) -> Key | None:
+    """The key in an address; None for none. ``Malformed`` if somebody has changed it."""
+    if not text:
+        return None
+    at, _, row_id = text.partition("~")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise Malformed("after", "is not where a page ends") from None
+    if moment.tzinfo is None or not row_id or "\0" in row_id:
+        raise Malformed("after", "is not where a page ends")
+    return moment, row_id
+
+
+# --- one conversation ------------------------------------------------------------------------------------
+
+
+def _conversation(page: Page, external_id: str) -> dict[str, Any]:
+    settings = page.context.settings
+    account = settings.account
+    with page.context.db.read() as conn:
+        found = conversations.by_external_id(conn, account, external_id)
+        if found is None:
+            raise NotFound("there is no conversation with this id")
+        before = read_key(page.request.query_params.get("after"))
+        part = stretch(conn, found.id, before=before, limit=MESSAGES)
+        carried = messages_of_requests(conn, part.requests)
+        state = accounts.find(conn, account)
+        rule = accounts.rule_for(conn, account, found.id, found.listing_id)
+        rules = {(one.scope, one.scope_id): one for one in accounts.modes(conn, account)}
+    mode = rule.mode if rule else ReplyMode(settings.reply_mode)
+    first = part.messages[0] if part.messages else None
+    return {
+        "conversation": found,
+        "entries": stories.entries(part, carried, newest=before is None),
+        "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
+        "newer": before is not None,
+        "mode": mode,
+        "not_live": stories.why_not_live(settings, found, state, rule, page.now),
+        "scopes": _scopes(found, rules, settings.reply_mode),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a mode can be set, and which rule a person has set there."""
+
+    name: str
+    id: str
+    """The site's."""
+    rule: Rule | None
+    default: str
+
+
+def _scopes(found: StoredConversation, rules: dict[tuple[str, str], Rule], default: str) -> list[Scope]:
+    scopes = [Scope("conversation", found.external_id, rules.get(("conversation", found.id)), default)]
+    if found.listing_id:
+        scopes.append(Scope("listing", found.listing_id, rules.get(("listing", found.listing_id)), default))
+    return [*scopes, Scope("account", "", rules.get(("account", "")), default)]
