@@ -173,6 +173,11 @@ SCOPES = {
     "listing": _("this listing"),
     "account": _("the whole account"),
 }
+STAY = {
+    "trip_stage": _("Trip"),
+    "reservation_status": _("Reservation"),
+    "summary": _("What Airbnb says"),
+}
 ORIGINS = {
     "assistant": _("Nightporter"),
     "host": _("Host"),
