@@ -73,7 +73,7 @@ async def _cycles(
 ) -> None:
     python, browser = list[float](), list[float]()
     # The warm-up is long enough for one fresh page, so that both ends are seen after one.
-    warm_up = AirbnbChannel.RECYCLE_AFTER_GLANCES + 50 if size.name != "tiny" else 10
+    warm_up = AirbnbChannel.RECYCLE_AFTER + 50 if size.name != "tiny" else 10
     every, each_send = max(1, size.cycles // SAMPLES), max(1, size.cycles // SENDS)
     began, done = time.monotonic(), 0
     for cycle in range(warm_up + size.cycles):

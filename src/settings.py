@@ -244,6 +244,9 @@ class Settings(Variables):
     log_dir: Path = variable(
         Path("./logs"), "app.log has everything, api.log and worker.log their part", "a folder"
     )
+    browser_memory_mb: Annotated[float, Field(allow_inf_nan=False, ge=200, le=1_000_000)] = variable(
+        1200.0, "a browser that takes more is closed between two jobs and opened anew", "megabytes"
+    )
     browser_executable_path: Path | None = variable(
         None, "the browser to use", "a file", shown="found: Playwright's own, else a Chrome or Chromium"
     )

@@ -110,6 +110,10 @@ class Channel(Protocol):
         """Keep what makes the login survive a crash of the browser, mode 0600. Repeatable; may raise OSError."""
         ...
 
+    async def worn(self) -> str | None:
+        """Why it should be closed and opened anew before the next job (age, memory); None if it need not. Cheap."""
+        ...
+
     async def evidence(self, label: str) -> str | None:
         """Keep what the page shows now (a screenshot, mode 0600) and return its path; None if impossible."""
         ...

@@ -10,12 +10,14 @@ import functools
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import psutil
 from loguru import logger
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -125,6 +127,34 @@ def write_private(path: Path, content: str) -> None:
     temporary.replace(path)
 
 
+def clear_stale_lock(profile: Path) -> None:
+    """Take away Chromium's own lock of a browser that cannot be there any more. Needs our lock on the profile.
+
+    It names host and process. Another host's is that of a container or machine that was replaced (Chromium would
+    refuse for ever); one of this host is stale if its process is gone. A living one is left alone.
+    """
+    lock = profile / "SingletonLock"
+    try:
+        host, _, number = str(lock.readlink()).rpartition("-")
+    except OSError:
+        return
+    if host == socket.gethostname() and number.isdigit() and psutil.pid_exists(int(number)):
+        return
+    logger.warning("The browser's profile was locked by a browser that is gone; unlocking it")
+    for name in ("SingletonLock", "SingletonCookie", "SingletonSocket"):
+        (profile / name).unlink(missing_ok=True)
+
+
+def memory_of(process: psutil.Process) -> int:
+    """Bytes that a process has for itself and its share of what it has in common; 0 if it is gone."""
+    try:
+        return int(process.memory_full_info().pss)
+    except AttributeError:  # a system that does not know shares
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
 class Browser:
     """A browser context on the saved profile of one account. ``start`` and ``stop`` may be repeated in turn."""
 
@@ -132,6 +162,9 @@ class Browser:
         self.session_dir = session_dir
         self.headless = headless
         self.executable = executable
+        self.started_at: float | None = None
+        """On the monotonic clock; None while it is closed."""
+        self._not_ours: set[int] = set()
         self._playwright: Playwright | None = None
         self._context: BrowserContext | None = None
         self._page: Page | None = None
@@ -152,6 +185,8 @@ class Browser:
         """Launch and return the one page. Raises SettingsError if no browser can be started at all."""
         self.session_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.session_dir.chmod(0o700)
+        clear_stale_lock(self.session_dir / PROFILE_FOLDER)
+        self._not_ours = {child.pid for child in psutil.Process().children(recursive=True)}
         with _driver_in_its_own_session():
             self._playwright = await async_playwright().start()
         try:
@@ -163,12 +198,13 @@ class Browser:
         except BaseException:
             await self.stop()
             raise
+        self.started_at = time.monotonic()
         return self._page
 
     async def stop(self) -> None:
         """Close everything; never raises. What hangs is left to the driver, which ends with its pipe."""
         context, playwright = self._context, self._playwright
-        self._page = self._context = self._playwright = None
+        self._page = self._context = self._playwright = self.started_at = None
         for call in (context.close if context else None, playwright.stop if playwright else None):
             if call is not None:
                 try:
@@ -193,6 +229,11 @@ class Browser:
             return bool(await bounded(self.page.evaluate("1"), 5.0))
         except (PlaywrightError, BrowserGone):
             return False
+
+    def memory_mb(self) -> float:
+        """Memory of the browser and its driver, all their processes together. Blocking, some milliseconds each."""
+        family = psutil.Process().children(recursive=True)
+        return sum(memory_of(child) for child in family if child.pid not in self._not_ours) / 2**20
 
     async def go_offline(self) -> None:
         """Cut the page off from the network, so that nothing more reaches the site. Never raises."""

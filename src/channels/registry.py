@@ -28,9 +28,12 @@ class ChannelFolder(Protocol):
         session_dir: Path,
         executable: str | None,
         evidence_dir: Path,
+        memory_limit_mb: float = ...,
         headless: bool | None = None,
     ) -> Channel:
-        """A channel on the saved login in ``session_dir``. ``headless`` None: as the settings say."""
+        """A channel on the saved login in ``session_dir``, worn when its browser takes more memory than the limit.
+        ``headless`` None: as the settings say.
+        """
         ...
 
     def is_conversation_id(self, external_id: str) -> bool:

@@ -40,7 +40,7 @@ from src.model.same_reply import same_reply
 from src.model.statuses import OutboxStatus
 from src.services.caps import hold_before_typing
 from src.services.intake import Rules, take_in, take_in_now
-from src.services.sync import far_enough, tell
+from src.services.sync import check_viewer, far_enough, tell
 
 _IN_HAND = [OutboxStatus.PROCESSING]
 _TRIES = 3
@@ -360,6 +360,7 @@ class Send:
     def _judge(self, job: Job, view: SeenConversation) -> bool:
         now = self._clock()
         with self._db.write() as conn:
+            check_viewer(conn, self._account, view.viewer_id, now)
             intake = take_in(conn, self._account, view, rules=self._rules, now=now, in_hand=job)
             if intake.against is not None:
                 if job.armed:

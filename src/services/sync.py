@@ -15,7 +15,7 @@ from loguru import logger
 
 from src.channels.base import Channel
 from src.db import accounts, conversations, outbox_views
-from src.db.engine import Database
+from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import BrowserGone, Halt, PermanentError, TransientError
 from src.model.gate import conversation_refusal
@@ -110,11 +110,7 @@ class Sync:
 
     def _check_viewer(self, viewer_id: str) -> None:
         with self._db.write() as conn:
-            known = accounts.get(conn, self._account).external_id
-            if known is None:
-                accounts.set_viewer(conn, self._account, viewer_id, self._clock())
-            elif known != viewer_id:
-                raise Halt("other_account", "the saved login belongs to another host than this database")
+            check_viewer(conn, self._account, viewer_id, self._clock())
 
     def _changed(self, listed: tuple[SeenConversation, ...]) -> list[SeenConversation]:
         with self._db.read() as conn:
@@ -193,6 +189,15 @@ class Sync:
         with self._db.write() as conn:
             if newest is not None:
                 accounts.set_swept_through(conn, self._account, min(newest, self._clock()), self._clock())
+
+
+def check_viewer(conn: Connection, account: str, viewer_id: str, now: datetime) -> None:
+    """Halt if the page belongs to another host than this database; the first one is remembered."""
+    known = accounts.get(conn, account).external_id
+    if known is None:
+        accounts.set_viewer(conn, account, viewer_id, now)
+    elif known != viewer_id:
+        raise Halt("other_account", "the saved login belongs to another host than this database")
 
 
 def far_enough(view: SeenConversation, known: set[str], oldest: datetime) -> bool:

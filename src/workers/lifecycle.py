@@ -89,6 +89,7 @@ def make_channel(settings: Settings, *, headless: bool | None = None) -> Channel
         session_dir=settings.playwright_session_dir,
         executable=str(settings.browser_executable_path) if settings.browser_executable_path else None,
         evidence_dir=evidence_dir(settings),
+        memory_limit_mb=settings.browser_memory_mb,
         headless=headless,
     )
 

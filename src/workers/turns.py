@@ -17,10 +17,11 @@ from loguru import logger
 
 from src.channels.base import Channel
 from src.db.account_lock import ANSWER_SEC, CHECK_SEC, AccountLock
-from src.errors import BrowserGone, Halt, SettingsError, TransientError
+from src.errors import BrowserGone, Halt, NightporterError, SettingsError, TransientError
 from src.workers.locks import FileLock
 
 LOOK_FOR_OTHERS_SEC = 0.5
+KEEP_LOGIN_SEC = 3.0
 
 
 class Turns:
@@ -79,6 +80,7 @@ class Turns:
             await self._look_for_halt()
             channel = await self._opened()
             yield channel
+            await self._close_if_worn(channel)
         except Halt as halt:
             self.forbid(halt)  # whoever comes next, however soon, touches the site no more
             await self._close()
@@ -95,6 +97,24 @@ class Turns:
                     await self._close()
                 self._mark("")
                 self._turn.release()
+
+    async def _close_if_worn(self, channel: Channel) -> None:
+        """After a turn that went well: what has grown old or heavy is closed; the next turn opens it anew."""
+        why = await channel.worn()
+        if why is not None and self._channel is channel:
+            logger.info("Closing the browser, to be opened anew: {}", why)
+            await self._keep_login()
+            await self._close()
+
+    async def _keep_login(self) -> None:
+        """Before an orderly end: Chromium drops some cookies when it closes. Never raises, never takes long."""
+        if self._channel is None or self._halt is not None:
+            return  # at a halt the page may be logged out: what was kept before is better
+        try:
+            async with asyncio.timeout(KEEP_LOGIN_SEC):
+                await self._channel.save_login()
+        except (NightporterError, OSError, TimeoutError) as error:
+            logger.debug("The login was not kept at the end: {}", type(error).__name__)
 
     async def let_others(self, who: str) -> None:
         """In the middle of a turn: let a waiting worker of this process go first, then go on."""
@@ -176,8 +196,9 @@ class Turns:
         return self._next.is_taken() or self._wanted_elsewhere
 
     async def close(self) -> None:
-        """Close the browser and give up the locks. Waits for the action in hand."""
+        """Keep the login, close the browser and give up the locks. Waits for the action in hand."""
         async with self._turn:
+            await self._keep_login()
             await self._close()
 
     async def _opened(self) -> Channel:

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,7 +22,14 @@ from playwright.async_api import Error as PlaywrightError
 
 from src.channels import browser as module
 from src.channels.airbnb.channel import AirbnbChannel
-from src.channels.browser import Browser, bounded, find_browsers, launch_options, write_private
+from src.channels.browser import (
+    Browser,
+    bounded,
+    clear_stale_lock,
+    find_browsers,
+    launch_options,
+    write_private,
+)
 from src.errors import BrowserGone, SettingsError, TransientError, WallHit
 from src.sandbox.site import SimulatedSite
 from tests.airbnb.conftest import MakeChannel
@@ -366,6 +375,48 @@ async def test_a_page_that_hangs_is_gone_within_bounds(
     assert texts(await alone.read(thread.id)) == ["Question 0"]
 
 
+def lock_profile(profile: Path, holder: str) -> Path:
+    profile.mkdir(parents=True)
+    lock = profile / "SingletonLock"
+    lock.symlink_to(holder)
+    return lock
+
+
+@pytest.mark.parametrize("holder", ["another-host-1", f"{socket.gethostname()}-4194304", "nonsense"])
+def test_the_lock_of_a_browser_that_is_gone_is_taken_away(tmp_path: Path, holder: str):
+    lock = lock_profile(tmp_path / "profile", holder)
+    clear_stale_lock(tmp_path / "profile")
+    assert not lock.is_symlink()
+    clear_stale_lock(tmp_path / "profile")
+
+
+def test_the_lock_of_a_living_browser_is_left_alone(tmp_path: Path):
+    lock = lock_profile(tmp_path / "profile", f"{socket.gethostname()}-{os.getpid()}")
+    clear_stale_lock(tmp_path / "profile")
+    assert lock.is_symlink()
+
+
+@pytest.mark.browser
+@asynchronous
+async def test_a_profile_of_a_container_that_was_replaced_opens_and_an_old_or_heavy_browser_is_worn(
+    site: SimulatedSite, alone: AirbnbChannel, browser_alone: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    lock_profile(browser_alone.session_dir / "profile", "another-host-1")
+    assert await alone.worn() is None
+    await alone.open()
+    assert await alone.worn() is None
+    monkeypatch.setattr(alone, "YOUNGEST_TO_CLOSE_SEC", 0)
+    monkeypatch.setattr(alone, "_memory_limit_mb", 50.0)
+    heavy = await alone.worn()
+    assert heavy is not None
+    assert re.fullmatch(r"it takes \d+ MB", heavy)
+    assert await alone.worn() is None, "it is not weighed at every turn"
+    monkeypatch.setattr(alone, "OLDEST_BROWSER_SEC", 0)
+    assert await alone.worn() == "it is a day old"
+    await alone.close()
+    assert await alone.worn() is None
+
+
 @pytest.mark.browser
 @asynchronous
 async def test_a_second_browser_on_the_same_profile_is_refused(browser_alone: Browser):
@@ -381,10 +432,10 @@ async def test_a_second_browser_on_the_same_profile_is_refused(browser_alone: Br
 
 @pytest.mark.browser
 @asynchronous
-async def test_a_fresh_page_after_many_glances_goes_on_where_the_old_one_was(
+async def test_a_fresh_page_after_many_uses_goes_on_where_the_old_one_was(
     site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(AirbnbChannel, "RECYCLE_AFTER_GLANCES", 2)
+    monkeypatch.setattr(AirbnbChannel, "RECYCLE_AFTER", 4)
     threads = fill(site, 3)
     await channel.open()
     await channel.glance(days_ago(1))

@@ -35,6 +35,7 @@ class FakeChannel:
         self.is_open = True
         """Tests of the services get it open, as a turn hands it over."""
         self.logins_saved = 0
+        self.is_worn: str | None = None
         self.tells_sent_alone = False
         """After a press only the new message is told, not what came meanwhile: a page that fetches nothing more."""
         self._seen: FakeConversation | None = None
@@ -211,6 +212,9 @@ class FakeChannel:
     async def save_login(self) -> None:
         with self._call("save_login"):
             self.logins_saved += 1
+
+    async def worn(self) -> str | None:
+        return self.is_worn
 
     async def evidence(self, label: str) -> str | None:
         return None

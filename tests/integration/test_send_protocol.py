@@ -69,6 +69,20 @@ async def test_a_reply_is_pressed_once_and_proved(house, where, job):
     assert broken_promises(house) == []
 
 
+@pytest.mark.parametrize("noticed_at", ["read", "reread"])
+async def test_with_the_login_of_another_host_nothing_is_typed_or_pressed(house, noticed_at):
+    house.take_in(house.site.conversation("Where it was known whose inbox it is"))
+    await house.synced()
+    job = house.reply_for(house.site.conversation("Is there a cot?"), REPLY)
+    house.channel.before(noticed_at, lambda: setattr(house.site, "viewer_id", "co-host-7"))
+    with pytest.raises(Halt) as caught:
+        await house.sent()
+    assert caught.value.kind == "other_account"
+    assert ("write" in house.channel.calls) is (noticed_at == "reread")
+    assert house.site.presses == []
+    assert (house.job(job).status, house.job(job).arm_count) == (OutboxStatus.PENDING, 0)
+
+
 async def test_nothing_to_do_touches_nothing(house):
     assert not house.send.has_work()
     assert await house.sent() == 0

@@ -48,7 +48,7 @@ async def test_the_browser_is_opened_when_first_needed_and_kept_open(made, brows
     assert made.turns.channel is made.channels[0]
     assert browser_lock.is_taken()
     await made.turns.close()
-    assert made.channels[0].calls == ["open", "close"]
+    assert made.channels[0].calls == ["open", "save_login", "close"]
     assert not browser_lock.is_taken()
     assert not made.turns.is_open
 
@@ -190,6 +190,38 @@ async def test_a_browser_that_does_not_open_is_closed_and_its_lock_given_back(ma
     assert made.channels[0].calls == ["open", "close"]
     assert not browser_lock.is_taken()
     assert not made.turns.is_open
+
+
+@pytest.mark.parametrize("worker", ["SYNC", "SEND"])
+async def test_a_worn_browser_is_closed_between_two_turns_its_login_saved(made, browser_lock, worker):
+    async with made.turns.turn(worker) as channel:
+        channel.is_worn = "it takes 2000 MB"
+        assert made.turns.is_open
+    assert channel.calls == ["open", "save_login", "close"]
+    assert not browser_lock.is_taken()
+    async with made.turns.turn(worker) as channel:
+        assert channel is made.channels[1]
+
+
+async def test_a_login_that_cannot_be_saved_keeps_no_browser_open(made, monkeypatch):
+    monkeypatch.setattr(turns_module, "KEEP_LOGIN_SEC", 0.01)
+    for trouble in (BrowserGone(), OSError("disk full")):
+        async with made.turns.turn("SYNC") as channel:
+            channel.fail("save_login", trouble)
+        await made.turns.close()
+        assert not made.turns.is_open
+    async with made.turns.turn("SYNC") as channel:
+        monkeypatch.setattr(channel, "save_login", asyncio.Event().wait)
+    await made.turns.close()
+    assert not made.turns.is_open
+
+
+async def test_at_a_halt_the_login_that_was_kept_before_is_left_as_it_is(made):
+    async with made.turns.turn("SYNC") as channel:
+        pass
+    made.turns.forbid(WallHit("login", "the login page is shown"))
+    await made.turns.close()
+    assert channel.calls == ["open", "close"]
 
 
 # --- other processes -------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def build(
     session_dir: Path,
     executable: str | None,
     evidence_dir: Path,
+    memory_limit_mb: float = inf,
     headless: bool | None = None,
 ) -> AirbnbChannel:
     """The channel of one account. ``headless`` overrides the setting (a person's login needs a window)."""
@@ -37,4 +39,4 @@ def build(
 
     shown = settings.headless if headless is None else headless
     browser = Browser(session_dir, headless=shown, executable=executable)
-    return AirbnbChannel(settings, browser, evidence_dir=evidence_dir)
+    return AirbnbChannel(settings, browser, evidence_dir=evidence_dir, memory_limit_mb=memory_limit_mb)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable
@@ -41,17 +42,31 @@ class AirbnbChannel:
 
     name = "airbnb"
 
-    RECYCLE_AFTER_GLANCES = 400
-    """A fresh page after so many glances keeps the memory flat; between jobs, never within one."""
+    RECYCLE_AFTER = 100
+    """A fresh page after so many glances and readings keeps the memory flat; between jobs, never within one."""
+    OLDEST_BROWSER_SEC = 86_400.0
+    """A browser is closed and opened anew once a day."""
+    WEIGH_EVERY_SEC = 30.0
+    YOUNGEST_TO_CLOSE_SEC = 600.0
+    """A browser that is too heavy from its beginning is not closed again and again."""
 
-    def __init__(self, settings: AirbnbSettings, browser: Browser, *, evidence_dir: Path) -> None:
+    def __init__(
+        self,
+        settings: AirbnbSettings,
+        browser: Browser,
+        *,
+        evidence_dir: Path,
+        memory_limit_mb: float = math.inf,
+    ) -> None:
         self.browser = browser
+        self._memory_limit_mb = memory_limit_mb
+        self._weighed_at = -math.inf
         self._visit = Visit(browser, settings)
         self._list = ListReader(self._visit)
         self._thread = ThreadReader(self._visit)
         self._evidence_dir = evidence_dir
         self._written: str | None = None
-        self._glances = 0
+        self._uses = 0
 
     @property
     def problem(self) -> Halt | None:
@@ -108,6 +123,18 @@ class AirbnbChannel:
         async with _Trouble(self):
             return await self.browser.save_login()
 
+    async def worn(self) -> str | None:
+        now, since = time.monotonic(), self.browser.started_at
+        if since is None:
+            return None
+        if now - since > self.OLDEST_BROWSER_SEC:
+            return "it is a day old"
+        if now - since < self.YOUNGEST_TO_CLOSE_SEC or now - self._weighed_at < self.WEIGH_EVERY_SEC:
+            return None
+        self._weighed_at = now
+        weight = await asyncio.to_thread(self.browser.memory_mb)
+        return f"it takes {weight:.0f} MB" if weight > self._memory_limit_mb else None
+
     # -- reading --------------------------------------------------------------------------------------------
 
     async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
@@ -134,6 +161,8 @@ class AirbnbChannel:
     ) -> SeenConversation:
         async with _Trouble(self):
             self._written = None
+            if not anew:
+                await self._recycle_if_due()
             return await self._thread.read(external_id, enough=enough, anew=anew)
 
     async def reread(self, external_id: str) -> SeenConversation:
@@ -276,9 +305,10 @@ class AirbnbChannel:
         raise PageChanged("the Send button", "the conversation")
 
     async def _recycle_if_due(self) -> None:
-        self._glances += 1
-        if self._glances > self.RECYCLE_AFTER_GLANCES:
-            self._glances = 0
+        self._uses += 1
+        if self._uses > self.RECYCLE_AFTER:
+            self._uses = 0
+            self._thread.leave()
             await self._visit.tap.settle()
             await self.browser.fresh_page()
             self._visit.listen()
