@@ -451,6 +451,10 @@ async def test_a_fresh_page_after_many_uses_goes_on_where_the_old_one_was(
     assert site.log.count("document") == 3
     assert len(pages) == 3
     assert len(channel.browser.context.pages) == 1
+    for _ in range(8):  # a process that only sends never glances
+        assert (await channel.read(threads[0].id)).newest.text == "news 6"
+        pages.add(channel.browser.page)
+    assert len(pages) == 4
 
 
 @pytest.mark.browser

@@ -140,7 +140,7 @@ class AirbnbChannel:
     async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
         async with _Trouble(self):
             self._thread.leave()
-            await self._recycle_if_due()
+            await self._recycle_if_due(self.RECYCLE_AFTER)
             self._visit.tap.raise_problem()
             if not on_inbox_address(self._visit.page.url):
                 await self._visit.go_to_inbox()
@@ -161,8 +161,8 @@ class AirbnbChannel:
     ) -> SeenConversation:
         async with _Trouble(self):
             self._written = None
-            if not anew:
-                await self._recycle_if_due()
+            if not anew:  # twice as long: beside a worker that glances, a glance is the better moment
+                await self._recycle_if_due(2 * self.RECYCLE_AFTER)
             return await self._thread.read(external_id, enough=enough, anew=anew)
 
     async def reread(self, external_id: str) -> SeenConversation:
@@ -304,9 +304,9 @@ class AirbnbChannel:
             raise TransientError("Send cannot be pressed although the text is there.")
         raise PageChanged("the Send button", "the conversation")
 
-    async def _recycle_if_due(self) -> None:
+    async def _recycle_if_due(self, most: int) -> None:
         self._uses += 1
-        if self._uses > self.RECYCLE_AFTER:
+        if self._uses > most:
             self._uses = 0
             self._thread.leave()
             await self._visit.tap.settle()
