@@ -19,7 +19,7 @@ from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import BrowserGone, Halt, PermanentError, TransientError
 from src.model.gate import conversation_refusal
-from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation
+from src.model.inbox import HOST_SIDE, InboxGlance, MessageKind, SeenConversation
 from src.services.intake import Intake, Rules, take_in_now
 
 _OVERLAP = timedelta(minutes=10)
@@ -82,8 +82,7 @@ class Sync:
         """
         since = await asyncio.to_thread(self._read_back_to)
         glance = await channel.glance(since, thorough=self._thorough)
-        await asyncio.to_thread(self._check_viewer, glance.viewer_id)
-        changed = await asyncio.to_thread(self._changed, glance.conversations)
+        changed, swept = await asyncio.to_thread(self._compared, glance)
         report = SyncReport(conversations=len(glance.conversations), changed=len(changed))
         for listed in sorted(changed, key=lambda c: c.last_activity_at):
             if not go_on():
@@ -95,7 +94,8 @@ class Sync:
         self._thorough = self._thorough and not glance.complete
         if glance.complete and not report.failures:
             newest = max((c.last_activity_at for c in glance.conversations), default=None)
-            await asyncio.to_thread(self._note_complete, newest)
+            if newest is not None and (swept is None or newest > swept):
+                await asyncio.to_thread(self._note_complete, newest)
         return report
 
     def _read_back_to(self) -> datetime:
@@ -108,14 +108,24 @@ class Sync:
         # A reply that the site shows late stands where it was pressed, which the list may have left behind.
         return max(oldest, min(swept, unproven or swept) - _OVERLAP)
 
-    def _check_viewer(self, viewer_id: str) -> None:
-        with self._db.write() as conn:
-            check_viewer(conn, self._account, viewer_id, self._clock())
+    def _compared(self, glance: InboxGlance) -> tuple[list[SeenConversation], datetime | None]:
+        """The listed conversations that changed since they were taken in, and how far the last complete look came.
 
-    def _changed(self, listed: tuple[SeenConversation, ...]) -> list[SeenConversation]:
+        One read transaction, and no write where nothing is new: this is all that an idle cycle asks the database.
+        """
         with self._db.read() as conn:
-            taken_in = conversations.fingerprints(conn, self._account, [c.external_id for c in listed])
-        return [c for c in listed if c.newest and taken_in.get(c.external_id) != c.newest.fingerprint]
+            state = accounts.get(conn, self._account)
+            listed = [c.external_id for c in glance.conversations]
+            taken_in = conversations.fingerprints(conn, self._account, listed)
+        if state.external_id != glance.viewer_id:
+            with self._db.write() as conn:
+                check_viewer(conn, self._account, glance.viewer_id, self._clock())
+        changed = [
+            c
+            for c in glance.conversations
+            if c.newest and taken_in.get(c.external_id) != c.newest.fingerprint
+        ]
+        return changed, state.swept_through
 
     async def _take(self, channel: Channel, listed: SeenConversation, report: SyncReport) -> None:
         view, unopenable = listed, False
@@ -185,10 +195,9 @@ class Sync:
             cannot_be_opened=unopenable,
         )
 
-    def _note_complete(self, newest: datetime | None) -> None:
+    def _note_complete(self, newest: datetime) -> None:
         with self._db.write() as conn:
-            if newest is not None:
-                accounts.set_swept_through(conn, self._account, min(newest, self._clock()), self._clock())
+            accounts.set_swept_through(conn, self._account, min(newest, self._clock()), self._clock())
 
 
 def check_viewer(conn: Connection, account: str, viewer_id: str, now: datetime) -> None:

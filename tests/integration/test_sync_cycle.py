@@ -11,7 +11,7 @@ from src.model.gate import Refusal
 from src.model.inbox import AuthorRole
 from src.model.statuses import InboxStatus, OutboxStatus
 from tests.fakes.channel import FakeChannel
-from tests.fakes.house import ACCOUNT, House
+from tests.fakes.house import ACCOUNT, House, TroubledDatabase
 from tests.fakes.site import Acceptance, FakeSite
 from tests.levels.invariants import broken_promises
 
@@ -371,3 +371,14 @@ async def test_a_reply_without_proof_is_looked_for_above_what_the_host_wrote_aft
     house.site.host_writes(where, "By the way, the cot is blue.")
     await house.synced()
     assert house.job(job).status is OutboxStatus.SENT
+
+
+async def test_an_idle_cycle_reads_twice_and_writes_nothing(house):
+    for number in range(3):
+        house.site.conversation(f"Question {number}")
+    await house.synced()
+    reads = TroubledDatabase(house.db, 0, AssertionError(), kind="read")
+    writes = TroubledDatabase(reads, 0, AssertionError(), kind="write")
+    house.sync = house.new_sync(writes)
+    assert (await house.synced()).changed == 0
+    assert (reads.count, writes.count) == (2, 0)
