@@ -1,6 +1,7 @@
 """A person logs in, or solves the challenge, in a visible browser on the product's own profile.
 
     python3 scripts/reconnect_airbnb.py           a window opens; log in until the inbox shows
+    python3 scripts/reconnect_airbnb.py --remote  no screen: shown on a page, by a link that works once
     python3 scripts/reconnect_airbnb.py --check   no person, no window: is the inbox readable again?
 
 Success is proven by opening the inbox once more headless; only then the halt is cleared.

@@ -19,10 +19,13 @@ from src.api.health import health_routes
 from src.api.limits import Guard, field_name, refusal
 from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
+from src.api.remote.routes import remote_routes, say_refused
+from src.api.remote.view import RemoteView
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
+from src.model.remote import LinkRefused
 from src.model.tables import utc_now
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
@@ -36,14 +39,16 @@ def create_app(
     is_conversation_id: Callable[[str], bool],
     clock: Callable[[], datetime] = utc_now,
     browser_state: Callable[[], str] | None = None,
+    remote: RemoteView | None = None,
 ) -> FastAPI:
     """The whole HTTP side. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
+    ``remote`` lets a person reconnect from anywhere; without it nobody can from here.
     """
     hide([db.secret.hex(), *settings.secret_values()])
     context = Context(
-        settings, db, wakeup, Doors(settings, db, clock), is_conversation_id, clock, browser_state
+        settings, db, wakeup, Doors(settings, db, clock), is_conversation_id, clock, browser_state, remote
     )
     metrics = Metrics()
     app = FastAPI(
@@ -62,6 +67,8 @@ def create_app(
         metrics_routes(context, metrics),
     ):
         app.include_router(routes)
+    if remote is not None:
+        app.include_router(remote_routes(remote, settings.dashboard_language))
 
     _say_errors_alike(app)
     app.add_middleware(Guard)
@@ -106,4 +113,5 @@ def _say_errors_alike(app: FastAPI) -> None:
     app.add_exception_handler(NotFound, not_found)  # type: ignore[arg-type]
     app.add_exception_handler(Unauthorized, unauthorized)  # type: ignore[arg-type]
     app.add_exception_handler(TransientError, database)  # type: ignore[arg-type]
+    app.add_exception_handler(LinkRefused, say_refused)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, http)  # type: ignore[arg-type]

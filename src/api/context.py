@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from src.api.doors import Doors
+from src.api.remote.view import RemoteView
 from src.api.streams import Streams
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -24,4 +25,5 @@ class Context:
     is_conversation_id: Callable[[str], bool]
     clock: Callable[[], datetime]
     browser_state: Callable[[], str] | None
+    remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)

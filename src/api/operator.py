@@ -16,12 +16,13 @@ from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
 from src.api.limits import read_json, refusal
+from src.api.remote import routes as remote_view
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
-from src.services import outbox_moves, switches
+from src.services import alert_words, notify, outbox_moves, switches
 from src.services.ai_webhook import verify
-from src.services.refusals import Malformed, NotFound
+from src.services.refusals import Conflict, Malformed, NotFound
 
 OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 SITE_ID = re.compile(r"[\w.:=+/-]{1,200}", re.ASCII)
@@ -153,6 +154,21 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         await run_in_threadpool(partial(switches.resume, db, context.wakeup, settings.account, now=now))
         return {"success": True, "paused": False}
 
+    @router.post(
+        "/reconnect",
+        tags=["account"],
+        summary="A link that lets one person drive the browser, once, to end a halt",
+        responses={
+            409: {"description": "no halt, or somebody is at it, or the API cannot reach the browser"}
+        },
+    )
+    async def reconnect() -> dict[str, Any]:
+        if context.remote is None:
+            raise Conflict("no_remote_view", "this process cannot open the browser")
+        link = await context.remote.link()
+        where = f"{settings.dashboard_url}{remote_view.PATH}#{link.token}"
+        return {"success": True, "link": where, "expires_at": link.expires_at.isoformat()}
+
     @router.put(
         "/mode",
         tags=["account"],
@@ -161,6 +177,20 @@ def _add_switches(router: APIRouter, context: Context) -> None:
     )
     async def mode(request: Request) -> dict[str, Any]:
         return await run_in_threadpool(_set_mode, context, await read_json(request, ModeBody))
+
+    @router.post(
+        "/alerts/test",
+        tags=["account"],
+        summary="Send a test alert to everybody who is told of alerts",
+        responses={409: {"description": "nobody is told"}, 502: {"description": "nobody took it"}},
+    )
+    async def alerts_test() -> JSONResponse:
+        if not notify.anybody(settings):
+            raise Conflict("nobody_is_told", "neither NOTIFY_URLS nor ALERT_WEBHOOK_URL is set")
+        taken = await run_in_threadpool(notify.tell, settings, alert_words.words_of_test(settings))
+        if taken:
+            return JSONResponse({"success": True})
+        return JSONResponse(refusal("no service took the test alert; the log says which"), status_code=502)
 
     @router.post(
         "/ai/verify",

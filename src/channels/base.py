@@ -14,11 +14,32 @@ and the further errors that its docstring names. "Repeatable" says whether a cal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Protocol
 
 from src.model.inbox import InboxGlance, SeenConversation
+from src.model.remote import Gesture, Picture
+
+
+class Screen(Protocol):
+    """The browser as one person far away sees and drives it. Keeps nothing of what is shown or typed."""
+
+    @property
+    def place(self) -> str:
+        """Scheme and host of the page that is shown; '' if there is none."""
+        ...
+
+    def pictures(self) -> AsyncIterator[Picture]:
+        """Pictures of the page as it changes, the newest only if the taker is slow; ends with the browser.
+
+        The first one comes at once. A second taker ends the first one's pictures. May raise BrowserGone.
+        """
+        ...
+
+    async def act(self, gestures: list[Gesture]) -> None:
+        """Do what the person did, in this order; what the page does not take is left out. May raise BrowserGone."""
+        ...
 
 
 class Channel(Protocol):
@@ -35,10 +56,11 @@ class Channel(Protocol):
         """Go to the inbox and prove that it is there and readable. Repeatable."""
         ...
 
-    async def open_for_person(self, timeout: float) -> None:
-        """Show the inbox in a window and wait until a person has got in; only looks, at most ``timeout`` seconds.
+    async def open_for_person(self, timeout: float, shown: Callable[[Screen], None] = lambda _: None) -> None:
+        """Show the inbox to a person and wait until the person has got in; only looks, at most ``timeout`` seconds.
 
-        Raises TimeoutError. A wall is what the person is here for, so none is raised.
+        With a window the person sits before it; without one, ``shown`` gets what a person far away sees and drives,
+        good until this returns. Raises TimeoutError. A wall is what the person is here for, so none is raised.
         """
         ...
 

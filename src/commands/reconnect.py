@@ -11,6 +11,7 @@ import time
 from rich.console import Console
 
 from src.commands.privacy import refuse_open_files
+from src.commands.reconnect_remotely import reconnect_remotely
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error, set_up_logs
@@ -31,6 +32,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--check", action="store_true", help="no person, no window: verify headless, clear the halt"
     )
+    parser.add_argument(
+        "--remote",
+        action="store_true",
+        help="no screen here: shows the browser on a page that is opened elsewhere, by a link that works once",
+    )
+    parser.add_argument(
+        "--port", type=int, default=None, help="with --remote: where that page is served (default: API_PORT)"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     try:
@@ -43,6 +52,8 @@ def main(arguments: list[str]) -> int:
         return ExitCode.SETTINGS
     try:
         lifecycle.halted(db, settings.account)
+        if options.remote:
+            return asyncio.run(reconnect_remotely(console, settings, db, options.port))
         return asyncio.run(_reconnect(console, settings, db, check=options.check))
     except SettingsError as error:
         print("\n".join(error.problems), file=sys.stderr)
@@ -55,11 +66,8 @@ def main(arguments: list[str]) -> int:
 async def _reconnect(console: Console, settings: Settings, db: Database, *, check: bool) -> int:
     if not check:
         if not _has_screen():
-            console.print("There is no screen here (DISPLAY is not set). Run this on a machine with one, or:")
-            console.print(
-                "  xvfb with a VNC viewer, or copy the folder session/ from a machine where you logged in;"
-            )
-            console.print("  then: python3 scripts/reconnect_airbnb.py --check")
+            console.print("There is no screen here (DISPLAY is not set). Open the browser on another one:")
+            console.print("  python3 scripts/reconnect_airbnb.py --remote")
             return ExitCode.HALTED_PERSON_NEEDED
         if not await _let_person_in(console, settings, db):
             return ExitCode.HALTED_PERSON_NEEDED

@@ -18,10 +18,13 @@ from src.db.wakeup import Wakeup
 from src.errors import ExitCode, SettingsError
 from src.logs import close_logs, set_up_logs
 from src.model.rows import AccountState
+from src.services import notify
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
+from src.workers.alert_worker import AlertWorker, tell_of_the_end
 from src.workers.breaker import Breaker
 from src.workers.halt_wait import run_through_halts
+from src.workers.remote import Remote
 
 AGAIN_SEC = 0.5
 """Between two looks whether a neighbour that is just starting has begun to answer."""
@@ -31,12 +34,14 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
     """Run the workers (and the API, unless one is there already) until a signal or a halt. Exit code."""
     settings = load_settings(need_ai=sync)
     refuse_open_files(settings)
+    notify.check(settings)
     part: Any = "both" if api else "worker"
     set_up_logs(settings.log_dir, part, terminal=True, secrets=settings.secret_values())
     db = Database.open(settings.database_url.get_secret_value())
     try:
         state = lifecycle.halted(db, settings.account)
         if state is not None and not settings.halt_wait:
+            tell_of_the_end(settings, db)
             return _say_halted(state)
         if settings.reply_mode == "off" and send:
             logger.info("REPLY_MODE=off: nothing is sent, only read")
@@ -46,8 +51,9 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
         serve_api = api and _api_is_ours(settings, db)
         _say_what_comes(settings, sync=sync, send=send, api=api, serve_api=serve_api)
         crew = lifecycle.Crew(sync=sync, send=send)
+        crew.beside = [AlertWorker(settings, db, heartbeat=sync).run]
         if serve_api:
-            crew.beside = [lambda stop: _serve(settings, db, stop)]
+            crew.beside.append(lambda stop: _serve(settings, db, stop))
         return _run(settings, db, crew)
     except SettingsError:
         raise
@@ -63,6 +69,7 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
     breaker.starting()
     state = lifecycle.halted(db, settings.account)
     if state is not None and not settings.halt_wait:
+        tell_of_the_end(settings, db)
         return _say_halted(state)
     try:
         if settings.halt_wait:
@@ -71,6 +78,7 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
             )
         else:
             code = asyncio.run(lifecycle.run(settings, db, crew))
+            tell_of_the_end(settings, db)
     except SettingsError:
         breaker.ended_in_order()
         raise
@@ -89,12 +97,14 @@ def run_api() -> int:
     """Serve the API until a signal. Exit code."""
     settings = load_settings()
     refuse_open_files(settings)
+    notify.check(settings)
     set_up_logs(settings.log_dir, "api", terminal=True, secrets=settings.secret_values())
     db = Database.open(settings.database_url.get_secret_value())
     try:
         if not _api_is_ours(settings, db):
             return ExitCode.STOPPED
-        crew = lifecycle.Crew(beside=[lambda stop: _serve(settings, db, stop)])
+        alerting = AlertWorker(settings, db, heartbeat=False)
+        crew = lifecycle.Crew(beside=[alerting.run, lambda stop: _serve(settings, db, stop)])
         lifecycle.halted(db, settings.account)
         return int(asyncio.run(lifecycle.run(settings, db, crew)))
     except SettingsError:
@@ -108,11 +118,19 @@ def run_api() -> int:
 
 async def _serve(settings: Settings, db: Database, stop: asyncio.Event) -> None:
     wakeup = Wakeup(db)
-    app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
+    remote = Remote(settings, db)
+    app = create_app(
+        settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id, remote=remote
+    )
 
     def started(address: str) -> None:
         logger.bind(part="api").info("Dashboard and API at {} (callback, /health, /docs)", address)
 
+    async def close_view() -> None:
+        await stop.wait()
+        await remote.close()  # else the server would wait for a viewer who stays
+
+    closing = asyncio.create_task(close_view())
     try:
         await serve(
             app,
@@ -123,6 +141,8 @@ async def _serve(settings: Settings, db: Database, stop: asyncio.Event) -> None:
             on_ending=app.state.streams.end,
         )
     finally:
+        closing.cancel()
+        await remote.close()
         wakeup.close()
 
 

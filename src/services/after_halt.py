@@ -18,7 +18,7 @@ from src.db.wakeup import Wakeup
 from src.model.rows import Job
 from src.model.statuses import CancelReason, OutboxStatus
 
-FIRST_AFTER = timedelta(seconds=15)
+FIRST_AFTER = timedelta(seconds=10)
 """SYNC looks at the whole inbox before the first held reply goes out."""
 THEN_EVERY = timedelta(seconds=30)
 """A choice, not a known limit of any site: a person who catches up answers one conversation after the other."""
@@ -56,10 +56,10 @@ def end_halt(
         )
         gone = {job.id for job in stale}
         # Replies leave a conversation in their own order, whatever is due first: SEND's claim sees to that.
-        order = sorted((asked, job.id, job) for job, asked, _ in held if job.id not in gone)
+        order = sorted((asked, job.created_at, job.id, job) for job, asked, _ in held if job.id not in gone)
         released = tuple(
             outbox_queue.put_off(conn, job.id, now + FIRST_AFTER + place * THEN_EVERY)
-            for place, (_, _, job) in enumerate(order)
+            for place, (*_, job) in enumerate(order)
         )
         if wakeup is not None:
             wakeup.notify_in(conn, "outbox")

@@ -37,7 +37,7 @@ async def run_through_halts(
     stop = asyncio.Event()
     lifecycle.listen_to_signals(stop)
     beside = [asyncio.ensure_future(one(stop)) for one in crew.beside]
-    work = asyncio.ensure_future(_rounds(settings, db, replace(crew, beside=()), stop, on_wait))
+    work = asyncio.ensure_future(_rounds(settings, db, replace(crew, beside=[]), stop, on_wait))
     try:
         done, _ = await asyncio.wait({work, *beside}, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -60,7 +60,7 @@ class Crew:
 
     sync: bool = False
     send: bool = False
-    beside: Sequence[Beside] = field(default_factory=tuple)
+    beside: list[Beside] = field(default_factory=list)
     """Further long-running things (the API); each ends when the event it is given is set."""
 
 

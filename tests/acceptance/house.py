@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -80,8 +81,12 @@ class House:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """``python src/main.py <arguments>`` in the background, in a process group of its own."""
+        return self.start_script("src/main.py", *arguments)
+
+    def start_script(self, *arguments: str) -> subprocess.Popen[str]:
+        """``python <arguments>`` in the same way."""
         process = subprocess.Popen(
-            [sys.executable, "src/main.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -112,6 +117,29 @@ class House:
         output, _ = process.communicate(timeout=70)
         self.printed.append(output)
         return process.returncode, output
+
+    def wait_to_print(self, process: subprocess.Popen[str], what: re.Pattern[str]) -> str:
+        """Read what it prints until this is in it (or it ends). Its words are among ``printed`` but for the find."""
+        assert process.stdout is not None
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            self.printed.append(what.sub("", line))
+            found = what.search(line)
+            if found:
+                return found.group()
+        raise AssertionError(f"it never printed {what.pattern}: {seen}")
+
+    def wait_for(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        """Until it ends by itself; exit code and the rest of what it printed."""
+        output, _ = process.communicate(timeout=PATIENCE_SEC)
+        self.printed.append(output)
+        return process.returncode, output
+
+    def log(self) -> str:
+        """Everything in the product's own log so far."""
+        path = self.folder / "logs" / "app.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def kill_all(self) -> None:
         for process in self.running:

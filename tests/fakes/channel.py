@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from src.errors import BrowserGone, CannotWrite, ComposerBusy, Halt, PermanentError, TransientError
 from src.model.inbox import InboxGlance, SeenConversation
@@ -111,7 +112,7 @@ class FakeChannel:
         with self._call("open"):
             self._leave()
 
-    async def open_for_person(self, timeout: float) -> None:
+    async def open_for_person(self, timeout: float, shown: Any = lambda _: None) -> None:
         await self.open()
 
     async def close(self) -> None:

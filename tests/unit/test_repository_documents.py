@@ -121,8 +121,10 @@ def test_the_addresses_in_the_documents_are_of_the_api(sqlite_template: Path, tm
     database = tmp_path / "inbox.db"
     shutil.copy(sqlite_template, database)
     db = Database.open(f"sqlite:///{database}")
-    app = create_app(load_settings(tmp_path, {}), db, Wakeup(db), is_conversation_id=lambda _: True)
+    wakeup = Wakeup(db)
+    app = create_app(load_settings(tmp_path, {}), db, wakeup, is_conversation_id=lambda _: True)
     patterns = [re.compile(re.sub(r"\{[\w:]+\}", "[^/]+", path) + "$") for path in app.openapi()["paths"]]
+    wakeup.close()
     db.close()
 
     named = {

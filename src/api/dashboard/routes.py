@@ -11,6 +11,7 @@ from src.api.dashboard.doors import door_routes
 from src.api.dashboard.live import live_routes
 from src.api.dashboard.outbox import outbox_routes
 from src.api.dashboard.overview import overview_routes
+from src.api.dashboard.reconnect import reconnect_routes
 
 
 def dashboard_routes(context: Context) -> APIRouter:
@@ -21,6 +22,7 @@ def dashboard_routes(context: Context) -> APIRouter:
         overview_routes(context),
         conversation_routes(context),
         outbox_routes(context),
+        reconnect_routes(context),
         live_routes(context),
     ):
         router.include_router(routes)

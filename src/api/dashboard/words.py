@@ -41,6 +41,11 @@ CONFLICTS = {
         "Send was pressed for this reply and the proof is missing. Look at the conversation first."
     ),
     "is_draft": _("This reply is a draft: approve it or reject it."),
+    "no_remote_view": _(
+        "This process cannot open the browser. Use scripts/reconnect_airbnb.py on the machine."
+    ),
+    "remote_busy": _("Somebody is at it right now, in another window or on another device."),
+    "remote_not_halted": _("There is no halt, so there is nothing to reconnect."),
     "overtaken": _("The guest or the host wrote after this draft was made, so it does not fit any more."),
     "too_late": _("The message that this draft answers is too old by now for an answer of this kind."),
 }

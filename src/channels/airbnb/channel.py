@@ -15,6 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from src.channels import base
 from src.channels.airbnb import ids, looks, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
 from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
@@ -22,6 +23,7 @@ from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
 from src.channels.airbnb.visit import Visit
 from src.channels.browser import Browser, bounded
+from src.channels.screen import Screen
 from src.errors import (
     BrowserGone,
     CannotWrite,
@@ -90,17 +92,23 @@ class AirbnbChannel:
             self._visit.listen()
             await self._visit.go_to_inbox()
 
-    async def open_for_person(self, timeout: float) -> None:
+    async def open_for_person(
+        self, timeout: float, shown: Callable[[base.Screen], None] = lambda _: None
+    ) -> None:
         page = await self.browser.start()
+        screen = Screen(self.browser.context, page)
         try:
             await page.goto(self._visit.settings.base_url + selectors.INBOX_PATH, wait_until="commit")
+            shown(screen)
+            deadline = time.monotonic() + timeout
+            while time.monotonic() < deadline:
+                if await self._person_is_in(page):
+                    return
+                await asyncio.sleep(1.0)
         except PlaywrightError:
             raise TransientError("The site does not answer.") from None
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if await self._person_is_in(page):
-                return
-            await asyncio.sleep(1.0)
+        finally:
+            await screen.stop()
         raise TimeoutError
 
     async def _person_is_in(self, page: Page) -> bool:

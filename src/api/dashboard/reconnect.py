@@ -1,0 +1,76 @@
+"""``/reconnect``: why it halted, the way back by a person's hands, and what became of the replies that waited."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from src.api.context import Context
+from src.api.dashboard.page import Page, open_form, open_page, page_routes
+from src.api.remote.routes import PATH
+from src.db import accounts, conversations
+from src.model.remote import Link, LinkRefused
+from src.model.rows import AccountState, Job
+from src.services.after_halt import since_halt
+from src.services.refusals import Conflict
+
+
+def reconnect_routes(context: Context) -> APIRouter:
+    """A look opens nothing: the browser is started by the person who uses a link, and by nobody else."""
+    router = APIRouter(include_in_schema=False, route_class=page_routes(context))
+
+    @router.get("/reconnect")
+    async def reconnect(request: Request) -> Response:
+        return await _shown(await open_page(context, request))
+
+    @router.post("/reconnect")
+    async def make_link(request: Request) -> Response:
+        """``where`` is ``here`` (go there at once) or ``phone`` (show the link, to be opened elsewhere)."""
+        page, form = await open_form(context, request)
+        if context.remote is None:
+            raise Conflict("no_remote_view", "this process cannot open the browser")
+        try:
+            link = await context.remote.link()
+        except LinkRefused as refused:
+            raise Conflict(f"remote_{refused.reason}", str(refused)) from None
+        if form.get("where") == "here":
+            # What follows # is not sent to any server, so it is in no log.
+            return RedirectResponse(f"{PATH}#{link.token}", 303)
+        return await _shown(page, link)
+
+    return router
+
+
+async def _shown(page: Page, link: Link | None = None) -> Response:
+    context = page.context
+    account, ended, held = await run_in_threadpool(_look, context)
+    address = f"{context.settings.dashboard_url}{PATH}#{link.token}" if link else None
+    return page.show(
+        "reconnect.html",
+        account=account,
+        ended=ended,
+        held=held,
+        can_show=context.remote is not None,
+        stage=str(context.remote.state.stage) if context.remote else "closed",
+        address=address,
+        until=link.expires_at if link else None,
+    )
+
+
+def _look(context: Context) -> tuple[AccountState | None, datetime | None, list[tuple[Job, str, str]]]:
+    """The account, when its last halt ended, and each reply that waited then with its conversation."""
+    with context.db.read() as conn:
+        try:
+            account = accounts.get(conn, context.settings.account)
+        except KeyError:  # nothing has ever run
+            return None, None, []
+        ended, jobs = since_halt(conn, context.settings.account)
+        whose = {job.conversation_id: conversations.get(conn, job.conversation_id) for job in jobs}
+        held = [
+            (job, whose[job.conversation_id].external_id, whose[job.conversation_id].guest_name or "")
+            for job in jobs
+        ]
+    return account, ended, held

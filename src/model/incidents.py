@@ -1,0 +1,78 @@
+"""What a person should know about: the kinds of incidents, and how patient each is. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class IncidentKind(StrEnum):
+    """One kind of thing that needs a person, or may soon."""
+
+    HALTED = "halted"
+    """A challenge, a login page or a block: nothing works until a person acts."""
+    PAGE_CHANGED = "page_changed"
+    """The site looks different from what is known: nothing works until somebody looks."""
+    NOTHING_READ = "nothing_read"
+    """No look at the inbox has succeeded for too long; a quiet inbox is none."""
+    AI_UNREACHABLE = "ai_unreachable"
+    """The AI has not taken a request several times in a row."""
+    UNCONFIRMED = "unconfirmed"
+    """Send was pressed for a reply and the proof is missing."""
+    DRAFT = "draft"
+    """A reply waits for a person's approval."""
+    INQUIRY = "inquiry"
+    """A guest's message is unanswered and its 24 hours are nearly over."""
+    STUCK = "stuck"
+    """A reply does not get out: a text of somebody else in the composer, or try after try that fails."""
+    FAILED = "failed"
+    """A reply could not be delivered."""
+
+
+SEVERAL = frozenset(
+    {
+        IncidentKind.UNCONFIRMED,
+        IncidentKind.DRAFT,
+        IncidentKind.INQUIRY,
+        IncidentKind.STUCK,
+        IncidentKind.FAILED,
+    }
+)
+"""There may be several of these at once, one for each reply or message; one alert tells of all that are new."""
+
+_AT_ONCE = timedelta(0)
+
+PATIENCE = {
+    IncidentKind.UNCONFIRMED: timedelta(minutes=10),
+    IncidentKind.STUCK: timedelta(minutes=10),
+}
+"""So long it must have been so before anybody is told: these often settle by themselves."""
+
+SURE_AFTER = {
+    IncidentKind.NOTHING_READ: timedelta(minutes=5),
+    IncidentKind.AI_UNREACHABLE: timedelta(minutes=5),
+}
+"""So long it must have been well before it counts as over: these come and go."""
+
+NOT_TOLD_WHEN_OVER = frozenset({IncidentKind.DRAFT, IncidentKind.FAILED})
+"""Their end is a person's own doing, or only the passing of a day."""
+
+
+def patience(kind: IncidentKind) -> timedelta:
+    return PATIENCE.get(kind, _AT_ONCE)
+
+
+def sure_after(kind: IncidentKind) -> timedelta:
+    return SURE_AFTER.get(kind, _AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that is so now. ``subject`` tells several of a kind apart; ``detail`` is a stable word."""
+
+    kind: IncidentKind
+    subject: str = ""
+    detail: str = ""
+    since: datetime | None = None
+    """When it began, if that is known better than by when it was noticed."""

@@ -1,0 +1,121 @@
+"""Alerts in words, in the language of the settings. No guest's name and no guest's words: see the runbook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.languages import Language, language
+from src.languages import sentence as _
+from src.model.incidents import IncidentKind
+from src.services.alerts import Notice
+from src.settings import Settings
+
+_K = IncidentKind
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """An alert as a person reads it."""
+
+    title: str
+    text: str
+    link: str
+
+
+_TITLES = {
+    _K.HALTED: _("Nightporter has stopped: a person is needed"),
+    _K.PAGE_CHANGED: _("Nightporter has stopped: Airbnb's page has changed"),
+    _K.NOTHING_READ: _("Nightporter has not read the inbox for a while"),
+    _K.AI_UNREACHABLE: _("Your AI cannot be reached"),
+}
+_OVER = {
+    _K.HALTED: _("Nightporter works again"),
+    _K.PAGE_CHANGED: _("Nightporter works again"),
+    _K.NOTHING_READ: _("Nightporter reads the inbox again"),
+    _K.AI_UNREACHABLE: _("Your AI can be reached again"),
+    _K.UNCONFIRMED: _("No reply is without proof any more"),
+    _K.INQUIRY: _("No guest waits for 20 hours any more"),
+    _K.STUCK: _("Replies get out again"),
+}
+_MEANS = {
+    _K.HALTED: _("Nothing is read or sent until you act. You can do it from your phone."),
+    _K.PAGE_CHANGED: _("Nothing is guessed, read or sent. Look at the inbox yourself, then at the runbook."),
+    _K.NOTHING_READ: _(
+        "New messages are not seen. Look whether the machine, its network and the workers run."
+    ),
+    _K.AI_UNREACHABLE: _("Guests' messages wait, and are given to it when it answers again."),
+    _K.UNCONFIRMED: _("Send was pressed, and the message was not found. Look whether it is there."),
+    _K.DRAFT: _("Approve it, change it or reject it."),
+    _K.INQUIRY: _("Airbnb counts an answer within 24 hours. Less than 4 are left."),
+    _K.STUCK: _("A text of somebody else may stand in the composer, or each try fails."),
+    _K.FAILED: _("Send was not pressed. Look why, and answer the guest yourself or try it again."),
+}
+_HALT_KINDS = {
+    "challenge": _("Airbnb asks whether you are human."),
+    "logged_out": _("Airbnb ended the login."),
+    "blocked": _("Airbnb refuses to answer for now."),
+    "other_account": _("The saved login belongs to another host."),
+}
+_PLACES = {
+    _K.HALTED: "/reconnect",
+    _K.PAGE_CHANGED: "/reconnect",
+    _K.NOTHING_READ: "/",
+    _K.AI_UNREACHABLE: "/",
+    _K.UNCONFIRMED: "/outbox?state=unconfirmed",
+    _K.DRAFT: "/outbox?state=draft",
+    _K.INQUIRY: "/",
+    _K.STUCK: "/outbox?state=pending",
+    _K.FAILED: "/outbox?state=failed",
+}
+
+
+def words_for(notice: Notice, settings: Settings) -> Words:
+    """Title, text and link of an alert."""
+    lang = language(settings.dashboard_language)
+    link = settings.dashboard_url + ("/" if notice.over else _PLACES[notice.kind])
+    if notice.over:
+        return Words(_over(lang, notice), lang.say(_("This is over; nothing is to be done.")), link)
+    title = _title(lang, notice)
+    if notice.again:
+        title = lang.say(_("Still so: %(title)s"), title=title)
+    return Words(title, _text(lang, notice), link)
+
+
+def words_of_test(settings: Settings) -> Words:
+    """What is sent to see whether alerts arrive."""
+    lang = language(settings.dashboard_language)
+    return Words(
+        lang.say(_("A test of Nightporter's alerts")),
+        lang.say(_("If you read this, alerts reach you.")),
+        f"{settings.dashboard_url}/",
+    )
+
+
+def _title(lang: Language, notice: Notice) -> str:
+    number = len(notice.incidents)
+    match notice.kind:
+        case _K.UNCONFIRMED:
+            return lang.count("%(num)s reply without proof", "%(num)s replies without proof", number)
+        case _K.DRAFT:
+            return lang.count("%(num)s reply waits for you", "%(num)s replies wait for you", number)
+        case _K.INQUIRY:
+            return lang.count("%(num)s guest still waits", "%(num)s guests still wait", number)
+        case _K.STUCK:
+            return lang.count("%(num)s reply does not get out", "%(num)s replies do not get out", number)
+        case _K.FAILED:
+            return lang.count("%(num)s reply could not be sent", "%(num)s replies could not be sent", number)
+        case kind:
+            return lang.say(_TITLES[kind])
+
+
+def _text(lang: Language, notice: Notice) -> str:
+    detail = notice.incidents[0].detail
+    said = [lang.say(_HALT_KINDS[detail])] if notice.kind is _K.HALTED and detail in _HALT_KINDS else []
+    return " ".join([*said, lang.say(_MEANS[notice.kind])])
+
+
+def _over(lang: Language, notice: Notice) -> str:
+    if not notice.left:
+        return lang.say(_OVER[notice.kind])
+    settled = lang.count("%(num)s thing is settled", "%(num)s things are settled", len(notice.incidents))
+    return f"{settled}; " + lang.say(_("%(left)d still to see to"), left=notice.left)

@@ -1,0 +1,184 @@
+"""What a person should know now, and what has to be told of it: once, again after hours, and when it is over.
+
+    find() ──▶ take_note(): opened, closed ──▶ due(): claimed by one process ──▶ notify ──▶ told / not_told
+
+Nothing of a guest is in an incident: ids of ours, kinds, reasons. All of it is in the database, so that a restart
+or a second process tells nobody twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from src.db import accounts, incidents, watch
+from src.db.engine import Connection, Database
+from src.errors import ExitCode
+from src.model.incidents import (
+    NOT_TOLD_WHEN_OVER,
+    Found,
+    IncidentKind,
+    patience,
+    sure_after,
+)
+from src.model.rows import AccountState, StoredIncident, WorkerBeat
+from src.model.statuses import OutboxStatus
+from src.services.ai_webhook import WORKER as AI
+from src.settings import Settings
+
+AI_FAILURES = 3
+"""In a row; one alone is a bad moment."""
+READING_INTERVALS = 10
+READING_AT_LEAST = timedelta(minutes=15)
+"""Without a good look for so long, and for so many intervals, the reader is blind."""
+UNTOUCHED = timedelta(minutes=20)
+"""A reply leaves within seconds; after so long something is in its way."""
+CLOCK = timedelta(hours=24)
+"""Airbnb's response time for an inquiry (field guide; Airbnb's help pages on response rate)."""
+CLOCK_LEFT = timedelta(hours=4)
+FORGET_DRAFTS = timedelta(days=2)
+FORGET_UNCONFIRMED = timedelta(days=7)
+FORGET_FAILED = timedelta(days=1)
+CLAIM = timedelta(minutes=3)
+"""A process that dies while it tells gives way to another after this."""
+FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One alert: incidents of one kind, all new, all told before, or all over."""
+
+    kind: IncidentKind
+    incidents: tuple[StoredIncident, ...]
+    over: bool
+    left: int = 0
+    """With ``over``: how many of the kind are still open."""
+
+    @property
+    def again(self) -> bool:
+        """Somebody has been told of it before, and it is still so."""
+        return not self.over and all(one.told for one in self.incidents)
+
+
+# --- what is so now --------------------------------------------------------------------------------------
+
+
+def find(conn: Connection, settings: Settings, now: datetime) -> list[Found]:
+    """Everything that a person should know at this moment."""
+    try:
+        account = accounts.get(conn, settings.account)
+    except KeyError:  # nothing has ever run
+        return []
+    workers = {beat.worker: beat for beat in accounts.workers(conn, settings.account)}
+    found = [*_halt(account), *_ai(workers.get(AI)), *_replies(conn, settings, account, now)]
+    if not account.halted:
+        found += _reading(settings, account, workers.get("sync"), now)
+    return found
+
+
+def _halt(account: AccountState) -> Iterator[Found]:
+    if account.halted:
+        changed = account.halt_exit_code == ExitCode.HALTED_PAGE_CHANGED
+        kind = IncidentKind.PAGE_CHANGED if changed else IncidentKind.HALTED
+        yield Found(kind, detail=account.halt_kind or "", since=account.halted_at)
+
+
+def _ai(beat: WorkerBeat | None) -> Iterator[Found]:
+    if beat is not None and beat.failures_in_a_row >= AI_FAILURES:
+        yield Found(IncidentKind.AI_UNREACHABLE, detail=beat.last_outcome or "")
+
+
+def _reading(
+    settings: Settings, account: AccountState, sync: WorkerBeat | None, now: datetime
+) -> Iterator[Found]:
+    if sync is None:
+        return  # nobody ever read here: this is no machine that should
+    longest = max(READING_AT_LEAST, timedelta(seconds=settings.scrape_interval_sec * READING_INTERVALS))
+    since = max(filter(None, (sync.last_good_at or sync.started_at, account.halt_cleared_at)))
+    if now - since > longest:
+        word = "stopped" if sync.stopped_at else "failing" if sync.failures_in_a_row else "silent"
+        yield Found(IncidentKind.NOTHING_READ, detail=word, since=since)
+
+
+def _replies(conn: Connection, settings: Settings, account: AccountState, now: datetime) -> Iterator[Found]:
+    name = settings.account
+    for kind, status, back in (
+        (IncidentKind.UNCONFIRMED, OutboxStatus.UNCONFIRMED, FORGET_UNCONFIRMED),
+        (IncidentKind.DRAFT, OutboxStatus.DRAFT, FORGET_DRAFTS),
+        (IncidentKind.FAILED, OutboxStatus.FAILED, FORGET_FAILED),
+    ):
+        for job_id, reason, at in watch.replies_since(conn, name, status, now - back):
+            yield Found(kind, job_id, reason, at)
+    for message_id, at in watch.unanswered(conn, name, now - CLOCK, now - CLOCK + CLOCK_LEFT):
+        yield Found(IncidentKind.INQUIRY, message_id, since=at)
+    # What waits for a person, or for its turn after a halt, is not stuck.
+    recent = account.halt_cleared_at is not None and now - account.halt_cleared_at < UNTOUCHED
+    if not (account.halted or account.paused or recent):
+        for job_id, at in watch.replies_on_their_way(conn, name, now - UNTOUCHED):
+            yield Found(IncidentKind.STUCK, job_id, since=at)
+
+
+# --- what is written down --------------------------------------------------------------------------------
+
+
+def take_note(db: Database, settings: Settings, now: datetime) -> None:
+    """Bring the incidents in line with what is so now. Repeatable, by several processes at once. Blocking."""
+    with db.read() as conn:
+        found = {(one.kind, one.subject): one for one in find(conn, settings, now)}
+        known = {(one.kind, one.subject): one for one in incidents.open_ones(conn, settings.account)}
+    fresh = [one for key, one in found.items() if key not in known]
+    gone = [
+        one
+        for key, one in known.items()
+        if key not in found and now - one.last_seen_at >= sure_after(IncidentKind(one.kind))
+    ]
+    # What must be gone for a while before it is over has to be known to have been there lately.
+    seen = [one.id for key, one in known.items() if key in found and sure_after(IncidentKind(one.kind))]
+    if not (fresh or gone or seen):
+        return
+    with db.write() as conn:
+        for new in fresh:
+            incidents.opened(conn, settings.account, new, tell_at=now + patience(new.kind), now=now)
+        for old in gone:
+            silent = not old.told or old.kind in NOT_TOLD_WHEN_OVER
+            incidents.closed(conn, old.id, tell_at=None if silent else now, now=now)
+        incidents.still_so(conn, seen, now)
+
+
+def due(db: Database, settings: Settings, now: datetime) -> list[Notice]:
+    """What is to be told now, and by this process alone: whoever calls this must say how it went. Blocking."""
+    with db.read() as conn:
+        if not incidents.to_tell(conn, settings.account, now):
+            return []
+    with db.write() as conn:
+        waiting = incidents.to_tell(conn, settings.account, now)
+        mine = [one for one in waiting if incidents.claimed(conn, one, now + CLAIM)]
+        still_open = [one.kind for one in incidents.open_ones(conn, settings.account)]
+    return _grouped(mine, still_open)
+
+
+def _grouped(mine: Iterable[StoredIncident], still_open: list[str]) -> list[Notice]:
+    groups: dict[tuple[str, bool, bool], list[StoredIncident]] = {}
+    for one in mine:
+        groups.setdefault((one.kind, one.closed_at is not None, one.told > 0), []).append(one)
+    return [
+        Notice(IncidentKind(kind), tuple(several), over, still_open.count(kind) if over else 0)
+        for (kind, over, _), several in groups.items()
+    ]
+
+
+def told(db: Database, settings: Settings, notice: Notice, now: datetime) -> None:
+    """Somebody took it: the next time is hours away, or never if it is over. Blocking."""
+    again = None if notice.over else now + timedelta(hours=settings.alert_repeat_hours)
+    with db.write() as conn:
+        for one in notice.incidents:
+            incidents.told(conn, one.id, tell_at=again)
+
+
+def not_told(db: Database, notice: Notice, now: datetime) -> None:
+    """Nobody took it: tried again, less and less often. Blocking."""
+    with db.write() as conn:
+        for one in notice.incidents:
+            wait = min(FIRST_RETRY * 2 ** min(one.failures, 10), LONGEST_RETRY)
+            incidents.not_told(conn, one.id, tell_at=now + wait)

@@ -1,0 +1,134 @@
+"""Telling a person, and a dead man's switch: Apprise, a plain webhook, a heartbeat. Never raises, always ends.
+
+What goes out is what ``alert_words`` says: no guest's name, no guest's words, no key. Apprise is loaded only where
+NOTIFY_URLS names somebody.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import httpx
+from loguru import logger
+
+from src.errors import SettingsError
+from src.logs import safe_error
+from src.services.alert_words import Words
+from src.services.alerts import Notice
+from src.settings import Settings
+
+PATIENCE_SEC = 15.0
+"""A service that takes longer is left to its thread."""
+_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+
+
+def check(settings: Settings) -> None:
+    """Raise SettingsError if an address of NOTIFY_URLS is none that Apprise knows. Sends nothing."""
+    problems = [
+        f"NOTIFY_URLS: address {number} is none that Apprise knows; see https://github.com/caronc/apprise/wiki"
+        for number, address in enumerate(settings.alert_addresses, 1)
+        if _apprise(address) is None
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
+def anybody(settings: Settings) -> bool:
+    """Whether there is somebody to tell."""
+    return bool(settings.alert_addresses) or settings.alert_webhook_url is not None
+
+
+def tell(settings: Settings, words: Words, notice: Notice | None = None) -> bool:
+    """Tell everybody; True if at least one took it. ``notice`` None: a test. Blocks up to PATIENCE_SEC for each."""
+    ways: list[tuple[str, Callable[[], bool]]] = [
+        (f"address {number} of NOTIFY_URLS", partial(_by_apprise, address, words))
+        for number, address in enumerate(settings.alert_addresses, 1)
+    ]
+    if settings.alert_webhook_url is not None:
+        url = settings.alert_webhook_url.get_secret_value()
+        ways.append(("ALERT_WEBHOOK_URL", lambda: _post(url, _payload(settings, words, notice))))
+    took = {name: bounded(way, PATIENCE_SEC) for name, way in ways}
+    for name, ok in took.items():
+        if not ok:
+            logger.warning("An alert was not taken by {}", name)
+    return any(took.values())
+
+
+def beat(url: str) -> bool:
+    """Tell a dead man's switch that the inbox is read. True if it took it. Blocks a few seconds at most."""
+
+    def call() -> bool:
+        with _client() as client:
+            return client.get(url).is_success
+
+    return bounded(call, 15.0)
+
+
+def bounded(work: Callable[[], bool], seconds: float) -> bool:
+    """What ``work`` returns, or False if it raises or takes longer.
+
+    On a thread that the end of the program does not wait for: a service that hangs must not keep a worker.
+    """
+    result = [False]
+
+    def run() -> None:
+        try:
+            result[0] = work()
+        except Exception as error:  # noqa: BLE001 (whatever a service makes of it: it is no reason to stop)
+            logger.debug("A service that is told of alerts: {}", safe_error(error))
+
+    thread = threading.Thread(target=run, name="notify", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return result[0] and not thread.is_alive()
+
+
+def _payload(settings: Settings, words: Words, notice: Notice | None) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "event": "test",
+        "account": settings.account,
+        "title": words.title,
+        "message": words.text,
+        "link": words.link,
+        "sent_at": datetime.now(UTC).isoformat(),
+    }
+    if notice is not None:
+        told |= {
+            "event": "recovered" if notice.over else "reminder" if notice.again else "alert",
+            "kind": str(notice.kind),
+            "detail": notice.incidents[0].detail,
+            "count": len(notice.incidents),
+            "since": min(one.opened_at for one in notice.incidents).isoformat(),
+            "incidents": [one.id for one in notice.incidents],
+        }
+    return told
+
+
+def _client() -> httpx.Client:
+    # A proxy of the environment is used: an alert may have to leave a closed network, and carries nothing private.
+    return httpx.Client(timeout=_TIMEOUT, follow_redirects=False, headers={"user-agent": "Nightporter"})
+
+
+def _post(url: str, payload: dict[str, Any]) -> bool:
+    with _client() as client:
+        return client.post(url, json=payload).is_success
+
+
+def _by_apprise(address: str, words: Words) -> bool:
+    service = _apprise(address)
+    return service is not None and bool(service.notify(title=words.title, body=f"{words.text}\n{words.link}"))
+
+
+def _apprise(address: str) -> Any:
+    """The service at an address; None if Apprise knows none of that kind."""
+    # Imported here: it takes a third of a second, and most have nobody to tell.
+    import apprise  # noqa: PLC0415
+
+    logging.getLogger("apprise").disabled = True  # its lines quote addresses with their keys
+    service = apprise.Apprise()
+    return service if service.add(address) else None

@@ -1,0 +1,135 @@
+"""The clock around alerts and the heartbeat. It runs beside the workers and never stops or slows one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from loguru import logger
+
+from src.db import accounts
+from src.db.engine import Database
+from src.logs import safe_error
+from src.model.tables import utc_now
+from src.services import alert_words, alerts, notify
+from src.settings import Settings
+
+LOOK_EVERY_SEC = 15.0
+HEARTBEAT_EVERY = timedelta(seconds=60)
+LAST_LOOK_SEC = 35.0
+
+
+class AlertWorker:
+    """Tells of incidents, and beats while the inbox is really read. Nothing that it meets gets out of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        *,
+        heartbeat: bool,
+        clock: Callable[[], datetime] = utc_now,
+        every: float = LOOK_EVERY_SEC,
+    ) -> None:
+        """``heartbeat``: this process has the SYNC worker, so that it is the one to beat."""
+        self._settings = settings
+        self._db = db
+        self._clock = clock
+        self._every = every
+        self._wants_alerts = notify.anybody(settings)
+        url = settings.heartbeat_url if heartbeat else None
+        self._heartbeat = url.get_secret_value() if url else None
+        self._beaten_at: datetime | None = None
+        self._beats_failed = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again until stopped. Ends at once then: what is being told is left to its thread."""
+        if not (self._wants_alerts or self._heartbeat):
+            await stop.wait()
+            return
+        while not stop.is_set():
+            look = asyncio.ensure_future(self._in_thread())
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({look, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            look.cancel()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await stop.wait()
+
+    async def _in_thread(self) -> None:
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def look() -> bool:
+            self.run_once()
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(done.set)
+            return True
+
+        # A daemon thread of its own: the loop's executor is waited for when the program ends.
+        threading.Thread(target=look, name="alerts", daemon=True).start()
+        await done.wait()
+
+    def run_once(self) -> None:
+        """One look. Blocking; never raises."""
+        try:
+            if self._wants_alerts:
+                self._tell()
+            if self._heartbeat is not None:
+                self._beat(self._heartbeat)
+        except Exception as error:  # noqa: BLE001 (an alert that fails is no reason to fail for anything else)
+            logger.warning("Alerts could not be seen to this time: {}", safe_error(error))
+
+    def _tell(self) -> None:
+        now = self._clock()
+        alerts.take_note(self._db, self._settings, now)
+        for notice in alerts.due(self._db, self._settings, now):
+            words = alert_words.words_for(notice, self._settings)
+            taken = notify.tell(self._settings, words, notice)
+            if taken:
+                alerts.told(self._db, self._settings, notice, self._clock())
+                logger.info("Alert: {} ({})", notice.kind, "over" if notice.over else len(notice.incidents))
+            else:
+                alerts.not_told(self._db, notice, self._clock())
+
+    def _beat(self, url: str) -> None:
+        now = self._clock()
+        if self._beaten_at is not None and now - self._beaten_at < HEARTBEAT_EVERY:
+            return
+        if not self._is_read(now):
+            return
+        self._beaten_at = now
+        if notify.beat(url):
+            self._beats_failed = 0
+        else:
+            self._beats_failed += 1
+            if self._beats_failed == 1:
+                logger.warning("The heartbeat was not taken by HEARTBEAT_URL")
+
+    def _is_read(self, now: datetime) -> bool:
+        """A good look lately, and no halt: a process that only runs does not beat."""
+        with self._db.read() as conn:
+            if accounts.get(conn, self._settings.account).halted:
+                return False
+            sync = next(
+                (b for b in accounts.workers(conn, self._settings.account) if b.worker == "sync"), None
+            )
+        lately = max(2 * HEARTBEAT_EVERY, timedelta(seconds=3 * self._settings.scrape_interval_sec))
+        return sync is not None and sync.last_good_at is not None and now - sync.last_good_at <= lately
+
+
+def tell_of_the_end(settings: Settings, db: Database) -> None:
+    """A last look before a process ends at a halt, so that the alert does not wait for another one. Bounded."""
+    if not notify.anybody(settings):
+        return
+    worker = AlertWorker(settings, db, heartbeat=False)
+
+    def look() -> bool:
+        worker.run_once()
+        return True
+
+    notify.bounded(look, LAST_LOOK_SEC)

@@ -1,0 +1,306 @@
+"""Reconnect from anywhere: one person, let in by a one-time link, drives the browser of the saved login.
+
+    link() ──▶ enter() ──▶ browser opened ──▶ the person logs in ──▶ closed ──▶ headless proof ──▶ halt over
+    (dashboard, (the link  (under its lock)   (watch, act)                      (as workers read)
+     script)    is used up)
+
+The person acts; nothing here does, but for opening the inbox. Pictures and gestures pass through and are not kept.
+What is typed is in no log and in no error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from loguru import logger
+
+from src.channels.base import Channel, Screen
+from src.db import accounts
+from src.db.engine import Database
+from src.errors import BrowserGone, Halt
+from src.logs import safe_error
+from src.model.remote import Gesture, Link, LinkRefused, Picture, Refused, RemoteState, Stage
+from src.services.after_halt import Released
+from src.settings import Settings
+from src.workers import lifecycle
+from src.workers.pictures import Pictures
+from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
+from src.workers.turns import Turns
+
+_AT_WORK = (Stage.OPENING, Stage.SHOWING, Stage.CHECKING)
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePace:
+    """Times of the remote view, in seconds. The defaults are the product's; tests shorten them."""
+
+    link: float = 600.0
+    """So long a link may be used for the first time."""
+    person: float = 900.0
+    """So long the browser waits for the person to get in."""
+    viewer_gone: float = 60.0
+    """After so long without a viewer the browser is closed: a phone may lose its network for a moment."""
+    told_every: float = 5.0
+    """The state is told at least this often; a viewer that has gone is noticed by it."""
+
+
+class Remote:
+    """One remote view of the account's browser. Everything is called on one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        *,
+        only_when_halted: bool = True,
+        prove: Callable[[], Awaitable[Released]] | None = None,
+        pace: RemotePace | None = None,
+    ) -> None:
+        """``only_when_halted`` False: also for the first login, when there is no halt yet (the script)."""
+        self._settings = settings
+        self._db = db
+        self._only_when_halted = only_when_halted
+        self._prove = prove or (lambda: prove_and_end_halt(settings, db))
+        self._pace = pace or RemotePace()
+        self._link: tuple[str, float] | None = None
+        self._used: set[str] = set()
+        self._viewer: str | None = None
+        self._screen: Screen | None = None
+        self._state = RemoteState(Stage.CLOSED)
+        self._news = asyncio.Event()
+        self._stream = 0
+        self._streams = 0
+        self._left_at = 0.0
+        self._person_is_done = asyncio.Event()
+        self._over = asyncio.Event()
+        self._nobody_watches = asyncio.Event()
+        self._nobody_watches.set()
+        self._run: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # --- letting in ------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> RemoteState:
+        place = self._screen.place if self._screen is not None else ""
+        state = self._state
+        return RemoteState(state.stage, state.reason, place, state.released, state.stale)
+
+    async def link(self) -> Link:
+        """A new one-time link; one made before and not used yet is void. LinkRefused: busy, not_halted."""
+        await self._check_halted()
+        if self._state.stage in _AT_WORK:
+            raise LinkRefused("busy")
+        token = secrets.token_urlsafe(24)
+        self._link = (_mark(token), time.monotonic() + self._pace.link)
+        logger.info("A link for the remote view was made; it can be used once")
+        return Link(token, datetime.now(UTC) + timedelta(seconds=self._pace.link))
+
+    async def enter(self, token: str) -> str:
+        """Use a link up: opens the browser and returns the viewer's key. LinkRefused says why not."""
+        mark = _mark(token)
+        if mark in self._used:
+            raise self._refuse("used")
+        if self._link is None or not hmac.compare_digest(mark, self._link[0]):
+            raise self._refuse("unknown")
+        if time.monotonic() > self._link[1]:
+            raise self._refuse("expired")
+        if self._state.stage in _AT_WORK:
+            raise self._refuse("busy")
+        self._link = None
+        self._used.add(mark)
+        await self._check_halted()
+        self._viewer = secrets.token_urlsafe(24)
+        logger.info("A person has entered the remote view")
+        self._start()
+        return self._viewer
+
+    async def again(self, viewer: str) -> None:
+        """Open the browser again for the same person, after FAILED. LinkRefused: not_yours, busy, not_halted."""
+        self.check(viewer)
+        if self._state.stage in _AT_WORK:
+            raise LinkRefused("busy")
+        await self._check_halted()
+        self._start()
+
+    def _start(self) -> None:
+        self._left_at = time.monotonic()
+        self._person_is_done.clear()
+        self._tell(RemoteState(Stage.OPENING))
+        self._run = asyncio.create_task(self._reconnect())
+
+    def check(self, viewer: str) -> None:
+        """LinkRefused (not_yours) for whoever is not the viewer that was let in last."""
+        if self._viewer is None or not hmac.compare_digest(viewer.encode(), self._viewer.encode()):
+            raise self._refuse("not_yours")
+
+    async def _check_halted(self) -> None:
+        if self._only_when_halted and not await asyncio.to_thread(self._is_halted):
+            raise LinkRefused("not_halted")
+
+    def _is_halted(self) -> bool:
+        with self._db.read() as conn:
+            try:
+                return accounts.get(conn, self._settings.account).halted
+            except KeyError:  # nothing has ever run
+                return False
+
+    @staticmethod
+    def _refuse(reason: Refused) -> LinkRefused:
+        logger.warning("Somebody was refused at the remote view: {}", reason)
+        return LinkRefused(reason)
+
+    # --- what the viewer does --------------------------------------------------------------------------------
+
+    async def watch(self, viewer: str) -> AsyncGenerator[Picture | RemoteState]:
+        """The state, at once and whenever it changes, and the pictures. A second watch ends the first one."""
+        self.check(viewer)
+        self._stream += 1
+        mine = self._stream
+        self._streams += 1
+        self._nobody_watches.clear()
+        self._news.set()  # the watch before this one looks, and ends
+        told: RemoteState | None = None
+        told_at = 0.0
+        pictures = Pictures()
+        try:
+            while self._stream == mine and not self._closed:
+                state = self.state
+                if state != told or time.monotonic() - told_at >= self._pace.told_every:
+                    told, told_at = state, time.monotonic()
+                    yield state
+                    if state.stage is Stage.DONE:
+                        return
+                pictures.follow(self._screen)
+                self._news.clear()
+                picture = await pictures.next_or(self._news, self._pace.told_every)
+                if picture is not None and self._stream == mine:
+                    yield picture
+        finally:
+            await pictures.stop()
+            self._streams -= 1
+            self._left_at = time.monotonic()
+            if not self._streams:
+                self._nobody_watches.set()
+
+    async def act(self, viewer: str, gestures: list[Gesture]) -> None:
+        """What the person did. Without a page to do it on, nothing happens. LinkRefused: not_yours."""
+        self.check(viewer)
+        if self._screen is not None and self._state.stage is Stage.SHOWING:
+            with suppress(BrowserGone):
+                await self._screen.act(gestures)
+
+    def finish(self, viewer: str) -> None:
+        """The person says that the inbox is there: check it now. LinkRefused: not_yours."""
+        self.check(viewer)
+        self._person_is_done.set()
+
+    async def close(self) -> None:
+        """Close the browser, end the watching. Never raises; may be called twice."""
+        self._closed = True
+        self._news.set()
+        run, self._run = self._run, None
+        if run is not None:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+
+    async def until_over(self) -> RemoteState:
+        """Wait until the inbox was found readable, and the viewer has heard of it or had the time to."""
+        await self._over.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.told_every):
+                await self._nobody_watches.wait()
+        return self.state
+
+    # --- what happens ----------------------------------------------------------------------------------------
+
+    async def _reconnect(self) -> None:
+        try:
+            went_away = await self._let_person_in()
+            if went_away:
+                self._tell(RemoteState(Stage.FAILED, went_away))
+                return
+            self._tell(RemoteState(Stage.CHECKING))
+            done = await self._prove()
+        except Halt as halt:
+            logger.warning("The inbox is not readable yet: {}", halt.kind)
+            self._tell(RemoteState(Stage.FAILED, halt.kind))
+        except TimeoutError:
+            self._tell(RemoteState(Stage.FAILED, "too_late"))
+        except Exception as error:  # noqa: BLE001 (the edge: whatever it was, the viewer is told that it is over)
+            logger.warning("The remote view did not work: {}", safe_error(error))
+            self._tell(RemoteState(Stage.FAILED, "not_readable"))
+        except asyncio.CancelledError:
+            self._tell(RemoteState(Stage.CLOSED))
+            raise
+        else:
+            self._tell(RemoteState(Stage.DONE, released=len(done.released), stale=len(done.stale)))
+
+    async def _let_person_in(self) -> str | None:
+        """Until the inbox shows or the person says so; else the word for why the browser was closed without."""
+        channel = lifecycle.make_channel(self._settings, headless=True)
+        folders = lifecycle.lock_folders(self._settings, self._db)
+        turns = Turns(
+            lambda: channel,
+            lock_folders=folders,
+            account_lock=lifecycle.account_lock(self._settings, self._db),
+        )
+        try:
+            try:
+                async with asyncio.timeout(BROWSER_SEC):
+                    await turns.lock_out_others()
+            except TimeoutError:
+                return "browser_in_use"
+            ended_by = await self._until_in(channel)
+            if ended_by is None:
+                await channel.save_login()
+            return ended_by
+        finally:
+            self._screen = None
+            await channel.close()
+            await turns.unlock()
+
+    async def _until_in(self, channel: Channel) -> str | None:
+        opening = asyncio.create_task(channel.open_for_person(self._pace.person, self._shown))
+        said = asyncio.create_task(self._person_is_done.wait())
+        gone = asyncio.create_task(self._until_viewer_is_gone())
+        tasks = {opening, said, gone}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if opening in done:
+                opening.result()
+                return None
+            return None if said in done else "viewer_gone"
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _shown(self, screen: Screen) -> None:
+        self._screen = screen
+        self._tell(RemoteState(Stage.SHOWING))
+
+    async def _until_viewer_is_gone(self) -> None:
+        while self._streams or time.monotonic() - self._left_at < self._pace.viewer_gone:  # noqa: ASYNC110 (time passes without an event)
+            await asyncio.sleep(min(1.0, self._pace.viewer_gone))
+
+    def _tell(self, state: RemoteState) -> None:
+        if state.stage is not self._state.stage:
+            logger.info("Remote view: {}{}", state.stage, f" ({state.reason})" if state.reason else "")
+        self._state = state
+        self._news.set()
+        if state.stage is Stage.DONE:
+            self._over.set()
+
+
+def _mark(token: str) -> str:
+    """What is kept of a link: enough to know it again, not enough to use it."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
