@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import psycopg
@@ -216,6 +217,32 @@ async def test_a_reply_is_not_pressed_when_the_lock_was_lost_after_the_arm(db, c
         assert house.job(job).status is OutboxStatus.SENT
         assert len(house.site.presses) == 1
     await turns.close()
+
+
+async def test_the_workers_of_two_machines_on_one_database_send_each_reply_once(db, clock, machine):
+    machines = [machine("a"), machine("b")]
+    beside = [asyncio.create_task(one.yield_when_idle()) for one in machines]
+    beside += [asyncio.create_task(one.watch_account_lock()) for one in machines]
+    with House(db, clock) as house:
+        jobs = [house.reply_for(house.site.conversation(f"Question {number}?")) for number in range(8)]
+        at_work: list[str] = []
+
+        async def work(turns: Turns, name: str) -> None:
+            send = house.new_send(check_alone=turns.check_alone)
+            while any(house.job(job).status is OutboxStatus.PENDING for job in jobs):
+                async with turns.turn("SEND"):
+                    at_work.append(name)
+                    assert not any(one.is_open for one in machines if one is not turns)
+                    await send.run_once(FakeChannel(house.site), partial(next, iter([True]), False))
+
+        await asyncio.gather(*(work(turns, name) for turns, name in zip(machines, "ab", strict=True)))
+        assert {house.job(job).status for job in jobs} == {OutboxStatus.SENT}
+        assert sorted(press.text for press in house.site.presses) == sorted(job.text for job in jobs)
+        assert set(at_work) == {"a", "b"}
+    for one in beside:
+        one.cancel()
+    for turns in machines:
+        await turns.close()
 
 
 # --- the server goes, and comes back ----------------------------------------------------------------------------

@@ -241,6 +241,32 @@ def test_a_start_while_halted_touches_nothing_and_ends_with_the_same_code(db, se
     assert state_of(db).halted
 
 
+@pytest.mark.parametrize("command", ["workers", "api"])
+def test_what_nobody_expected_is_one_line_without_values_and_exit_70(
+    db, settings, monkeypatch, capsys, command
+):
+    def broken(*_arguments, **_fields):
+        password = "canary-in-a-variable"
+        raise RuntimeError(f"api_key=canary-in-a-message is wrong\ncanary-on-the-second-line {len(password)}")
+
+    monkeypatch.setattr(run_command, "load_settings", lambda **_: settings)
+    monkeypatch.setattr(run_command, "_api_is_ours", lambda *_: True)
+    monkeypatch.setattr(lifecycle, "run", broken)
+    code = (
+        run_command.run_workers(sync=True, send=True, api=False)
+        if command == "workers"
+        else run_command.run_api()
+    )
+    assert code == ExitCode.WATCHDOG
+    printed = "".join(capsys.readouterr())
+    logged = (settings.log_dir / "app.log").read_text(encoding="utf-8")
+    assert "Ended by something that was not expected" in printed
+    assert "RuntimeError" in logged
+    for text in (printed, logged):
+        assert "canary" not in text
+        assert "Traceback" not in text
+
+
 def test_what_to_do_after_a_halt_names_a_command(database_url):
     for code in (ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED):
         assert "scripts/reconnect_airbnb.py" in lifecycle.what_to_do(code)
