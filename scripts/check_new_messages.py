@@ -18,10 +18,11 @@ os.umask(0o077)
 
 if __name__ == "__main__":
     try:
+        from src.commands.edge import to_the_end
         from src.commands.look import run_look
     except ModuleNotFoundError:
         if VENV.exists() and Path(sys.prefix) != VENV.parent.parent:
             # Started with the system's Python: go on with the project's own.
             os.execv(VENV, [str(VENV), *sys.argv])  # noqa: S606 (our own script, our own interpreter)
         raise
-    sys.exit(run_look())
+    sys.exit(to_the_end(run_look))

@@ -6,14 +6,10 @@ Imports are made inside the commands: ``status`` must not pay for the browser, n
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from src.errors import ExitCode, NightporterError, SettingsError
 
 app = typer.Typer(
     add_completion=False,
@@ -113,26 +109,10 @@ def forget(
 
 
 def _end(command: Callable[[], int]) -> None:
-    """Run a command and leave with its exit code; a wrong configuration is 2 with a line for each problem.
+    """Run a command and leave with its exit code."""
+    from src.commands.edge import to_the_end
 
-    What nobody expected is one line and 70, which a supervisor may start again.
-    """
-    from src.logs import safe_error
-
-    try:
-        code = command()
-    except SettingsError as error:
-        for problem in error.problems:
-            typer.echo(problem, err=True)
-        code = ExitCode.SETTINGS
-    except NightporterError as error:  # before the logs were set up: the database, most often
-        typer.echo(f"{safe_error(error)}; try again", err=True)
-        code = ExitCode.WATCHDOG
-    except Exception as error:  # noqa: BLE001 - the edge of the program: a traceback may show what is secret
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        typer.echo(f"{safe_error(error)} (at {Path(where.filename).name}:{where.lineno})", err=True)
-        code = ExitCode.WATCHDOG
-    raise typer.Exit(int(code))
+    raise typer.Exit(to_the_end(command))
 
 
 def main() -> int:

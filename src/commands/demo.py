@@ -74,6 +74,12 @@ def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
             "SCRAPE_INTERVAL_SEC": "5",
             "GROUPING_DELAY_SEC": "1",
             "GROUPING_MAX_SEC": "5",
+            # Who plays a guest writes more, and quicker, than any guest.
+            "REPLY_CAP_CONVERSATION_HOUR": "1000",
+            "REPLY_CAP_CONVERSATION_DAY": "1000",
+            "REPLY_CAP_ACCOUNT_HOUR": "1000",
+            "REPLY_CAP_ROUNDS": "1000",
+            "REPLY_CAP_SAME_MESSAGE": "1000",
         },
     )
 
