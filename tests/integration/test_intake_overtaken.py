@@ -12,8 +12,7 @@ from src.errors import StaleJob, TransientError
 from src.model.gate import Refusal
 from src.model.inbox import AuthorRole
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
-from src.services import intake as intake_module
-from src.services.intake import take_in_now
+from src.services.intake import take_in_now, taking
 from tests.fakes.house import ACCOUNT, House
 from tests.fakes.site import FakeSite
 from tests.levels.invariants import broken_promises
@@ -204,7 +203,7 @@ def test_a_second_reply_to_the_same_message_is_cancelled_when_the_first_is_there
 
 
 def test_every_reason_of_these_rules_is_met_here():
-    others = {REASONS.REJECTED, REASONS.CANCELLED_BY_PERSON}
+    others = {REASONS.REJECTED, REASONS.CANCELLED_BY_PERSON, REASONS.FORGOTTEN}
     assert set(CancelReason) - others == {
         REASONS.HOST_ANSWERED,
         REASONS.GUEST_WROTE_AGAIN,
@@ -244,7 +243,7 @@ def test_a_row_that_moves_again_and_again_is_left_for_later(house, db, clock, mo
     def always_stale(*_arguments, **_fields):
         raise StaleJob
 
-    monkeypatch.setattr(intake_module, "take_in", always_stale)
+    monkeypatch.setattr(taking, "take_in", always_stale)
     with pytest.raises(TransientError):
         take_in_now(db, ACCOUNT, house.site.look(where), rules=house.rules, now=clock())
 

@@ -1,0 +1,111 @@
+"""One conversation while it is taken in: what is seen, what is stored, what has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from src.db import conversations, inbox_queue, outbox_views
+from src.db.engine import Connection
+from src.model.caps import Caps
+from src.model.gate import Refusal, conversation_refusal
+from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation, SeenMessage
+from src.model.rows import Job, Request, StoredConversation, StoredMessage
+from src.model.statuses import CancelReason
+from src.model.tables import ReplyMode
+
+_MESSAGES_LOOKED_AT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that decide here."""
+
+    max_age: timedelta
+    grouping_delay: timedelta
+    grouping_max: timedelta
+    human_pause: timedelta
+    default_mode: ReplyMode
+    caps: Caps = field(default_factory=Caps)
+
+
+@dataclass(slots=True)
+class Intake:
+    """What taking in has done, for the log and for the SEND worker."""
+
+    conversation: StoredConversation
+    new_guest_messages: int = 0
+    queued: Request | None = None
+    extended: bool = False
+    escalated: Refusal | None = None
+    cancelled_requests: list[Request] = field(default_factory=list)
+    cancelled_replies: list[Job] = field(default_factory=list)
+    settled: list[Job] = field(default_factory=list)
+    host_wrote: bool = False
+    against: CancelReason | None = None
+    """Why the job in hand is not wanted any more, or None."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """One conversation during its intake: what is seen, what is stored, what has changed since."""
+
+    conn: Connection
+    account: str
+    rules: Rules
+    now: datetime
+    seen: SeenConversation
+    conversation: StoredConversation
+    stored: dict[str, StoredMessage]
+    refused: Refusal | None
+    changed: set[str] = field(default_factory=set)
+    new: set[str] = field(default_factory=set)
+
+    def position(self, external_id: str | None) -> int | None:
+        return next((i for i, m in enumerate(self.seen.messages) if m.external_id == external_id), None)
+
+    def is_ours(self, message: SeenMessage) -> bool:
+        known = self.stored.get(message.external_id)
+        return known is not None and known.outbox_id is not None
+
+    def is_human_answer(self, message: SeenMessage) -> bool:
+        """Written by a person of the host's side: text or photo, not a card, not taken back, not our own reply."""
+        return (
+            message.role in HOST_SIDE
+            and message.kind in (MessageKind.TEXT, MessageKind.MEDIA)
+            and not message.deleted
+            and not self.is_ours(message)
+        )
+
+
+def set_scene(
+    conn: Connection,
+    account: str,
+    seen: SeenConversation,
+    rules: Rules,
+    now: datetime,
+    fingerprint: str | None,
+) -> Scene:
+    refused = conversation_refusal(seen)
+    newest = seen.newest
+    if fingerprint is None and newest is not None and seen.gapless:
+        fingerprint = newest.fingerprint  # else SYNC still takes it for changed, and opens the conversation
+    conversation = conversations.upsert_seen(
+        conn, account, seen, skip_reason=refused, fingerprint=fingerprint, now=now
+    )
+    stored = conversations.messages_of(conn, conversation.id, _MESSAGES_LOOKED_AT)
+    return Scene(conn, account, rules, now, seen, conversation, {m.external_id: m for m in stored}, refused)
+
+
+def answered_by(scene: Scene, message: SeenMessage) -> str | None:
+    """The newest message that our reply answers (the site's id)."""
+    job_id = scene.stored[message.external_id].outbox_id
+    job = outbox_views.get(scene.conn, job_id) if job_id else None
+    if job is None:
+        return None
+    request = inbox_queue.get(scene.conn, job.request_id) if job.request_id else None
+    return request.newest_external_id if request else job.after_external_id
+
+
+def our_ids(scene: Scene, messages: list[SeenMessage]) -> list[str]:
+    return [scene.stored[m.external_id].id for m in messages]

@@ -1,0 +1,178 @@
+"""The transaction that takes a view in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from src.db import conversations, outbox_queue, outbox_views
+from src.db.engine import Connection, Database
+from src.errors import StaleJob, TransientError
+from src.model.gate import message_refusal
+from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
+from src.model.rows import Job, StoredMessage
+from src.model.same_reply import normalised, same_reply
+from src.model.statuses import OutboxStatus
+from src.model.tables import Direction
+from src.services.intake.overtaken import against_job, cancel_overtaken
+from src.services.intake.scene import Intake, Rules, Scene, set_scene
+from src.services.intake.unanswered import hold_unopened, queue_unanswered
+
+_TRIES = 3
+
+
+def take_in_now(
+    db: Database,
+    account: str,
+    seen: SeenConversation,
+    *,
+    rules: Rules,
+    now: datetime,
+    fingerprint: str | None = None,
+    cannot_be_opened: bool = False,
+) -> Intake:
+    """``take_in`` in a transaction of its own, made again if another process moved a row in the same instant.
+
+    Raises TransientError (the database); nothing happened then.
+    """
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                return take_in(
+                    conn,
+                    account,
+                    seen,
+                    rules=rules,
+                    now=now,
+                    fingerprint=fingerprint,
+                    cannot_be_opened=cannot_be_opened,
+                )
+        except StaleJob:
+            continue
+    raise TransientError("others move the conversation's rows again and again")
+
+
+def take_in(
+    conn: Connection,
+    account: str,
+    seen: SeenConversation,
+    *,
+    rules: Rules,
+    now: datetime,
+    in_hand: Job | None = None,
+    fingerprint: str | None = None,
+    cannot_be_opened: bool = False,
+) -> Intake:
+    """Store a view of a conversation and bring both queues in line with it. Repeatable: a second time does nothing.
+
+    ``fingerprint`` is how the list names the newest message, where that may differ from the opened view's.
+    ``in_hand`` is the job that the caller is about to send; whether it is still wanted is in ``Intake.against``.
+    ``cannot_be_opened``: this is all that there will be to see; what would be answered is left to a person.
+    StaleJob if another process (the AI's callback) moves a row in the same instant: to be made again.
+    """
+    scene = set_scene(conn, account, seen, rules, now, fingerprint)
+    intake = Intake(scene.conversation)
+    _store_messages(scene, intake)
+    _settle_own_replies(scene, intake)
+    _note_host(scene, intake)
+    if in_hand is not None:
+        intake.against = against_job(scene, in_hand)
+    cancel_overtaken(scene, intake, in_hand)
+    queue_unanswered(scene, intake, in_hand)
+    if cannot_be_opened:
+        hold_unopened(scene, intake)
+    return intake
+
+
+def _store_messages(scene: Scene, intake: Intake) -> None:
+    for message in scene.seen.messages:
+        known = scene.stored.get(message.external_id)
+        if known is None:
+            refusal = scene.refused or message_refusal(message, now=scene.now, max_age=scene.rules.max_age)
+            stored = conversations.insert_message(
+                scene.conn,
+                scene.account,
+                scene.conversation.id,
+                message,
+                direction=_direction(message),
+                origin=str(message.role),
+                skip_reason=None if message.role in HOST_SIDE else refusal,
+                now=scene.now,
+            )
+            scene.stored[message.external_id] = stored
+            scene.new.add(message.external_id)
+            intake.new_guest_messages += message.role in GUEST_SIDE and refusal is None
+        elif _differs(known, message):
+            conversations.update_message(scene.conn, known.id, message, now=scene.now)
+            if message.role in GUEST_SIDE:
+                scene.changed.add(message.external_id)
+
+
+def _differs(known: StoredMessage, message: SeenMessage) -> bool:
+    if message.deleted:
+        return known.deleted_at is None
+    if known.purged_at is not None:
+        return False  # its text was taken out and stays out
+    if message.detail == "PREVIEW" or (message.kind is MessageKind.TEXT and message.text is None):
+        return False  # an answer that does not show the text yet says nothing about it
+    return known.text != message.text or (
+        message.edited_at is not None and known.edited_at != message.edited_at
+    )
+
+
+def _direction(message: SeenMessage) -> Direction:
+    if message.role in GUEST_SIDE:
+        return Direction.INBOUND
+    return Direction.OUTBOUND if message.role in HOST_SIDE else Direction.SYSTEM
+
+
+def _settle_own_replies(scene: Scene, intake: Intake) -> None:
+    """A new message of the account that is one of our replies proves that reply; it is not the host's answer."""
+    # The reply that was just pressed goes before an old unconfirmed one, the same text before a similar one.
+    waiting = sorted(
+        outbox_views.awaiting_proof(scene.conn, scene.conversation.id),
+        key=lambda job: job.status is not OutboxStatus.PROCESSING,
+    )
+    for message in scene.seen.messages:
+        if message.role is not AuthorRole.HOST or message.deleted or scene.is_ours(message):
+            continue
+        fits = [job for job in waiting if _proves(scene, message, job)]
+        if not fits:
+            continue
+        job = next((j for j in fits if normalised(j.text) == normalised(message.text or "")), fits[0])
+        waiting.remove(job)
+        known = scene.stored[message.external_id]
+        conversations.attach_receipt(scene.conn, known.id, job.id)
+        scene.stored[message.external_id] = _with_outbox(known, job.id)
+        altered = message.text if message.text != job.text else None
+        sources = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
+        intake.settled.append(
+            outbox_queue.sent(scene.conn, job.id, sources, message.external_id, altered, scene.now)
+        )
+
+
+def _proves(scene: Scene, message: SeenMessage, job: Job) -> bool:
+    if message.kind is not MessageKind.TEXT:
+        return False
+    known = scene.stored[message.external_id]
+    if message.external_id not in scene.new and (job.armed_at is None or known.seen_at < job.armed_at):
+        return False  # it was there before Send was armed
+    after, place = scene.position(job.after_external_id), scene.position(message.external_id)
+    if after is not None and place is not None and place < after:
+        return False
+    return same_reply(job.text, message.text)
+
+
+def _with_outbox(known: StoredMessage, job_id: str) -> StoredMessage:
+    return replace(known, outbox_id=job_id, origin="assistant")
+
+
+def _note_host(scene: Scene, intake: Intake) -> None:
+    if scene.refused is not None:
+        return
+    for message in scene.seen.messages:
+        if scene.is_human_answer(message):
+            conversations.mark_host_wrote(scene.conn, scene.conversation.id, message.sent_at)
+            recent = scene.now - message.sent_at < scene.rules.human_pause
+            intake.host_wrote = intake.host_wrote or (recent and message.external_id in scene.new)
+    intake.conversation = scene.conversation = conversations.get(scene.conn, scene.conversation.id)
