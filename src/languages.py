@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from gettext import NullTranslations
 from pathlib import Path
@@ -25,6 +25,8 @@ from tzlocal import get_localzone
 FOLDER = Path(__file__).with_name("locale")
 CODES = ("en", "fr")
 NAMES = {"en": "English", "fr": "Français"}
+
+_JUST_NOW = timedelta(seconds=2)
 
 
 def sentence(text: str) -> str:
@@ -69,7 +71,9 @@ class Language:
         return str(format_date(at.astimezone(zone).date(), pattern, locale=self._locale))
 
     def ago(self, at: datetime, now: datetime) -> str:
-        """“3 minutes ago”, or “in 3 minutes” for what is to come."""
+        """“3 minutes ago”, “just now”, or “in 3 minutes” for what is to come."""
+        if abs(at - now) < _JUST_NOW:
+            return self.say("just now")
         return str(
             format_timedelta(
                 at - now, add_direction=True, threshold=1.2, locale=self._locale, granularity="second"

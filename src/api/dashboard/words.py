@@ -103,6 +103,7 @@ REASONS = {
     "expired": _("An answer would come too late to be of use."),
     "rejected": _("You rejected the draft."),
     "cancelled_by_person": _("You cancelled it."),
+    "forgotten": _("Its guest was forgotten, as asked."),
     "replaced": _("A newer reply took its place."),
     "no_proof": _("The message was not found in the conversation after Send was pressed."),
     "no_answer_in_time": _("The AI gave no answer while it would have been of use."),

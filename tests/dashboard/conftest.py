@@ -1,0 +1,129 @@
+"""The pages served on a port, on a database of invented guests, and one browser for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from benchmarks.crowd import fill
+from src.api.app import create_app
+from src.api.server import serve
+from src.channels.browser import find_browsers, launch_options
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.settings import Settings
+
+AXE_VERSION = "4.14.1"
+SIZES = {"desk": {"width": 1280, "height": 860}, "phone": {"width": 360, "height": 740}}
+PATIENCE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class House:
+    """The address of the pages, their database, and the site's ids of its conversations, the newest first."""
+
+    url: str
+    db: Database
+    conversations: list[str]
+
+
+@pytest_asyncio.fixture
+async def house(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[House]]]:
+    """``await house(dashboard_password="…")`` serves the pages with these settings."""
+    stop = asyncio.Event()
+    running: list[tuple[asyncio.Task[None], Wakeup, Database]] = []
+
+    async def start(**settings: Any) -> House:
+        path = tmp_path / f"house-{len(running)}.db"
+        shutil.copy(sqlite_template, path)
+        db = Database.open(f"sqlite:///{path}")
+        ids = fill(db, datetime.now(UTC), 60)
+        wakeup = Wakeup(db)
+        given = Settings(**{"dashboard_time_zone": "Europe/Paris", **settings})
+        app = create_app(given, db, wakeup, is_conversation_id=lambda _: True)
+        address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        serving = serve(
+            app, "127.0.0.1", 0, stop=stop, on_started=address.set_result, on_ending=app.state.streams.end
+        )
+        running.append((asyncio.create_task(serving), wakeup, db))
+        return House(await address, db, ids)
+
+    yield start
+    stop.set()
+    for task, wakeup, db in running:
+        await task
+        wakeup.close()
+        db.close()
+
+
+@asynccontextmanager
+async def a_browser() -> AsyncIterator[Browser]:
+    """The browser that the product itself would start."""
+    async with async_playwright() as playwright:
+        found = find_browsers(
+            Path(given) if (given := os.environ.get("BROWSER_EXECUTABLE_PATH")) else None,
+            playwright.chromium.executable_path,
+        )
+        browser = await playwright.chromium.launch(executable_path=found[0], **launch_options())
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def person() -> AsyncIterator[Callable[..., Awaitable[Page]]]:
+    """``await person("phone")``: a browser of its own; what its console says against the page fails the test."""
+    complaints: list[str] = []
+    async with a_browser() as browser:
+
+        async def come(size: str = "desk", **options: Any) -> Page:
+            context = await browser.new_context(viewport=SIZES[size], **{"locale": "en-GB", **options})
+            context.set_default_timeout(PATIENCE_MS)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on(
+                "console",
+                lambda said: complaints.append(said.text) if "Security Policy" in said.text else None,
+            )
+            return page
+
+        yield come
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, fetched once by npm into a cache outside the repository."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, so axe-core cannot be")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "nightporter-tests" / f"axe-core-{AXE_VERSION}"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        command = [
+            npm,
+            "install",
+            "--prefix",
+            str(folder),
+            "--no-audit",
+            "--no-fund",
+            f"axe-core@{AXE_VERSION}",
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL, check=False
+        )
+        if done.returncode != 0:
+            pytest.skip(f"npm cannot install axe-core here: {done.stderr.strip()[-300:]}")
+    return script.read_text(encoding="utf-8")
