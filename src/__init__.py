@@ -22,6 +22,7 @@ one step of a message's way                 ``src/services/`` (one file a step)
 a name of a thing on the page               ``src/channels/airbnb/selectors.py``
 what stops us (CAPTCHA, login, block)       ``src/channels/airbnb/walls.py``
 an HTTP endpoint                            ``src/api/``
+a page of the dashboard, its sentences      ``src/api/dashboard/``, ``src/locale/``
 when something runs                         ``src/workers/``
 the simulated Airbnb and its AI             ``src/sandbox/``
 ==========================================  ==========================================

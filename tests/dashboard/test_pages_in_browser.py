@@ -39,13 +39,12 @@ def paths(house):
 
 async def test_nothing_serious_for_axe_and_no_scrolling_sideways_anywhere(house, person, axe):
     here = await house()
-    for size, scheme in (("desk", "light"), ("phone", "dark"), ("phone", "light"), ("desk", "dark")):
+    for size, scheme in (("desk", "light"), ("phone", "dark")):
         # Only for axe, which is put into the page from outside; that nothing breaks the policy the other tests see.
         page = await person(size, color_scheme=scheme, bypass_csp=True)
         for path in paths(here):
             await page.goto(f"{here.url}{path}")
-            for summary in await page.locator("details > summary").all():
-                await summary.click()
+            await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= SIZES[size]["width"], (size, path)
             await page.evaluate(axe)

@@ -150,6 +150,7 @@ HALTS = {
     "logged_out": _("Airbnb ended the login"),
     "blocked": _("Airbnb refuses to answer for now"),
     "page_changed": _("Airbnb's page looks different from what is known"),
+    "crash_loop": _("Nightporter crashed again and again"),
     "other_account": _("The saved login belongs to another host"),
 }
 HALT_HELP = {
@@ -161,6 +162,7 @@ HALT_HELP = {
     "page_changed": _(
         "Nothing is guessed. Update Nightporter, then let it look again; the log has a picture of the page."
     ),
+    "crash_loop": _("The log says at what. When the cause is gone, let it look again."),
     "other_account": _("Log in as the host whose inbox this database holds."),
 }
 
