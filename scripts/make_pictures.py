@@ -60,13 +60,13 @@ async def photograph_dashboard(folder: Path) -> None:
     db = Database.open(f"sqlite:///{folder}/pictures.db")
     newest = fill(db, datetime.now(UTC), 400)
     wakeup, stop = Wakeup(db), asyncio.Event()
-    settings = Settings(ai_webhook_url="http://127.0.0.1:9/", dashboard_time_zone="Europe/Paris")  # type: ignore[arg-type]
+    settings = Settings(ai_webhook_url="http://127.0.0.1:9/", dashboard_time_zone="Europe/Paris")
     app = create_app(settings, db, wakeup, is_conversation_id=lambda _: True)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     ending = app.state.streams.end
     serving = serve(app, "127.0.0.1", 0, stop=stop, on_started=address.set_result, on_ending=ending)
     server = asyncio.create_task(serving)
-    draft = f"/conversations/{quote(newest[2], safe='')}#newest"
+    draft = f"/conversations/{quote(newest[2], safe='')}#job-o2-4"
     async with async_playwright() as playwright:
         found = find_browsers(None, playwright.chromium.executable_path)[0]
         browser = await playwright.chromium.launch(executable_path=found, **launch_options())

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from benchmarks.crowd import fill
 from src.api.app import create_app
@@ -28,6 +28,7 @@ from src.settings import Settings
 AXE_VERSION = "4.14.1"
 SIZES = {"desk": {"width": 1280, "height": 860}, "phone": {"width": 360, "height": 740}}
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ async def house(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Callable
         path = tmp_path / f"house-{len(running)}.db"
         shutil.copy(sqlite_template, path)
         db = Database.open(f"sqlite:///{path}")
-        ids = fill(db, datetime.now(UTC), 60)
+        ids = fill(db, datetime.now(UTC), 400)
         wakeup = Wakeup(db)
         given = Settings(**{"dashboard_time_zone": "Europe/Paris", **settings})
         app = create_app(given, db, wakeup, is_conversation_id=lambda _: True)

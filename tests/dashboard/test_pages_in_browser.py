@@ -65,7 +65,8 @@ async def test_two_people_approve_one_draft_and_the_first_click_wins(house, pers
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Outbox")).to_be_visible()
     before = len(jobs(here, "draft"))
-    mine, theirs = one.locator("article").first, two.locator("article").first
+    fresh = "#job-o2-4"  # the other one answers a message that is too old by now
+    mine, theirs = one.locator(fresh), two.locator(fresh)
     # The second one is writing: what the first one does must not take the words away.
     await theirs.get_by_role("textbox").fill("Written by the second person.")
     await mine.get_by_role("textbox").fill("Written by the first person.")
@@ -125,8 +126,10 @@ async def test_a_conversation_is_found_read_steered_and_a_doubtful_reply_settled
     await page.locator(".rows a").first.click()
     await page.locator("details.story summary").last.click()
     await expect(page.get_by_text("Prouvé : Airbnb l'affiche.").last).to_be_visible()
-    await page.get_by_label("Cette conversation").select_option("off")
-    await page.get_by_label("Cette conversation").locator("xpath=..").get_by_role("button").click()
+    await page.get_by_label("Cette conversation", exact=True).select_option("off")
+    await (
+        page.get_by_label("Cette conversation", exact=True).locator("xpath=..").get_by_role("button").click()
+    )
     await expect(page.get_by_role("status").first).to_contain_text("Le mode est réglé")
     await expect(page.get_by_text("Ici, aucune réponse ne part toute seule")).to_be_visible()
     await page.goto(f"{here.url}/outbox?state=unconfirmed")

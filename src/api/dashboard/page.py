@@ -98,7 +98,10 @@ class Page:
 
     @property
     def here(self) -> str:
-        """The address of this page, to come back to."""
+        """The address of this page, to come back to; of what was done with a form, the page that it was on."""
+        if self.request.method != "GET":
+            form: dict[str, str] = getattr(self.request.state, "form", {})
+            return own_path(form.get("next", "/"))
         query = [(key, value) for key, value in self.request.query_params.multi_items() if key != "done"]
         return self.request.url.path + (f"?{urlencode(query)}" if query else "")
 
@@ -159,7 +162,7 @@ def page_routes(context: Context) -> type[APIRoute]:
 
 async def open_page(context: Context, request: Request) -> Page:
     """Let the visitor in, or raise ``Unauthorized`` or ``WrongHost``."""
-    entry = await context.doors.page(request)
+    request.state.entry = entry = await context.doors.page(request)
     return Page(context, request, entry, context.clock())
 
 
@@ -194,7 +197,8 @@ def check_form(context: Context, request: Request, form: dict[str, str]) -> None
 
 def _refusal(context: Context, request: Request, error: Exception) -> Response:
     """A page that says what is wrong and what to do. Nothing that was typed is lost: the form's text is on it."""
-    page = Page(context, request, None, context.clock())
+    entry: Entry | None = getattr(request.state, "entry", None)
+    page = Page(context, request, entry, context.clock())
     shown_key = {"x-api-key", "authorization"} & set(request.headers.keys())
     if isinstance(error, Unauthorized) and context.doors.sessions.has_password and not shown_key:
         return _to_login(page)
@@ -222,7 +226,7 @@ def _in_words(error: Exception) -> tuple[int, str, str]:
 
 
 def _to_login(page: Page) -> Response:
-    to = "/login?" + urlencode({"next": page.here if page.request.method == "GET" else "/"})
+    to = "/login?" + urlencode({"next": page.here})
     if page.is_part:  # htmx would put the login into the middle of the page
         return Response(status_code=401, headers={"hx-redirect": to})
     return RedirectResponse(to, 303)
