@@ -37,8 +37,8 @@ FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 
 # Names in capitals that are no variables of Nightporter's configuration.
 OTHER_NAMES = {
-    "FUZZ_CALLS",
-    "FUZZ_SEED",
+    "FUZZ_CALLS": "tests",
+    "FUZZ_SEED": "tests",
     "NIGHTPORTER_NO_SYSTEM_PACKAGES": "scripts",
     "PYTHON": "scripts",
     "TEST_POSTGRES_URL": "tests",
