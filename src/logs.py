@@ -12,12 +12,13 @@ Text of guests never belongs into a line of INFO or above; log ids and lengths.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,13 +121,15 @@ def set_up_logs(
     *,
     terminal: bool,
     secrets: Iterable[str] = (),
+    as_json: bool = False,
     max_bytes: int = MAX_BYTES,
     keep: int = KEEP,
 ) -> None:
     """Send all log lines of this process to ``log_dir`` (made with mode 0700), and to the terminal if asked.
 
     ``part`` says what this process is: lines without ``logger.bind(part=…)`` of their own go to its file; for
-    "both" that is the worker's. Repeatable: a second call replaces the first. Raises ``OSError`` only if the
+    "both" that is the worker's. ``as_json`` (LOG_FORMAT): an object a line, for
+    programs. Repeatable: a second call replaces the first. Raises ``OSError`` only if the
     folder cannot be made or written.
     """
     hide(secrets)
@@ -134,11 +137,12 @@ def set_up_logs(
     log_dir.chmod(0o700)
     close_logs()
     logger.configure(extra={"part": "api" if part == "api" else "worker"}, patcher=_patch)
-    _add_file(log_dir / "app.log", None, max_bytes, keep)
+    line = _json_line if as_json else _line
+    _add_file(log_dir / "app.log", None, line, max_bytes, keep)
     if part in ("api", "both"):
-        _add_file(log_dir / "api.log", "api", max_bytes, keep)
+        _add_file(log_dir / "api.log", "api", line, max_bytes, keep)
     if part in ("worker", "both"):
-        _add_file(log_dir / "worker.log", "worker", max_bytes, keep)
+        _add_file(log_dir / "worker.log", "worker", line, max_bytes, keep)
     if terminal:
         # The stream is looked up at each event: rich replaces it while something live is on the screen.
         logger.add(_to_terminal, level="INFO", format=_plain, **_NO_VALUES)
@@ -168,14 +172,14 @@ def lost_lines() -> int:
     return _File.lost
 
 
-def _add_file(path: Path, only: str | None, max_bytes: int, keep: int) -> None:
+def _add_file(path: Path, only: str | None, line: Callable[[Record], str], max_bytes: int, keep: int) -> None:
     handler = _File(str(path), maxBytes=max_bytes, backupCount=keep, encoding="utf-8", chmod=0o600)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _handlers.append(handler)
 
     def write(message: Message) -> None:
         try:
-            handler.emit(logging.makeLogRecord({"msg": _line(message.record)}))
+            handler.emit(logging.makeLogRecord({"msg": line(message.record)}))
         except Exception:  # noqa: BLE001 (an error in logging must never stop the program)
             _File.lost += 1
 
@@ -208,6 +212,22 @@ def _line(record: Record) -> str:
     if record["exception"] is not None:
         line += f" | {_trace(record['exception'].value)}"
     return _one_line(line)
+
+
+def _json_line(record: Record) -> str:
+    """The same as an object: time, level, part, process, message, fields, exception."""
+    extra = record["extra"]
+    told: dict[str, Any] = {
+        "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
+        "level": record["level"].name,
+        "part": extra.get("part", "-"),
+        "process": os.getpid(),
+        "message": record["message"][:_LONGEST_LINE],
+        "fields": {name: value for name, value in extra.items() if name != "part"},
+    }
+    if record["exception"] is not None:
+        told["exception"] = _trace(record["exception"].value)[:_LONGEST_LINE]
+    return json.dumps(told, default=str)
 
 
 def _trace(error: BaseException | None) -> str:

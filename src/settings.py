@@ -267,6 +267,10 @@ class Settings(Variables):
         return next((one for one in self.channels if isinstance(one, model)), None) or model()
 
     @property
+    def logs_as_json(self) -> bool:
+        return self.log_format == "json"
+
+    @property
     def alert_addresses(self) -> list[str]:
         """The addresses of ``NOTIFY_URLS``, one each."""
         return self.notify_urls.get_secret_value().replace(",", " ").split() if self.notify_urls else []

@@ -21,6 +21,7 @@ from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
 from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
+from src.api.verify import verify_routes
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
@@ -64,6 +65,7 @@ def create_app(
         callback_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
+        verify_routes(context),
         metrics_routes(context, metrics),
     ):
         app.include_router(routes)

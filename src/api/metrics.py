@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
@@ -14,6 +15,8 @@ from starlette.responses import Response
 from src.api.context import Context
 from src.api.health import Moment, look
 from src.logs import lost_lines
+from src.model.incidents import IncidentKind
+from src.services.alerts import find
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -34,9 +37,9 @@ def metrics_routes(context: Context, metrics: Metrics) -> APIRouter:
     @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
     async def show(request: Request) -> Response:
         await context.doors.operator(request)
-        moment = await run_in_threadpool(look, context.db, context.settings, context.clock())
+        moment, needs_person = await run_in_threadpool(_look, context)
         moments = CollectorRegistry()
-        moments.register(_Once(moment))
+        moments.register(_Once(moment, needs_person))
         return Response(
             generate_latest(metrics.registry) + generate_latest(moments), media_type=_CONTENT_TYPE
         )
@@ -44,11 +47,19 @@ def metrics_routes(context: Context, metrics: Metrics) -> APIRouter:
     return router
 
 
+def _look(context: Context) -> tuple[Moment, Counted[IncidentKind]]:
+    moment = look(context.db, context.settings, context.clock())
+    with context.db.read() as conn:
+        found = find(conn, context.settings, moment.now)
+    return moment, Counted(one.kind for one in found)
+
+
 class _Once:
     """A collector that tells one moment."""
 
-    def __init__(self, moment: Moment) -> None:
+    def __init__(self, moment: Moment, needs_person: Counted[IncidentKind]) -> None:
         self._moment = moment
+        self._needs_person = needs_person
 
     def collect(self) -> Iterator[Metric]:
         overview, account = self._moment.overview, self._moment.account
@@ -77,6 +88,7 @@ class _Once:
         ):
             yield GaugeMetricFamily(f"nightporter_{name}", what, value=float(value or 0))
         yield from self._workers()
+        yield from self._incidents()
 
     def _workers(self) -> Iterator[Metric]:
         age = GaugeMetricFamily(
@@ -90,3 +102,19 @@ class _Once:
             failures.add_metric([name], beat.failures_in_a_row)
         yield age
         yield failures
+        sync = self._moment.workers.get("sync")
+        if sync is not None and sync.last_good_at is not None:
+            read = (self._moment.now - sync.last_good_at).total_seconds()
+            yield GaugeMetricFamily(
+                "nightporter_last_good_read_age_seconds", "Since the inbox was last read well", value=read
+            )
+
+    def _incidents(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "nightporter_needs_person",
+            "What a person should know now, by kind, as in alerts",
+            labels=["kind"],
+        )
+        for kind in IncidentKind:
+            family.add_metric([kind], self._needs_person[kind])
+        yield family

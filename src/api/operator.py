@@ -21,7 +21,6 @@ from src.model.rows import Job
 from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import alert_words, notify, outbox_moves, switches
-from src.services.ai_webhook import verify
 from src.services.refusals import Conflict, Malformed, NotFound
 
 OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -191,19 +190,6 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         if taken:
             return JSONResponse({"success": True})
         return JSONResponse(refusal("no service took the test alert; the log says which"), status_code=502)
-
-    @router.post(
-        "/ai/verify",
-        tags=["AI"],
-        summary="Post a test message to the AI",
-        responses={502: {"description": "the AI did not accept it"}},
-    )
-    async def ai_verify() -> JSONResponse:
-        found = await verify(db, settings, now=context.clock())
-        told = {"outcome": found.outcome, "status_code": found.status, "duration_ms": found.duration_ms}
-        if found.ok:
-            return JSONResponse({"success": True, **told})
-        return JSONResponse(refusal("the AI did not accept the test message", **told), status_code=502)
 
 
 def _set_mode(context: Context, body: ModeBody) -> dict[str, Any]:

@@ -55,7 +55,13 @@ def run_doctor() -> int:
     settings = _configuration(say)
     if settings is None:
         return 1
-    set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
+    set_up_logs(
+        settings.log_dir,
+        "worker",
+        terminal=False,
+        secrets=settings.secret_values(),
+        as_json=settings.logs_as_json,
+    )
     with ExitStack() as stack:
         stack.callback(close_logs)
         db = _database(settings, say)

@@ -45,7 +45,13 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load_settings()
         refuse_open_files(settings)
-        set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
+        set_up_logs(
+            settings.log_dir,
+            "worker",
+            terminal=False,
+            secrets=settings.secret_values(),
+            as_json=settings.logs_as_json,
+        )
         db = Database.open(settings.database_url.get_secret_value())
     except SettingsError as error:
         print("\n".join(error.problems), file=sys.stderr)

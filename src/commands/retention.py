@@ -67,7 +67,13 @@ def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:
 def _open() -> tuple[Settings, Database]:
     settings = load_settings()
     refuse_open_files(settings)
-    set_up_logs(settings.log_dir, "worker", terminal=False, secrets=settings.secret_values())
+    set_up_logs(
+        settings.log_dir,
+        "worker",
+        terminal=False,
+        secrets=settings.secret_values(),
+        as_json=settings.logs_as_json,
+    )
     return settings, Database.open(settings.database_url.get_secret_value())
 
 

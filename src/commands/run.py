@@ -36,7 +36,9 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
     refuse_open_files(settings)
     notify.check(settings)
     part: Any = "both" if api else "worker"
-    set_up_logs(settings.log_dir, part, terminal=True, secrets=settings.secret_values())
+    set_up_logs(
+        settings.log_dir, part, terminal=True, secrets=settings.secret_values(), as_json=settings.logs_as_json
+    )
     db = Database.open(settings.database_url.get_secret_value())
     try:
         state = lifecycle.halted(db, settings.account)
@@ -98,7 +100,13 @@ def run_api() -> int:
     settings = load_settings()
     refuse_open_files(settings)
     notify.check(settings)
-    set_up_logs(settings.log_dir, "api", terminal=True, secrets=settings.secret_values())
+    set_up_logs(
+        settings.log_dir,
+        "api",
+        terminal=True,
+        secrets=settings.secret_values(),
+        as_json=settings.logs_as_json,
+    )
     db = Database.open(settings.database_url.get_secret_value())
     try:
         if not _api_is_ours(settings, db):

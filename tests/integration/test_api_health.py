@@ -2,12 +2,20 @@
 
 # ruff: noqa: F811 - fixtures are imported, and then asked for by name
 
+import json
+import re
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
 from src.db import accounts, outbox_queue
 from src.db.engine import Database
 from src.errors import ExitCode, TransientError
 from src.model.statuses import InboxStatus, OutboxStatus
 from tests.integration.api_support import ACCOUNT, CALLBACK, KEY, body, client, inbox, thread_id  # noqa: F401
 from tests.integration.api_support import sqlite_db as db  # noqa: F401
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 async def a_reply(one, inbox):
@@ -153,6 +161,40 @@ async def test_metrics_tell_the_queues(client, inbox, db, clock):
     assert 'nightporter_inbox_requests{status="answered"} 1.0' in text
     assert 'nightporter_callbacks_total{result="enqueued"} 1.0' in text
     assert 'nightporter_worker_beat_age_seconds{worker="sync"}' in text
+
+
+async def test_metrics_are_read_by_the_parser_of_prometheus_itself(client, inbox, db, clock):
+    one = client(**AI)
+    beat_all(db, clock)
+    with db.write() as conn:
+        accounts.cycle_done(conn, ACCOUNT, "sync", outcome="", duration_ms=1, ok=True, now=clock())
+        accounts.halt(conn, ACCOUNT, "challenge", "x", int(ExitCode.HALTED_PERSON_NEEDED), None, clock())
+    await a_reply(one, inbox)
+    clock.advance(30)
+    response = await one.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    assert all(family.documentation for family in families.values())
+    assert all(name.startswith("nightporter_") for name in families)
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert told["nightporter_halted",] == 1
+    assert told["nightporter_needs_person", "halted"] == 1
+    assert told["nightporter_needs_person", "draft"] == 0
+    assert told["nightporter_last_good_read_age_seconds",] == 30
+    dashboard = json.loads((ROOT / "ops" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", [])
+        for name in re.findall(r"nightporter_\w+", target["expr"])
+    }
+    assert asked
+    # A counter's family goes without its ending.
+    assert asked - {name for name, *_ in told} == set()
 
 
 async def test_health_and_docs_are_open_and_say_nothing_of_a_guest(client, inbox):

@@ -1,5 +1,6 @@
 """Log lines: one for each event, in the right files, without secrets, whoever writes at the same time."""
 
+import json
 import logging
 import re
 import stat
@@ -225,3 +226,18 @@ def test_an_error_is_told_in_one_safe_line():
     assert logs.safe_error(error) == "RuntimeError: (sqlite3.OperationalError) database is locked"
     assert logs.safe_error(TimeoutError()) == "TimeoutError"
     assert len(logs.safe_error(ValueError("x" * 5000))) <= 300
+
+
+def test_as_json_each_line_is_an_object_without_secrets(tmp_path):
+    logs.set_up_logs(tmp_path, "both", terminal=False, secrets=["a-very-secret-key"], as_json=True)
+    error = ValueError("it holds a-very-secret-key\nand more")
+    logger.bind(part="api", job_id="j-1").opt(exception=error).error("failed with a-very-secret-key\nand é")
+    logger.info("plain")
+    logs.close_logs()
+    first, second = (json.loads(line) for line in lines_of(tmp_path / "app.log"))
+    assert (first["level"], first["part"], first["fields"]) == ("ERROR", "api", {"job_id": "j-1"})
+    assert first["message"] == "failed with [hidden]\nand é"
+    assert first["exception"].startswith("ValueError: it holds [hidden]")
+    assert second["message"] == "plain"
+    assert "secret" not in (tmp_path / "app.log").read_text()
+    assert [json.loads(line)["message"] for line in lines_of(tmp_path / "worker.log")] == ["plain"]

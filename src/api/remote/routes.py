@@ -25,6 +25,7 @@ from src.api.remote.gestures import EnterBody, GesturesBody
 from src.api.remote.view import RemoteView
 from src.languages import best, language
 from src.model.remote import LinkRefused, Picture, RemoteState
+from src.services.refusals import Malformed
 
 PATH = "/reconnect/view"
 _HERE = Path(__file__).parent
@@ -86,7 +87,10 @@ def remote_routes(remote: RemoteView, default_language: str) -> APIRouter:
     async def act(request: Request) -> Response:
         viewer = _viewer(request)
         remote.check(viewer)
-        body = await read_json(request, GesturesBody)
+        try:
+            body = await read_json(request, GesturesBody)
+        except Malformed as error:  # whose own words may quote what was sent
+            raise Malformed(error.field, "is no gesture that is known") from None
         await remote.act(viewer, [sent.gesture() for sent in body.gestures])
         return JSONResponse({"success": True})
 
