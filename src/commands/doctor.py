@@ -19,6 +19,7 @@ from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.errors import BrowserGone, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error, set_up_logs
+from src.services import notify
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
 
@@ -72,6 +73,7 @@ def run_doctor() -> int:
             with console.status("opening the inbox (up to a minute)"):
                 _inbox(settings, db, say)
         say(_ai(settings))
+        say(_alerts(settings))
         if db is not None:
             say(_callback(settings, db))
     lacking = sum(not finding.ok for finding in findings)
@@ -89,6 +91,18 @@ def _configuration(say: Callable[[Finding], None]) -> Settings | None:
         return None
     say(Finding("configuration", f"account {settings.account}, REPLY_MODE={settings.reply_mode}"))
     return settings
+
+
+def _alerts(settings: Settings) -> Finding:
+    """Whether the addresses can be used; nothing is sent."""
+    try:
+        notify.check(settings)
+    except SettingsError as error:
+        return missing("alerts", error.problems[0], "correct it in .env")
+    if not notify.anybody(settings):
+        return Finding("alerts", "nobody is told (NOTIFY_URLS, ALERT_WEBHOOK_URL)")
+    number = len(settings.alert_addresses) + (settings.alert_webhook_url is not None)
+    return Finding("alerts", f"{number} told; try it: POST /api/alerts/test")
 
 
 def _database(settings: Settings, say: Callable[[Finding], None]) -> Database | None:
