@@ -46,8 +46,9 @@ def stretch(conn: Connection, conversation_id: str, *, before: Key | None, limit
         made = made.where(OUTBOX.c.created_at < before[0])
     jobs = {job.id: job for job in rows(conn, made.order_by(OUTBOX.c.created_at.desc()).limit(limit), JOB)}
     missing = {m.outbox_id for m in messages if m.outbox_id and m.outbox_id not in jobs}
-    also = OUTBOX.c.id.in_(list(missing)) | OUTBOX.c.request_id.in_(list(requests))
-    jobs |= {job.id: job for job in rows(conn, JOB.select.where(also), JOB)}
+    for column, ids in ((OUTBOX.c.id, missing), (OUTBOX.c.request_id, set(requests))):
+        if ids:
+            jobs |= {job.id: job for job in rows(conn, JOB.select.where(column.in_(list(ids))), JOB)}
     requests |= requests_by_id(
         conn, {j.request_id for j in jobs.values() if j.request_id and j.request_id not in requests}
     )

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from src.db import conversations, inbox_queue, outbox_queue, outbox_views, overview
+from src.db import board, conversations, inbox_queue, outbox_queue, outbox_views, overview, search, stories
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.inbox import AuthorRole, SeenConversation, SeenPerson
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT
+from src.model.tables import DEFAULT_ACCOUNT, ReplyMode
 
 A = DEFAULT_ACCOUNT
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -78,6 +78,13 @@ SEEN = SeenConversation(
     last_activity_at=NOW,
 )
 
+
+def found(conn: Connection, filters: search.Filters) -> object:
+    """A page of conversations in the middle of the list."""
+    auto = ReplyMode.AUTO
+    return search.conversations(conn, A, filters, default_mode=auto, after=(NOW, "c1"), limit=30)
+
+
 ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox claim": lambda c: outbox_queue.claim(c, A, owner="me", lease_until=LEASE, now=NOW),
     "outbox next due": lambda c: outbox_views.next_due_at(c, A),
@@ -111,6 +118,19 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "messages": lambda c: conversations.messages_of(c, "c1", 20),
     "messages of a request": lambda c: conversations.messages_of_request(c, "r1"),
     "known messages": lambda c: conversations.known_external_ids(c, "c1"),
+    "what waits for a person": lambda c: board.waiting(c, A, NOW),
+    "numbers of a day": lambda c: board.numbers(c, A, NOW - timedelta(days=1), NOW),
+    "messages of a day": lambda c: board.received(c, A, NOW - timedelta(days=1), NOW),
+    "times to answer": lambda c: board.answer_times(c, A, NOW - timedelta(days=7), NOW),
+    "whether there is news": lambda c: board.stamp(c, A),
+    "conversations, a page": lambda c: found(c, search.Filters()),
+    "conversations with open work": lambda c: found(c, search.Filters(state="open")),
+    "conversations of a listing": lambda c: found(c, search.Filters(listing="l1")),
+    "their newest messages": lambda c: search.newest_messages(c, ["c1", "c2"]),
+    "their open replies": lambda c: search.open_jobs(c, ["c1", "c2"]),
+    "replies, a page": lambda c: search.jobs(c, A, OutboxStatus.CANCELLED, after=(NOW, "j1"), limit=20),
+    "drafts, a page": lambda c: search.jobs(c, A, OutboxStatus.DRAFT, after=None, limit=20),
+    "a stretch of a conversation": lambda c: stories.stretch(c, "c1", before=(NOW, "m1"), limit=50),
 }
 
 
