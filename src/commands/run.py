@@ -43,8 +43,7 @@ def run_workers(*, sync: bool, send: bool, api: bool) -> int:
     try:
         state = lifecycle.halted(db, settings.account)
         if state is not None and not settings.halt_wait:
-            tell_of_the_end(settings, db)
-            return _say_halted(state)
+            return _end_halted(settings, db, state)
         if settings.reply_mode == "off" and send:
             logger.info("REPLY_MODE=off: nothing is sent, only read")
             send = False
@@ -71,8 +70,7 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
     breaker.starting()
     state = lifecycle.halted(db, settings.account)
     if state is not None and not settings.halt_wait:
-        tell_of_the_end(settings, db)
-        return _say_halted(state)
+        return _end_halted(settings, db, state)
     try:
         if settings.halt_wait:
             code = asyncio.run(
@@ -80,7 +78,8 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
             )
         else:
             code = asyncio.run(lifecycle.run(settings, db, crew))
-            tell_of_the_end(settings, db)
+            if code in (ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED):
+                tell_of_the_end(settings, db)
     except SettingsError:
         breaker.ended_in_order()
         raise
@@ -171,6 +170,13 @@ def _api_is_ours(settings: Settings, db: Database) -> bool:
         raise SettingsError([f"{taken}; choose another port"])
     listen(host, settings.api_port).close()
     return True
+
+
+def _end_halted(settings: Settings, db: Database, state: AccountState) -> int:
+    """Say it here, and to whom alerts go unless they know it already."""
+    code = _say_halted(state)
+    tell_of_the_end(settings, db)
+    return code
 
 
 def _say_halted(state: AccountState) -> int:

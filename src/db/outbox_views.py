@@ -177,9 +177,11 @@ def held_at(conn: Connection, account: str, moment: datetime, limit: int) -> lis
     held = (
         JOB.select.where(
             _Q.account == account,
-            _Q.created_at < moment,
-            _Q.status != literal(_S.DRAFT),
-            or_(_Q.processed_at.is_(None), _Q.processed_at >= moment),
+            Unindexed(_Q.created_at) < moment,
+            or_(
+                _Q.status.in_([literal(_S.PENDING), literal(_S.PROCESSING)]),
+                and_(_Q.status.in_([literal(s) for s in sorted(FINAL_OUTBOX)]), _Q.processed_at >= moment),
+            ),
         )
         .order_by(_Q.created_at, _Q.id)
         .limit(limit)

@@ -54,6 +54,7 @@ _HALT_KINDS = {
     "challenge": _("Airbnb asks whether you are human."),
     "logged_out": _("Airbnb ended the login."),
     "blocked": _("Airbnb refuses to answer for now."),
+    "crash_loop": _("It crashed again and again."),
     "other_account": _("The saved login belongs to another host."),
 }
 _PLACES = {
