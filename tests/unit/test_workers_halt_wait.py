@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,8 @@ def make_settings(tmp_path, database_url):
 
 async def test_through_a_halt_the_api_runs_on_and_the_workers_come_back(db, make_settings, channels):
     lifecycle.halted(db, ACCOUNT)
-    waited, beside = [], []
+    waited: list[Any] = []
+    beside: list[str] = []
 
     async def api(stop):
         beside.append("began")
@@ -84,7 +86,7 @@ async def test_through_a_halt_the_api_runs_on_and_the_workers_come_back(db, make
 async def test_a_process_that_starts_halted_waits_and_a_signal_ends_the_wait(db, make_settings, channels):
     with db.write() as conn:
         accounts.halt(conn, ACCOUNT, "challenge", "x", int(ExitCode.HALTED_PERSON_NEEDED), None, utc_now())
-    waited = []
+    waited: list[Any] = []
     crew = Crew(sync=True)
     running = asyncio.create_task(run_through_halts(make_settings(halt_wait=True), db, crew, waited.append))
     await until(lambda: waited)
