@@ -26,7 +26,7 @@ from src.db.engine import Database
 from src.db.statements import CONVERSATIONS, INBOX
 from src.db.wakeup import Wakeup
 from src.model.statuses import InboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, utc_now
+from src.model.values import DEFAULT_ACCOUNT, utc_now
 from src.services import tokens
 from src.settings import load_settings
 

@@ -31,7 +31,7 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, utc_now
+from src.model.values import DEFAULT_ACCOUNT, utc_now
 from src.services.send import Send
 from src.settings import Settings, load_settings
 from src.workers.beats import Beats

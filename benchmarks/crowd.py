@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from src.db import accounts
 from src.db.engine import Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX
-from src.model.tables import DEFAULT_ACCOUNT as A
+from src.model.values import DEFAULT_ACCOUNT as A
 
 GUESTS = (
     "Camille Roux", "Jonas Weber", "Aiko Tanaka", "Lucía Romero", "Tom Baker", "Inès Morel", "Piotr Nowak",

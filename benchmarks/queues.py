@@ -30,7 +30,7 @@ from src.db import outbox_queue
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, OUTBOX
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, utc_now
+from src.model.values import DEFAULT_ACCOUNT, utc_now
 
 GROUP = "Queue: claim and complete, durable"
 LEASE = timedelta(minutes=5)

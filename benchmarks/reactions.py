@@ -26,7 +26,7 @@ from src.db import outbox_views
 from src.db.engine import Database
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT
+from src.model.values import DEFAULT_ACCOUNT
 
 GROUP = "Reaction"
 THREADS = 200

@@ -17,7 +17,7 @@ from benchmarks.results import Results
 from benchmarks.sizes import Size
 from src.db import accounts
 from src.db.engine import Database
-from src.model.tables import DEFAULT_ACCOUNT, utc_now
+from src.model.values import DEFAULT_ACCOUNT, utc_now
 
 GROUP = "Start"
 ONE_LINER = (

@@ -27,7 +27,7 @@ from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
 from src.model.remote import LinkRefused
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
 

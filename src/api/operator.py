@@ -19,7 +19,7 @@ from src.api.limits import read_json, refusal
 from src.api.remote import routes as remote_view
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services import alert_words, notify, outbox_moves, switches
 from src.services.refusals import Conflict, Malformed, NotFound
 

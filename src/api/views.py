@@ -9,7 +9,7 @@ from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services.refusals import NotFound
 from src.settings import Settings
 

@@ -10,7 +10,7 @@ from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.errors import TransientError
 from src.logs import close_logs, set_up_logs
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.services import retention
 from src.services.refusals import Conflict, NotFound
 from src.settings import Settings, load_settings

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, case, delete, or_, select, update
 
 from src.db.statements import ACCOUNTS, MODES, WORKERS, RowShape, insert_into, one_or_none, rows
 from src.model.rows import AccountState, Rule, WorkerBeat
-from src.model.tables import LinkState, ReplyMode
+from src.model.values import LinkState, ReplyMode
 
 _ACCOUNT = RowShape.of(AccountState, ACCOUNTS)
 _WORKER = RowShape.of(WorkerBeat, WORKERS)

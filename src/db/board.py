@@ -23,7 +23,7 @@ from sqlalchemy import (
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX, WORKERS, Unindexed, literal
 from src.model.gate import Refusal
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
-from src.model.tables import Direction
+from src.model.values import Direction
 
 LOOK_BACK = timedelta(days=7)
 """What a person has left lying for longer is not held under his nose any more; the lists still have it."""

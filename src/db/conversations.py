@@ -12,7 +12,7 @@ from sqlalchemy import Connection, or_, select, update
 from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
 from src.model.rows import StoredConversation, StoredMessage
-from src.model.tables import Direction, new_id
+from src.model.values import Direction, new_id
 
 _C = CONVERSATIONS.c
 _M = MESSAGES.c

@@ -24,7 +24,7 @@ from src.db.statements import (
 from src.errors import StaleJob
 from src.model.rows import Request
 from src.model.statuses import INBOX_TRANSITIONS, InboxStatus
-from src.model.tables import OPEN_INBOX_SQL, new_id
+from src.model.values import OPEN_INBOX_SQL, new_id
 
 _Q = INBOX.c
 REQUEST = RowShape.of(Request, INBOX)

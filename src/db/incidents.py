@@ -14,7 +14,7 @@ from sqlalchemy import text as sql
 from src.db.statements import INCIDENTS, RowShape, one_or_none, rows
 from src.model.incidents import Found
 from src.model.rows import StoredIncident
-from src.model.tables import new_id
+from src.model.values import new_id
 
 _I = INCIDENTS.c
 _INCIDENT = RowShape.of(StoredIncident, INCIDENTS)

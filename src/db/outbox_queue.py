@@ -30,7 +30,7 @@ from src.db.statements import (
 from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
-from src.model.tables import new_id
+from src.model.values import new_id
 
 _Q = OUTBOX.c
 _S = OutboxStatus
@@ -88,10 +88,19 @@ _ARM = JOB.update.where(
     _Q.claimed_by == bindparam("p_owner"),
     _Q.arm_count == 0,
 ).values(arm_count=1, armed_at=bindparam("p_now"), after_external_id=bindparam("p_after"))
-_ENQUEUE = {
-    dialect: insert.on_conflict_do_nothing(index_elements=["account", "idempotency_key"])
-    for dialect, insert in JOB.inserts.items()
-}
+_enqueue_statements: dict[str, Any] = {}
+"""One for each kind of database, made when it is first needed."""
+
+
+def _enqueue_statement(conn: Connection) -> Any:
+    dialect = conn.dialect.name
+    if dialect not in _enqueue_statements:
+        _enqueue_statements[dialect] = JOB.insert(conn).on_conflict_do_nothing(
+            index_elements=["account", "idempotency_key"]
+        )
+    return _enqueue_statements[dialect]
+
+
 _CLAIM_TRIES = 5
 """Two processes that claim in the same instant may meet at the unique index; one of them looks again."""
 
@@ -135,7 +144,7 @@ def enqueue(
         "arm_count": 0,
         "created_at": now,
     }
-    made = one_or_none(conn, _ENQUEUE[conn.dialect.name], JOB, values)
+    made = one_or_none(conn, _enqueue_statement(conn), JOB, values)
     if made is not None:
         return made, True
     found = by_key(conn, account, idempotency_key)

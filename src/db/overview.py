@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Table, func, select
 
 from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
 from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, InboxStatus, OutboxStatus
-from src.model.tables import Direction
+from src.model.values import Direction
 
 # `unconfirmed` is final for the worker only: somebody may still have to look.
 _UNFINISHED = frozenset(OutboxStatus) - FINAL_OUTBOX | {OutboxStatus.UNCONFIRMED}

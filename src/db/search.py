@@ -15,7 +15,7 @@ from src.db.outbox_views import JOB
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, Unindexed, literal, rows
 from src.model.rows import Job, StoredConversation, StoredMessage
 from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 
 _C = CONVERSATIONS.c
 

@@ -18,24 +18,42 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
-from sqlmodel import SQLModel
 
+from src.db.plain_tables import (
+    ACCOUNTS,
+    CONVERSATIONS,
+    INBOX,
+    INCIDENTS,
+    MESSAGES,
+    META,
+    MODES,
+    OUTBOX,
+    WORKERS,
+)
 from src.errors import StaleJob
-from src.model import tables as _tables  # noqa: F401 - importing it declares the tables
 
-_TABLES = SQLModel.metadata.tables
-META: Table = _TABLES["meta"]
-ACCOUNTS: Table = _TABLES["accounts"]
-WORKERS: Table = _TABLES["workers"]
-INCIDENTS: Table = _TABLES["incidents"]
-MODES: Table = _TABLES["reply_modes"]
-CONVERSATIONS: Table = _TABLES["conversations"]
-MESSAGES: Table = _TABLES["messages"]
-INBOX: Table = _TABLES["queue_inbox"]
-OUTBOX: Table = _TABLES["queue_outbox"]
+__all__ = [
+    "ACCOUNTS",
+    "CONVERSATIONS",
+    "INBOX",
+    "INCIDENTS",
+    "MESSAGES",
+    "META",
+    "MODES",
+    "OUTBOX",
+    "WORKERS",
+    "RowShape",
+    "Unindexed",
+    "check_move",
+    "insert_into",
+    "literal",
+    "moved",
+    "one_or_none",
+    "rows",
+    "sources_of",
+]
 
 T = TypeVar("T")
 S = TypeVar("S", bound=StrEnum)
@@ -53,20 +71,16 @@ class RowShape(Generic[T]):
     select: Select[Any]
     update: Update
     """Gives the changed rows back."""
-    inserts: Mapping[str, Any]
+    table: Table
 
     @classmethod
     def of(cls, row_class: type[T], table: Table, make: Callable[..., T] | None = None) -> RowShape[T]:
         columns = tuple(table.c[field.name] for field in fields(row_class))  # type: ignore[arg-type]
-        inserts = {
-            "sqlite": sqlite.insert(table).returning(*columns),
-            "postgresql": postgresql.insert(table).returning(*columns),
-        }
-        return cls(columns, make or row_class, select(*columns), update(table).returning(*columns), inserts)
+        return cls(columns, make or row_class, select(*columns), update(table).returning(*columns), table)
 
     def insert(self, conn: Connection) -> Any:
         """An INSERT that gives the row back and knows ``on_conflict_do_…`` in the dialect of this connection."""
-        return self.inserts[conn.dialect.name]
+        return insert_into(conn, self.table).returning(*self.columns)
 
 
 def literal(status: StrEnum) -> Any:
@@ -97,8 +111,13 @@ def _with_a_plus(element: Unindexed, compiler: Any, **options: Any) -> str:
 
 def insert_into(conn: Connection, table: Table) -> Any:
     """An INSERT that knows ``on_conflict_do_…`` in the dialect of this connection (same call in both)."""
+    # Imported here: a process knows one kind of database, and the other one takes its time to load.
     if conn.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
         return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
     return sqlite.insert(table)
 
 

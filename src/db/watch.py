@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, exists, or_, select
 
 from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.tables import Direction
+from src.model.values import Direction
 
 _AT_MOST = 200
 """Of one kind: whoever has more of them is told that there are many."""

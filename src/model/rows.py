@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.tables import Direction, LinkState, ReplyMode
+from src.model.values import Direction, LinkState, ReplyMode
 
 
 @dataclass(frozen=True, slots=True)

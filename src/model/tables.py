@@ -6,68 +6,44 @@ Statuses are stored as their value (SQLModel's own default would store the Enum'
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from enum import StrEnum
-from uuid import uuid4
+from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Column, Enum, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from src.model.columns import UtcDateTime
-from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, OPEN_INBOX, InboxStatus, OutboxStatus
+from src.model.columns import UtcDateTime, enum_of
+from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
+from src.model.values import (
+    DEFAULT_ACCOUNT,
+    OPEN_INBOX_SQL,
+    Direction,
+    LinkState,
+    ReplyMode,
+    new_id,
+    one_of,
+    utc_now,
+)
 
-DEFAULT_ACCOUNT = "default"
-
-
-class Direction(StrEnum):
-    """INBOUND comes from the guest's side, OUTBOUND from the host's; what the site itself writes is SYSTEM."""
-
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-    SYSTEM = "system"
-
-
-class ReplyMode(StrEnum):
-    """What happens with an answer of the AI."""
-
-    AUTO = "auto"
-    DRAFT = "draft"
-    OFF = "off"
-
-
-class LinkState(StrEnum):
-    """Whether the product may touch the site for an account."""
-
-    OK = "ok"
-    HALTED = "halted"
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    return str(uuid4())
-
-
-def _enum(enum: type[StrEnum], name: str) -> Enum:
-    return Enum(
-        enum,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=16,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-def _in(column: str, statuses: frozenset[StrEnum]) -> str:
-    return f"{column} IN ({', '.join(repr(str(s.value)) for s in sorted(statuses))})"
-
-
-OPEN_INBOX_SQL = _in("status", OPEN_INBOX)
-"""The condition of the index that keeps a conversation to one open request; an upsert must repeat it exactly."""
+# These moved to a module that loads faster; whoever works with the tables has them at hand here, too.
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "OPEN_INBOX_SQL",
+    "Account",
+    "Conversation",
+    "Direction",
+    "InboxRequest",
+    "Incident",
+    "LinkState",
+    "Message",
+    "Meta",
+    "ModeRule",
+    "OutboxJob",
+    "ReplyMode",
+    "WorkerState",
+    "new_id",
+    "utc_now",
+]
 
 
 class Meta(SQLModel, table=True):
@@ -89,7 +65,7 @@ class Account(SQLModel, table=True):
     """The site's id of the person whose inbox it is; another one there later is a halt."""
     link_state: LinkState = Field(
         default=LinkState.OK,
-        sa_column=Column(_enum(LinkState, "link_state"), nullable=False, server_default="ok"),
+        sa_column=Column(enum_of(LinkState, "link_state"), nullable=False, server_default="ok"),
     )
     halt_kind: str | None = None
     halt_detail: str | None = None
@@ -137,7 +113,7 @@ class ModeRule(SQLModel, table=True):
     account: str = Field(default=DEFAULT_ACCOUNT, primary_key=True)
     scope: str = Field(primary_key=True)
     scope_id: str = Field(primary_key=True)
-    mode: ReplyMode = Field(sa_column=Column(_enum(ReplyMode, "reply_mode"), nullable=False))
+    mode: ReplyMode = Field(sa_column=Column(enum_of(ReplyMode, "reply_mode"), nullable=False))
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 
@@ -219,7 +195,9 @@ class InboxRequest(SQLModel, table=True):
 
     __tablename__ = "queue_inbox"
     __table_args__ = (
-        CheckConstraint(f"({_in('status', FINAL_INBOX)}) = (processed_at IS NOT NULL)", name="inbox_final"),
+        CheckConstraint(
+            f"({one_of('status', FINAL_INBOX)}) = (processed_at IS NOT NULL)", name="inbox_final"
+        ),
         Index(
             "uq_queue_inbox_open",
             "conversation_id",
@@ -237,7 +215,7 @@ class InboxRequest(SQLModel, table=True):
     conversation_id: str = Field(foreign_key="conversations.id")
     status: InboxStatus = Field(
         default=InboxStatus.PENDING,
-        sa_column=Column(_enum(InboxStatus, "inbox_status"), nullable=False, server_default="pending"),
+        sa_column=Column(enum_of(InboxStatus, "inbox_status"), nullable=False, server_default="pending"),
     )
     reason: str | None = None
     newest_external_id: str
@@ -262,7 +240,9 @@ class OutboxJob(SQLModel, table=True):
 
     __tablename__ = "queue_outbox"
     __table_args__ = (
-        CheckConstraint(f"({_in('status', FINAL_OUTBOX)}) = (processed_at IS NOT NULL)", name="outbox_final"),
+        CheckConstraint(
+            f"({one_of('status', FINAL_OUTBOX)}) = (processed_at IS NOT NULL)", name="outbox_final"
+        ),
         CheckConstraint("arm_count IN (0, 1)", name="outbox_armed_at_most_once"),
         CheckConstraint("(arm_count = 1) = (armed_at IS NOT NULL)", name="outbox_arm"),
         # Once Send may have been pressed, no status from which it could be pressed (again) is reachable.
@@ -314,7 +294,7 @@ class OutboxJob(SQLModel, table=True):
     request_id: str | None = Field(default=None, foreign_key="queue_inbox.id")
     status: OutboxStatus = Field(
         default=OutboxStatus.PENDING,
-        sa_column=Column(_enum(OutboxStatus, "outbox_status"), nullable=False, server_default="pending"),
+        sa_column=Column(enum_of(OutboxStatus, "outbox_status"), nullable=False, server_default="pending"),
     )
     reason: str | None = None
     text: str = Field(sa_column=Column(Text, nullable=False))
@@ -360,7 +340,7 @@ class Message(SQLModel, table=True):
     account: str = DEFAULT_ACCOUNT
     conversation_id: str = Field(foreign_key="conversations.id")
     external_id: str
-    direction: Direction = Field(sa_column=Column(_enum(Direction, "direction"), nullable=False))
+    direction: Direction = Field(sa_column=Column(enum_of(Direction, "direction"), nullable=False))
     origin: str
     """guest, cotraveller, host, team, site, or assistant for a reply of this product."""
     sender_name: str | None = None

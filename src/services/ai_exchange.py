@@ -12,7 +12,7 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from src.model.rows import Request, StoredConversation, StoredMessage
-from src.model.tables import Direction
+from src.model.values import Direction
 from src.services.callback import Action, Answer
 from src.settings import Settings
 

@@ -30,7 +30,7 @@ from src.errors import StaleJob
 from src.logs import safe_error
 from src.model.rows import Request
 from src.model.statuses import CancelReason, InboxStatus
-from src.model.tables import ReplyMode, utc_now
+from src.model.values import ReplyMode, utc_now
 from src.services import tokens
 from src.services.ai_exchange import (
     CALLBACK_PATH,

@@ -24,7 +24,7 @@ from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.rows import Job, Request, StoredConversation
 from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services.caps import caps_of, hold_before_enqueue
 from src.services.refusals import Conflict, Malformed
 from src.settings import Settings

@@ -11,7 +11,7 @@ from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
 from src.model.statuses import OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services.refusals import NotFound
 
 _HELD_BY = {ReplyMode.OFF: "mode_off", ReplyMode.DRAFT: "approval_required"}

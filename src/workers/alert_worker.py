@@ -13,7 +13,7 @@ from loguru import logger
 from src.db import accounts
 from src.db.engine import Database
 from src.logs import safe_error
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.services import alert_words, alerts, notify
 from src.settings import Settings
 

@@ -15,7 +15,7 @@ from loguru import logger
 from src.db import accounts, starts
 from src.db.engine import Database
 from src.errors import ExitCode, TransientError
-from src.model.tables import utc_now
+from src.model.values import utc_now
 
 WINDOW = timedelta(minutes=10)
 KIND = "crash_loop"

@@ -11,7 +11,7 @@ from loguru import logger
 
 from src.db.engine import Database
 from src.errors import TransientError
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.services.retention import purge
 
 EVIDENCE_DAYS = 7

@@ -27,7 +27,7 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.model.rows import AccountState
-from src.model.tables import ReplyMode, utc_now
+from src.model.values import ReplyMode, utc_now
 from src.services.ai_webhook import AiWebhook
 from src.services.caps import caps_of
 from src.services.intake import Rules

@@ -12,7 +12,7 @@ from src.db import accounts
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import Halt
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.services.after_halt import Released, end_halt
 from src.settings import Settings
 from src.workers import lifecycle

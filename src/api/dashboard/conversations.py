@@ -19,7 +19,7 @@ from src.db import accounts, board, conversations, search
 from src.db.search import Filters, Key
 from src.db.stories import messages_of_requests, stretch
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services import switches
 from src.services.refusals import Malformed, NotFound
 

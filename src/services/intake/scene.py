@@ -12,7 +12,7 @@ from src.model.gate import Refusal, conversation_refusal
 from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.statuses import CancelReason
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 
 _MESSAGES_LOOKED_AT = 500
 

@@ -13,7 +13,7 @@ from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, Seen
 from src.model.rows import Job, StoredMessage
 from src.model.same_reply import normalised, same_reply
 from src.model.statuses import OutboxStatus
-from src.model.tables import Direction
+from src.model.values import Direction
 from src.services.intake.overtaken import against_job, cancel_overtaken
 from src.services.intake.scene import Intake, Rules, Scene, set_scene
 from src.services.intake.unanswered import hold_unopened, queue_unanswered

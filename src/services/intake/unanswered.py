@@ -11,7 +11,7 @@ from src.model.gate import Refusal, message_refusal
 from src.model.inbox import GUEST_SIDE, SeenMessage
 from src.model.rows import Job, Request
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services.intake.scene import Intake, Scene, answered_by, our_ids
 
 _ASK_ANEW = {
