@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 # A variable's first word claims all of the environment that begins so. PLAYWRIGHT_* is Playwright's own except
 # for ours, and MAX_* is too common a beginning to be claimed whole; systemd sets NOTIFY_SOCKET.
@@ -31,22 +30,12 @@ def variable(default: Any, meaning: str, unit: str = "", *, shown: str | None = 
     return Field(default, description=meaning, json_schema_extra={"unit": unit, "shown": shown}, **limits)
 
 
-class Variables(BaseSettings):
-    """Fields that variables set: ``env_prefix`` + the field's name, in capitals. Reads nothing by itself."""
+class Variables(BaseModel):
+    """Fields that variables set: ``prefix`` + the field's name, in capitals. Reads nothing by itself."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 (the names are pydantic-settings')
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what the caller gives: ``read`` alone looks at `.env` and the environment."""
-        return (init_settings,)
+    prefix: ClassVar[str] = ""
 
 
 AnyVariables = TypeVar("AnyVariables", bound=Variables)
@@ -75,9 +64,10 @@ def table(models: Sequence[type[Variables]]) -> list[Variable]:
 
 def names(model: type[Variables]) -> dict[str, str]:
     """Variable name to field name. (A field made without ``variable`` is internal and has none.)"""
-    prefix = model.model_config.get("env_prefix") or ""
     fields = model.model_fields.items()
-    return {f"{prefix}{name}".upper(): name for name, field in fields if field.json_schema_extra is not None}
+    return {
+        f"{model.prefix}{name}".upper(): name for name, field in fields if field.json_schema_extra is not None
+    }
 
 
 def _unit_and_shown(field: FieldInfo) -> tuple[str, str | None]:

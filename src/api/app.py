@@ -23,6 +23,7 @@ from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
 from src.db.engine import Database
+from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
@@ -49,7 +50,15 @@ def create_app(
     """
     hide([db.secret.hex(), *settings.secret_values()])
     context = Context(
-        settings, db, wakeup, Doors(settings, db, clock), is_conversation_id, clock, browser_state, remote
+        settings,
+        db,
+        wakeup,
+        Doors(settings, db, clock),
+        is_conversation_id,
+        clock,
+        browser_state,
+        SharedWrites(db),
+        remote,
     )
     metrics = Metrics()
     app = FastAPI(

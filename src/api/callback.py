@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
@@ -16,7 +17,7 @@ from src.api.limits import read_json
 from src.api.metrics import Metrics
 from src.db import inbox_queue
 from src.services.ai_exchange import CALLBACK_PATH
-from src.services.callback import Action, Answer, Outcome, Result, take_answer
+from src.services.callback import Action, Answer, Outcome, Result, take_answer_with_others
 from src.services.refusals import Conflict, Malformed
 
 _OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -67,7 +68,7 @@ def callback_routes(context: Context, metrics: Metrics) -> APIRouter:
         response_model=CallbackDone,
         openapi_extra={"parameters": [token], **described(CallbackBody)},
     )
-    async def hand_in(request: Request) -> CallbackDone:
+    async def hand_in(request: Request) -> Response:
         """Let in by the token in `callback_url`, by `X-API-KEY`, or by a signature (Standard Webhooks).
 
         Repeatable: the same request gets the same `outbox_id`. `409` when the answer is not wanted any more.
@@ -76,31 +77,35 @@ def callback_routes(context: Context, metrics: Metrics) -> APIRouter:
         try:
             body = await read_json(request, CallbackBody)
             webhook_id = request.headers.get("webhook-id")
-            outcome = await run_in_threadpool(_take, context, entry, body, webhook_id)
+            outcome = await _take(context, entry, body, webhook_id)
         except (Malformed, Conflict) as error:
             metrics.callbacks.labels(type(error).__name__.lower()).inc()
             raise
         metrics.callbacks.labels(str(outcome.result)).inc()
-        return CallbackDone(
+        done = CallbackDone(
             outbox_id=outcome.job.id if outcome.job else None,
             message=_SAID[outcome.result],
             thread_id=outcome.conversation_external_id,
         )
+        return Response(done.model_dump_json(), media_type="application/json")
 
     return router
 
 
-def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: str | None) -> Outcome:
+async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: str | None) -> Outcome:
     if entry.request_id and body.request_id and entry.request_id != body.request_id:
         raise Malformed("request_id", "is not the one of the token")
     if webhook_id is not None and not _WEBHOOK_ID.fullmatch(webhook_id):
         raise Malformed("webhook-id", "is not an id")
-    return take_answer(
-        context.db,
+    request_id = entry.request_id
+    if request_id is None and body.request_id is not None:
+        request_id = await run_in_threadpool(_known, context, body.request_id)
+    return await take_answer_with_others(
+        context.writes,
         context.wakeup,
         Answer(
             conversation_external_id=body.conversation_id,
-            request_id=entry.request_id or _known(context, body.request_id),
+            request_id=request_id,
             message=body.message,
             action=Action(body.action) if body.action else None,
             reason=body.reason,
@@ -112,9 +117,9 @@ def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: str | 
     )
 
 
-def _known(context: Context, request_id: str | None) -> str | None:
+def _known(context: Context, request_id: str) -> str | None:
     """The id if it is one of ours; many programs put an id of their own there, which is nothing to us."""
-    if request_id is None or not _OUR_ID.fullmatch(request_id):
+    if not _OUR_ID.fullmatch(request_id):
         return None
     with context.db.read() as conn:
         return request_id if inbox_queue.get(conn, request_id) else None

@@ -10,6 +10,7 @@ from src.api.doors import Doors
 from src.api.remote.view import RemoteView
 from src.api.streams import Streams
 from src.db.engine import Database
+from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.settings import Settings
 
@@ -25,5 +26,6 @@ class Context:
     is_conversation_id: Callable[[str], bool]
     clock: Callable[[], datetime]
     browser_state: Callable[[], str] | None
+    writes: SharedWrites
     remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)

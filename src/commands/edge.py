@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from src.errors import ExitCode, NightporterError, SettingsError
-from src.logs import safe_error
 
 
 def to_the_end(command: Callable[[], int]) -> int:
@@ -22,14 +21,20 @@ def to_the_end(command: Callable[[], int]) -> int:
         _say("\n".join(error.problems))
         return ExitCode.SETTINGS
     except NightporterError as error:  # before the logs were set up: the database, most often
-        _say(f"{safe_error(error)}; try again")
+        _say(f"{_short(error)}; try again")
     except KeyboardInterrupt:
         _say("Interrupted.")
         return 130
     except Exception as error:  # noqa: BLE001 - a traceback may show what is secret
         where = traceback.extract_tb(error.__traceback__)[-1]
-        _say(f"{safe_error(error)} (at {Path(where.filename).name}:{where.lineno})")
+        _say(f"{_short(error)} (at {Path(where.filename).name}:{where.lineno})")
     return ExitCode.WATCHDOG
+
+
+def _short(error: Exception) -> str:
+    from src.logs import safe_error  # `status` does not log, and loading this takes as long as its work
+
+    return safe_error(error)
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import typer
+
 from src.db import accounts, places
 from src.db.engine import Database
 from src.db.overview import overview
@@ -87,25 +89,23 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _print(facts: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
     halt = facts["halt"]
     if halt:
-        console.print(f"[bold red]HALTED[/bold red] since {halt['since']}: {halt['kind']}, {halt['detail']}")
+        word = typer.style("HALTED", fg="red", bold=True)
+        typer.echo(f"{word} since {halt['since']}: {halt['kind']}, {halt['detail']}")
     elif facts["paused_since"]:
-        console.print(f"Link ok, sending paused since {facts['paused_since']}")
+        typer.echo(f"Link ok, sending paused since {facts['paused_since']}")
     else:
-        console.print("Link ok")
+        typer.echo("Link ok")
     for title, key in (("queue_inbox ", "inbox"), ("queue_outbox", "outbox")):
-        console.print(f"{title}  {' · '.join(f'{status} {number}' for status, number in facts[key].items())}")
-    console.print(f"Today: {facts['received_today']} received, {facts['sent_today']} sent")
+        typer.echo(f"{title}  {' · '.join(f'{status} {number}' for status, number in facts[key].items())}")
+    typer.echo(f"Today: {facts['received_today']} received, {facts['sent_today']} sent")
     for worker in facts["workers"]:
         if worker["worker"] == "ai_webhook":  # no worker, but how the AI has answered
-            console.print(f"AI answered {worker['last_outcome']} at {worker['last_cycle_at']}")
+            typer.echo(f"AI answered {worker['last_outcome']} at {worker['last_cycle_at']}")
             continue
         state = "running" if worker["running"] else "stopped"
-        console.print(
+        typer.echo(
             f"{worker['worker'].upper():5} {state}, last cycle {worker['last_cycle_at'] or 'none'}: "
             f"{worker['last_outcome'] or '-'}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, delete, or_, select, update
+from sqlalchemy import Connection, String, and_, bindparam, case, delete, literal, or_, select, update
 
 from src.db.statements import ACCOUNTS, MODES, WORKERS, RowShape, insert_into, one_or_none, rows
 from src.model.rows import AccountState, Rule, WorkerBeat
@@ -16,6 +16,23 @@ _RULE = RowShape.of(Rule, MODES)
 
 SCOPES = ("account", "listing", "conversation")
 """From the widest to the narrowest; the narrowest rule wins."""
+
+_GET = _ACCOUNT.select.where(ACCOUNTS.c.account == bindparam("p_account"))
+_LOCK = select(ACCOUNTS.c.account).where(ACCOUNTS.c.account == bindparam("p_account")).with_for_update()
+_SCOPE_IDS = {
+    "account": literal(""),
+    "listing": bindparam("p_listing", type_=String),
+    "conversation": bindparam("p_conversation", type_=String),
+}
+_NARROWEST = (
+    _RULE.select.where(
+        MODES.c.account == bindparam("p_account"),
+        or_(*(and_(MODES.c.scope == scope, MODES.c.scope_id == _SCOPE_IDS[scope]) for scope in SCOPES)),
+    )
+    .order_by(case({scope: rank for rank, scope in enumerate(SCOPES)}, value=MODES.c.scope).desc())
+    .limit(1)
+)
+"""Made once: such a statement takes longer to make than to execute."""
 
 
 def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
@@ -39,8 +56,9 @@ def find(conn: Connection, account: str) -> AccountState | None:
 
 
 def lock(conn: Connection, account: str) -> None:
-    """Keep others who ask for this lock waiting until this transaction ends. (On SQLite every writer waits.)"""
-    conn.execute(select(ACCOUNTS.c.account).where(ACCOUNTS.c.account == account).with_for_update())
+    """Keep others who ask for this lock waiting until this transaction ends. On SQLite all writers do."""
+    if conn.dialect.name != "sqlite":
+        conn.execute(_LOCK, {"p_account": account})
 
 
 def halt(
@@ -242,19 +260,9 @@ def mode_for(
 
 def rule_for(conn: Connection, account: str, conversation_id: str, listing_id: str | None) -> Rule | None:
     """The narrowest rule that a person has set for a conversation (our id), or None."""
-    narrowness = case({scope: rank for rank, scope in enumerate(SCOPES)}, value=MODES.c.scope)
-    scopes = [("account", ""), ("conversation", conversation_id)]
-    if listing_id:
-        scopes.append(("listing", listing_id))
-    narrowest = (
-        _RULE.select.where(
-            MODES.c.account == account,
-            or_(*(and_(MODES.c.scope == scope, MODES.c.scope_id == scope_id) for scope, scope_id in scopes)),
-        )
-        .order_by(narrowness.desc())
-        .limit(1)
-    )
-    return one_or_none(conn, narrowest, _RULE)
+    # A conversation whose listing is not known has none of this name.
+    values = {"p_account": account, "p_conversation": conversation_id, "p_listing": listing_id or ""}
+    return one_or_none(conn, _NARROWEST, _RULE, values)
 
 
 def modes(conn: Connection, account: str) -> list[Rule]:

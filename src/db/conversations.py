@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
@@ -87,19 +87,23 @@ def ensure_named(conn: Connection, account: str, external_id: str, now: datetime
 
 def get(conn: Connection, conversation_id: str) -> StoredConversation:
     """By our id. KeyError if there is none."""
-    found = one_or_none(conn, CONVERSATION.select.where(_C.id == conversation_id), CONVERSATION)
+    found = one_or_none(conn, _BY_ID, CONVERSATION, {"p_id": conversation_id})
     if found is None:
         raise KeyError(conversation_id)
     return found
 
 
+_BY_ID = CONVERSATION.select.where(_C.id == bindparam("p_id"))
+
+
 def by_external_id(conn: Connection, account: str, external_id: str) -> StoredConversation | None:
     """By the site's id."""
-    return one_or_none(
-        conn,
-        CONVERSATION.select.where(_C.account == account, _C.external_id == external_id),
-        CONVERSATION,
-    )
+    return one_or_none(conn, _BY_NAME, CONVERSATION, {"p_account": account, "p_external": external_id})
+
+
+_BY_NAME = CONVERSATION.select.where(
+    _C.account == bindparam("p_account"), _C.external_id == bindparam("p_external")
+)
 
 
 def fingerprints(
@@ -148,12 +152,14 @@ def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConver
 
 def messages_of(conn: Connection, conversation_id: str, limit: int) -> list[StoredMessage]:
     """The newest ``limit`` messages, oldest of them first; deleted ones included."""
-    newest = (
-        MESSAGE.select.where(_M.conversation_id == conversation_id)
-        .order_by(_M.sent_at.desc(), _M.external_id.desc())
-        .limit(limit)
-    )
-    return rows(conn, newest, MESSAGE)[::-1]
+    return rows(conn, _NEWEST, MESSAGE, {"p_conversation": conversation_id, "p_limit": limit})[::-1]
+
+
+_NEWEST = (
+    MESSAGE.select.where(_M.conversation_id == bindparam("p_conversation"))
+    .order_by(_M.sent_at.desc(), _M.external_id.desc())
+    .limit(bindparam("p_limit"))
+)
 
 
 def messages_of_request(conn: Connection, request_id: str) -> list[StoredMessage]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, case, select
+from sqlalchemy import Connection, Update, bindparam, case, select
 from sqlalchemy import text as sql
 
 from src.db.statements import (
@@ -31,42 +32,91 @@ REQUEST = RowShape.of(Request, INBOX)
 _S = InboxStatus
 _UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
 
+# What is asked at every call or look is made once: that takes longer than its execution.
+_BY_ID = REQUEST.select.where(_Q.id == bindparam("p_id"))
+_OPEN = REQUEST.select.where(_Q.conversation_id == bindparam("p_conversation"), sql(OPEN_INBOX_SQL))
+_LATEST = (
+    REQUEST.select.where(_Q.conversation_id == bindparam("p_conversation"))
+    .order_by(_Q.created_at.desc(), _Q.id.desc())
+    .limit(1)
+)
+_NEXT_DUE = (
+    select(_Q.due_at)
+    .where(_Q.account == bindparam("p_account"), _Q.status == literal(_S.PENDING))
+    .order_by(_Q.due_at)
+    .limit(1)
+)
+
+
+def _claim_due_statement() -> Update:
+    due = (
+        select(_Q.id)
+        .where(
+            _Q.account == bindparam("p_account"),
+            _Q.status == literal(_S.PENDING),
+            _Q.due_at <= bindparam("p_now"),
+        )
+        .order_by(_Q.due_at, _Q.id)
+        .limit(bindparam("p_limit"))
+        .with_for_update(skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
+        .cte("due")
+        # PostgreSQL might otherwise run the inner SELECT more than once, and lock more rows than it returns.
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    return REQUEST.update.where(_Q.id.in_(select(due.c.id))).values(
+        status=_S.PROCESSING,
+        claimed_by=bindparam("p_owner"),
+        lease_until=bindparam("p_lease"),
+        attempts=_Q.attempts + 1,
+    )
+
+
+_CLAIM_DUE = _claim_due_statement()
+_RELEASE_STALE = REQUEST.update.where(
+    _Q.account == bindparam("p_account"),
+    _Q.status == literal(_S.PROCESSING),
+    _Q.lease_until < bindparam("p_now"),
+).values(status=_S.PENDING, due_at=bindparam("p_now"), last_error="lease_over", **_UNCLAIMED)
+_EXPIRE = REQUEST.update.where(
+    _Q.account == bindparam("p_account"),
+    _Q.status.in_([literal(_S.PENDING), literal(_S.WAITING)]),
+    _Q.reply_by < bindparam("p_now"),
+).values(
+    status=_S.EXPIRED,
+    reason=case((_Q.status == literal(_S.WAITING), "no_answer_in_time"), else_="not_accepted_in_time"),
+    processed_at=bindparam("p_now"),
+    **_UNCLAIMED,
+)
+
+
+@cache
+def _final_statement(sources: frozenset[InboxStatus], to: InboxStatus) -> Update:
+    return REQUEST.update.where(
+        _Q.id == bindparam("p_id"), _Q.status.in_(check_move(INBOX_TRANSITIONS, sources, to))
+    ).values(status=to, reason=bindparam("p_reason"), processed_at=bindparam("p_now"), **_UNCLAIMED)
+
 
 # --- looking ---------------------------------------------------------------------------------------------
 
 
 def get(conn: Connection, request_id: str) -> Request | None:
     """By our id, which is the request id that the AI sees."""
-    return one_or_none(conn, REQUEST.select.where(_Q.id == request_id), REQUEST)
+    return one_or_none(conn, _BY_ID, REQUEST, {"p_id": request_id})
 
 
 def open_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's request that is not final yet; there is at most one."""
-    return one_or_none(
-        conn,
-        REQUEST.select.where(_Q.conversation_id == conversation_id, sql(OPEN_INBOX_SQL)),
-        REQUEST,
-    )
+    return one_or_none(conn, _OPEN, REQUEST, {"p_conversation": conversation_id})
 
 
 def latest_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's newest request, whatever its status."""
-    newest = (
-        REQUEST.select.where(_Q.conversation_id == conversation_id)
-        .order_by(_Q.created_at.desc(), _Q.id.desc())
-        .limit(1)
-    )
-    return one_or_none(conn, newest, REQUEST)
+    return one_or_none(conn, _LATEST, REQUEST, {"p_conversation": conversation_id})
 
 
 def next_due_at(conn: Connection, account: str) -> datetime | None:
     """When the next pending request is due, maybe in the past; None if none is pending."""
-    return conn.execute(
-        select(_Q.due_at)
-        .where(_Q.account == account, _Q.status == literal(_S.PENDING))
-        .order_by(_Q.due_at)
-        .limit(1)
-    ).scalar_one_or_none()
+    return conn.execute(_NEXT_DUE, {"p_account": account}).scalar_one_or_none()
 
 
 # --- coming in -------------------------------------------------------------------------------------------
@@ -125,20 +175,8 @@ def claim_due(
 
     One statement, safe for many processes: nobody else gets a request that this call returns.
     """
-    due = (
-        select(_Q.id)
-        .where(_Q.account == account, _Q.status == literal(_S.PENDING), _Q.due_at <= now)
-        .order_by(_Q.due_at, _Q.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
-        .cte("due")
-        # PostgreSQL might otherwise run the inner SELECT more than once, and lock more rows than it returns.
-        .prefix_with("MATERIALIZED", dialect="postgresql")
-    )
-    statement = REQUEST.update.where(_Q.id.in_(select(due.c.id))).values(
-        status=_S.PROCESSING, claimed_by=owner, lease_until=lease_until, attempts=_Q.attempts + 1
-    )
-    claimed = rows(conn, statement, REQUEST)
+    values = {"p_account": account, "p_owner": owner, "p_lease": lease_until, "p_now": now, "p_limit": limit}
+    claimed = rows(conn, _CLAIM_DUE, REQUEST, values)
     return sorted(claimed, key=lambda request: (request.due_at, request.id))  # RETURNING has no order
 
 
@@ -177,10 +215,7 @@ def release_stale(conn: Connection, account: str, now: datetime) -> list[Request
 
     Posting twice is safe: the AI sees the same request id, and an answer closes the request once.
     """
-    statement = REQUEST.update.where(
-        _Q.account == account, _Q.status == literal(_S.PROCESSING), _Q.lease_until < now
-    ).values(status=_S.PENDING, due_at=now, last_error="lease_over", **_UNCLAIMED)
-    return rows(conn, statement, REQUEST)
+    return rows(conn, _RELEASE_STALE, REQUEST, {"p_account": account, "p_now": now})
 
 
 def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Request]:
@@ -188,13 +223,7 @@ def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Reques
 
     The reason says which: ``not_accepted_in_time`` or ``no_answer_in_time``.
     """
-    why = case((_Q.status == literal(_S.WAITING), "no_answer_in_time"), else_="not_accepted_in_time")
-    statement = REQUEST.update.where(
-        _Q.account == account,
-        _Q.status.in_([literal(_S.PENDING), literal(_S.WAITING)]),
-        _Q.reply_by < now,
-    ).values(status=_S.EXPIRED, reason=why, processed_at=now, **_UNCLAIMED)
-    return rows(conn, statement, REQUEST)
+    return rows(conn, _EXPIRE, REQUEST, {"p_account": account, "p_now": now})
 
 
 # --- going out -------------------------------------------------------------------------------------------
@@ -275,8 +304,5 @@ def _finish(
     reason: str | None,
     now: datetime,
 ) -> Request:
-    sources = check_move(INBOX_TRANSITIONS, from_statuses, to)
-    statement = REQUEST.update.where(_Q.id == request_id, _Q.status.in_(sources)).values(
-        status=to, reason=reason, processed_at=now, **_UNCLAIMED
-    )
-    return moved(conn, statement, REQUEST, str(to))
+    values = {"p_id": request_id, "p_reason": reason, "p_now": now}
+    return moved(conn, _final_statement(frozenset(from_statuses), to), REQUEST, str(to), values)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
     Select,
+    String,
     and_,
     bindparam,
     exists,
@@ -21,6 +24,8 @@ from sqlalchemy import (
 )
 
 from src.db.statements import OUTBOX, RowShape, Unindexed, literal, one_or_none, rows
+from src.model.caps import Replies
+from src.model.columns import UtcDateTime
 from src.model.rows import Job
 from src.model.statuses import FINAL_OUTBOX, UNSENT_OUTBOX, OutboxStatus
 
@@ -31,13 +36,18 @@ _S = OutboxStatus
 
 def get(conn: Connection, job_id: str) -> Job | None:
     """By our id."""
-    return one_or_none(conn, JOB.select.where(_Q.id == job_id), JOB)
+    return one_or_none(conn, _BY_ID, JOB, {"p_id": job_id})
+
+
+_BY_ID = JOB.select.where(_Q.id == bindparam("p_id"))
 
 
 def by_key(conn: Connection, account: str, idempotency_key: str) -> Job | None:
     """By the key that makes enqueueing repeatable."""
-    found = JOB.select.where(_Q.account == account, _Q.idempotency_key == idempotency_key)
-    return one_or_none(conn, found, JOB)
+    return one_or_none(conn, _BY_KEY, JOB, {"p_account": account, "p_key": idempotency_key})
+
+
+_BY_KEY = JOB.select.where(_Q.account == bindparam("p_account"), _Q.idempotency_key == bindparam("p_key"))
 
 
 def for_request(conn: Connection, request_id: str) -> list[Job]:
@@ -110,54 +120,75 @@ def list_jobs(conn: Connection, account: str, status: OutboxStatus | None, limit
     return rows(conn, wanted.limit(limit), JOB)
 
 
-def automatic_times(
-    conn: Connection, account: str, conversation_id: str | None, since: datetime
-) -> list[datetime]:
-    """When the replies were enqueued, from ``since`` on, that no person asked for and that are not given up.
-
-    Of one conversation, or (None) of the whole account.
-    """
-    going = [literal(s) for s in (_S.PENDING, _S.PROCESSING, _S.SENT, _S.UNCONFIRMED)]
-    wanted = select(_Q.created_at).where(
-        _Q.created_at >= since, Unindexed(_Q.status).in_(going), _Q.approved_at.is_(None)
-    )
-    return _times(conn, wanted, account, conversation_id)
+def automatic_replies(
+    conn: Connection, account: str, conversation_id: str, *, hour: datetime, day: datetime
+) -> Replies:
+    """How many replies were enqueued since then that no person asked for and that are not given up."""
+    return _replies(conn, _AUTOMATIC, account, conversation_id, hour, day)
 
 
-def press_times(
-    conn: Connection, account: str, conversation_id: str | None, since: datetime
-) -> list[datetime]:
+def pressed_replies(
+    conn: Connection, account: str, conversation_id: str, *, hour: datetime, day: datetime
+) -> Replies:
     """The same by when Send was, or may have been, pressed."""
-    wanted = select(_Q.armed_at).where(
-        # A job is settled after its arm; the one in hand is not armed yet.
-        _Q.processed_at >= since,
-        _Q.armed_at >= since,
-        _Q.approved_at.is_(None),
-    )
-    return _times(conn, wanted.where(_Q.status.in_([_S.SENT, _S.UNCONFIRMED])), account, conversation_id)
+    return _replies(conn, _PRESSED, account, conversation_id, hour, day)
 
 
-def _times(
-    conn: Connection, wanted: Select[Any], account: str, conversation_id: str | None
-) -> list[datetime]:
-    whose = _Q.account == account if conversation_id is None else _Q.conversation_id == conversation_id
-    return list(conn.execute(wanted.where(whose)).scalars())
+def _replies(
+    conn: Connection, counted: Select[Any], account: str, conversation_id: str, hour: datetime, day: datetime
+) -> Replies:
+    values = {"p_account": account, "p_conversation": conversation_id, "p_hour": hour, "p_day": day}
+    return Replies(*conn.execute(counted, values).one())
+
+
+def _counted(*conditions: Callable[[BindParameter[Any]], ColumnElement[bool]]) -> Select[Any]:
+    """The three numbers of ``Replies`` in one statement; each condition is given the time to count from."""
+
+    def count(whose: ColumnElement[bool], since: BindParameter[Any]) -> Any:
+        wanted = (condition(since) for condition in conditions)
+        return select(func.count()).select_from(OUTBOX).where(whose, *wanted).scalar_subquery()
+
+    here = _Q.conversation_id == bindparam("p_conversation")
+    hour, day = bindparam("p_hour", type_=UtcDateTime), bindparam("p_day", type_=UtcDateTime)
+    return select(count(here, hour), count(here, day), count(_Q.account == bindparam("p_account"), hour))
+
+
+_AUTOMATIC = _counted(
+    lambda since: _Q.created_at >= since,
+    lambda _: Unindexed(_Q.status).in_(
+        [literal(s) for s in (_S.PENDING, _S.PROCESSING, _S.SENT, _S.UNCONFIRMED)]
+    ),
+    lambda _: _Q.approved_at.is_(None),
+)
+_PRESSED = _counted(
+    # A job is settled after its arm; the one in hand is not armed yet.
+    lambda since: _Q.processed_at >= since,
+    lambda since: _Q.armed_at >= since,
+    lambda _: _Q.approved_at.is_(None),
+    lambda _: _Q.status.in_([literal(_S.SENT), literal(_S.UNCONFIRMED)]),
+)
 
 
 def approved_ids(conn: Connection, conversation_id: str) -> set[str]:
     """Our ids of the conversation's replies that a person asked for."""
-    wanted = select(_Q.id).where(_Q.conversation_id == conversation_id, _Q.approved_at.is_not(None))
-    return set(conn.execute(wanted).scalars())
+    return set(conn.execute(_APPROVED, {"p_conversation": conversation_id}).scalars())
+
+
+_APPROVED = select(_Q.id).where(
+    _Q.conversation_id == bindparam("p_conversation"), _Q.approved_at.is_not(None)
+)
 
 
 def left_behind(conn: Connection, account: str, owner: str) -> list[Job]:
     """Jobs in processing that another owner has claimed: after a start under the account's lock, a dead one."""
-    lost = JOB.select.where(
-        _Q.account == account,
-        _Q.status == literal(_S.PROCESSING),
-        _Q.claimed_by.is_distinct_from(owner),
-    ).order_by(Unindexed(_Q.created_at), _Q.id)
-    return rows(conn, lost, JOB)
+    return rows(conn, _LEFT_BEHIND, JOB, {"p_account": account, "p_owner": owner})
+
+
+_LEFT_BEHIND = JOB.select.where(
+    _Q.account == bindparam("p_account"),
+    _Q.status == literal(_S.PROCESSING),
+    _Q.claimed_by.is_distinct_from(bindparam("p_owner", type_=String)),
+).order_by(Unindexed(_Q.created_at), _Q.id)
 
 
 def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:

@@ -121,8 +121,10 @@ def insert_into(conn: Connection, table: Table) -> Any:
     return sqlite.insert(table)
 
 
-def rows(conn: Connection, statement: Any, shape: RowShape[T]) -> list[T]:
-    return [shape.make(*row) for row in conn.execute(statement)]
+def rows(
+    conn: Connection, statement: Any, shape: RowShape[T], values: Mapping[str, Any] | None = None
+) -> list[T]:
+    return [shape.make(*row) for row in conn.execute(statement, values)]
 
 
 def one_or_none(

@@ -20,6 +20,7 @@ from loguru import logger
 
 from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database, after_commit
+from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.rows import Job, Request, StoredConversation
@@ -32,6 +33,7 @@ from src.settings import Settings
 LONGEST_MESSAGE = 4_000
 LONGEST_REASON = 500
 _TRIES = 3
+_AGAIN_AND_AGAIN = "the request is being settled by others again and again"
 
 
 class Action(StrEnum):
@@ -95,20 +97,56 @@ def take_answer(
     Raises ``Malformed`` (nothing happened), ``Conflict`` (not wanted any more; nothing was enqueued) and
     ``TransientError`` (the database; nothing happened, or it did and repeating it is safe).
     """
+    work = _work(wakeup, answer, settings, now, is_conversation_id)
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                settled = work(conn)
+        except StaleJob:
+            continue  # another process settled the same request in this instant: look again
+        return _wanted(settled)
+    raise TransientError(_AGAIN_AND_AGAIN)
+
+
+async def take_answer_with_others(
+    writes: SharedWrites,
+    wakeup: Wakeup,
+    answer: Answer,
+    *,
+    settings: Settings,
+    now: datetime,
+    is_conversation_id: Callable[[str], bool],
+) -> Outcome:
+    """The same, in a transaction that is shared with the answers that come in at the same time."""
+    work = _work(wakeup, answer, settings, now, is_conversation_id)
+    for _ in range(_TRIES):
+        try:
+            settled = await writes.write(work)
+        except StaleJob:
+            continue
+        return _wanted(settled)
+    raise TransientError(_AGAIN_AND_AGAIN)
+
+
+def _work(
+    wakeup: Wakeup,
+    answer: Answer,
+    settings: Settings,
+    now: datetime,
+    is_conversation_id: Callable[[str], bool],
+) -> Callable[[Connection], Outcome | Conflict]:
+    """What is to be done in the transaction, which may be tried more than once. Raises Malformed."""
     answer = _checked(answer)
     if answer.request_id is None and not is_conversation_id(answer.conversation_external_id):
         raise Malformed("conversation_id", "is not a conversation id")
     around = _Setting(wakeup, settings, now)
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                settled = _settle(conn, around, answer)
-        except StaleJob:
-            continue  # another process settled the same request in this instant: look again
-        if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
-            raise settled
-        return settled
-    raise TransientError("the request is being settled by others again and again")
+    return lambda conn: _settle(conn, around, answer)
+
+
+def _wanted(settled: Outcome | Conflict) -> Outcome:
+    if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
+        raise settled
+    return settled
 
 
 def clean_text(field: str, text: str, longest: int) -> str:
@@ -116,7 +154,7 @@ def clean_text(field: str, text: str, longest: int) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if len(text) > longest:
         raise Malformed(field, f"is longer than {longest} characters")
-    for char in text:
+    for char in "" if text.isprintable() else text:
         if unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t":
             raise Malformed(field, "has a character that cannot be typed")
     return text

@@ -5,8 +5,8 @@ Over a cap nothing is dropped: the reply becomes a draft with a ``HoldReason``. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from src.db import accounts, conversations, outbox_views
 from src.db.engine import Connection
@@ -14,7 +14,13 @@ from src.model.caps import DAY, HOUR, Caps, HoldReason, Line, Replies, over_cap
 from src.model.rows import Job, StoredMessage
 from src.settings import Settings
 
-_Times = Callable[[Connection, str, str | None, datetime], list[datetime]]
+
+class _Count(Protocol):
+    def __call__(
+        self, conn: Connection, account: str, conversation_id: str, *, hour: datetime, day: datetime
+    ) -> Replies: ...
+
+
 _LINES = 80
 """So far back a loop is looked for; more than any sensible cap on rounds."""
 
@@ -38,36 +44,33 @@ def hold_before_enqueue(
     Locks the account's row, so that answers which come in at the same time are counted one after the other.
     """
     accounts.lock(conn, account)
-    return _over(conn, caps, outbox_views.automatic_times, account, conversation_id, now)
+    return _over(conn, caps, outbox_views.automatic_replies, account, conversation_id, now)
 
 
 def hold_before_typing(conn: Connection, caps: Caps, job: Job, now: datetime) -> HoldReason | None:
     """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once."""
     if job.approved_at is not None:
         return None
-    return _over(conn, caps, outbox_views.press_times, job.account, job.conversation_id, now)
+    return _over(conn, caps, outbox_views.pressed_replies, job.account, job.conversation_id, now)
 
 
 def _over(
-    conn: Connection, caps: Caps, times: _Times, account: str, conversation_id: str, now: datetime
+    conn: Connection, caps: Caps, count: _Count, account: str, conversation_id: str, now: datetime
 ) -> HoldReason | None:
-    here = times(conn, account, conversation_id, now - DAY)
-    replies = Replies(
-        conversation_hour=sum(at >= now - HOUR for at in here),
-        conversation_day=len(here),
-        account_hour=len(times(conn, account, None, now - HOUR)),
-    )
+    replies = count(conn, account, conversation_id, hour=now - HOUR, day=now - DAY)
     return over_cap(caps, replies, _lines(conn, conversation_id, now))
 
 
 def _lines(conn: Connection, conversation_id: str, now: datetime) -> list[Line]:
     """The messages of the last day, oldest first; those taken back are left out."""
-    approved = outbox_views.approved_ids(conn, conversation_id)
-    return [
-        _line(message, approved)
+    messages = [
+        message
         for message in conversations.messages_of(conn, conversation_id, _LINES)
         if message.deleted_at is None and now - message.sent_at <= DAY
     ]
+    ours = any(message.outbox_id is not None for message in messages)
+    approved = outbox_views.approved_ids(conn, conversation_id) if ours else set()
+    return [_line(message, approved) for message in messages]
 
 
 def _line(message: StoredMessage, approved: set[str]) -> Line:

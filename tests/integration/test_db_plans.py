@@ -95,10 +95,8 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox waiting": lambda c: outbox_views.list_jobs(c, A, OutboxStatus.DRAFT, 50),
     "outbox all": lambda c: outbox_views.list_jobs(c, A, None, 50),
     "outbox of a request": lambda c: outbox_views.for_request(c, "r1"),
-    "outbox automatic in a conversation": lambda c: outbox_views.automatic_times(c, A, "c1", NOW),
-    "outbox automatic": lambda c: outbox_views.automatic_times(c, A, None, NOW),
-    "outbox pressed in a conversation": lambda c: outbox_views.press_times(c, A, "c1", NOW),
-    "outbox pressed": lambda c: outbox_views.press_times(c, A, None, NOW),
+    "outbox automatic": lambda c: outbox_views.automatic_replies(c, A, "c1", hour=NOW, day=NOW),
+    "outbox pressed": lambda c: outbox_views.pressed_replies(c, A, "c1", hour=NOW, day=NOW),
     "outbox approved": lambda c: outbox_views.approved_ids(c, "c1"),
     "outbox unproven": lambda c: outbox_views.unproven_since(c, A, NOW),
     "outbox enqueue": lambda c: outbox_queue.enqueue(

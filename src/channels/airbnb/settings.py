@@ -7,7 +7,6 @@ from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
-from pydantic_settings import SettingsConfigDict
 
 from src.settings import Variables, is_loopback, variable
 
@@ -74,7 +73,7 @@ def _base_url(url: str) -> str:
 class AirbnbSettings(Variables):
     """``AIRBNB_*``."""
 
-    model_config = SettingsConfigDict(env_prefix="AIRBNB_")
+    prefix = "AIRBNB_"
 
     headless: bool = variable(default=True, meaning="no browser window", unit="true or false")
     base_url: Annotated[str, AfterValidator(_base_url)] = variable(

@@ -1,0 +1,35 @@
+"""The tables that statements use are the declared ones, without what only their making needs."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Enum, Integer, String
+from sqlalchemy.types import TypeEngine
+from sqlmodel import AutoString, SQLModel
+
+from src.db import plain_tables
+from src.model import tables
+from src.model.columns import UtcDateTime
+
+DECLARED = SQLModel.metadata.tables
+
+
+def test_every_declared_table_is_there_and_no_other():
+    assert tables.Meta.__tablename__ in DECLARED
+    assert set(plain_tables.ALL) == set(DECLARED)
+
+
+@pytest.mark.parametrize("name", sorted(DECLARED))
+def test_the_columns_are_the_declared_ones(name):
+    plain = {column.name: same(column.type) for column in plain_tables.ALL[name].columns}
+    assert plain == {column.name: same(column.type) for column in DECLARED[name].columns}
+
+
+def same(kind: TypeEngine) -> tuple:
+    """What a value goes through on its way into the database and back."""
+    if isinstance(kind, Enum):
+        return ("enum", kind.enum_class, tuple(kind.enums), kind.native_enum)
+    if isinstance(kind, UtcDateTime):
+        return ("time in UTC",)
+    assert isinstance(kind, (String, AutoString, Integer)), kind
+    return ("number",) if isinstance(kind, Integer) else ("text",)
