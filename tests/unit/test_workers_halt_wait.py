@@ -29,7 +29,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 def channels(monkeypatch):
     """Every channel that was made; the first one meets a wall."""
-    site, made = FakeSite(utc_now), []
+    site = FakeSite(utc_now)
+    made: list[FakeChannel] = []
 
     def make_channel(_settings, **_fields):
         channel = FakeChannel(site)
