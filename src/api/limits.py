@@ -165,9 +165,13 @@ def _plain(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
+# As numbers: what collects the sentences for the catalogues takes ``count(b"…")`` for one.
+_OPEN_LIST, _OPEN_OBJECT = ord("["), ord("{")
+
+
 def too_deep(raw: bytes, deepest: int = DEEPEST_JSON) -> bool:
     """Whether JSON is nested deeper than that, without parsing it."""
-    if raw.count(b"[") + raw.count(b"{") <= deepest:  # nearly always
+    if raw.count(_OPEN_LIST) + raw.count(_OPEN_OBJECT) <= deepest:  # nearly always
         return False
     depth, in_string, escaped = 0, False, False
     for byte in raw:
