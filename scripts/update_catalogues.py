@@ -23,7 +23,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "say": None,
     "gettext": None,
     "n_": (1, 2),
-    "count": (1, 2),
+    "say_many": (1, 2),
     "ngettext": (1, 2),
 }
 

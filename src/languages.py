@@ -48,7 +48,7 @@ class Language:
         said = self.gettext(text)
         return said % values if values else said
 
-    def count(self, one: str, many: str, number: int) -> str:
+    def say_many(self, one: str, many: str, number: int) -> str:
         """``%(num)s messages`` in the right form for the number."""
         return self.ngettext(one, many, number) % {"num": self.number(number)}
 

@@ -96,15 +96,17 @@ def _title(lang: Language, notice: Notice) -> str:
     number = len(notice.incidents)
     match notice.kind:
         case _K.UNCONFIRMED:
-            return lang.count("%(num)s reply without proof", "%(num)s replies without proof", number)
+            return lang.say_many("%(num)s reply without proof", "%(num)s replies without proof", number)
         case _K.DRAFT:
-            return lang.count("%(num)s reply waits for you", "%(num)s replies wait for you", number)
+            return lang.say_many("%(num)s reply waits for you", "%(num)s replies wait for you", number)
         case _K.INQUIRY:
-            return lang.count("%(num)s guest still waits", "%(num)s guests still wait", number)
+            return lang.say_many("%(num)s guest still waits", "%(num)s guests still wait", number)
         case _K.STUCK:
-            return lang.count("%(num)s reply does not get out", "%(num)s replies do not get out", number)
+            return lang.say_many("%(num)s reply does not get out", "%(num)s replies do not get out", number)
         case _K.FAILED:
-            return lang.count("%(num)s reply could not be sent", "%(num)s replies could not be sent", number)
+            return lang.say_many(
+                "%(num)s reply could not be sent", "%(num)s replies could not be sent", number
+            )
         case kind:
             return lang.say(_TITLES[kind])
 
@@ -118,5 +120,5 @@ def _text(lang: Language, notice: Notice) -> str:
 def _over(lang: Language, notice: Notice) -> str:
     if not notice.left:
         return lang.say(_OVER[notice.kind])
-    settled = lang.count("%(num)s thing is settled", "%(num)s things are settled", len(notice.incidents))
+    settled = lang.say_many("%(num)s thing is settled", "%(num)s things are settled", len(notice.incidents))
     return f"{settled}; " + lang.say(_("%(left)d still to see to"), left=notice.left)

@@ -103,5 +103,7 @@ def test_durations_name_their_two_largest_parts() -> None:
     assert language("fr").ago(NOW - timedelta(minutes=3), NOW) == "il y a 3 minutes"
     assert language("en").ago(NOW, NOW) == "just now"
     assert (
-        language("fr").count("%(num)s conversation", "%(num)s conversations", 1234).endswith("conversations")
+        language("fr")
+        .say_many("%(num)s conversation", "%(num)s conversations", 1234)
+        .endswith("conversations")
     )

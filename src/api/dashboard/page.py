@@ -115,7 +115,7 @@ class Page:
         lang, zone, now = self.lang, self.zone, self.now
         return {
             "_": lang.say,
-            "n_": lang.count,
+            "n_": lang.say_many,
             "lang": lang,
             "now": now,
             "ago": lambda at: lang.ago(at, now),
