@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, case, select
+from sqlalchemy import Column, Connection, Update, bindparam, case, func, select
 from sqlalchemy import text as sql
 
 from src.db.statements import (
@@ -40,11 +41,17 @@ _LATEST = (
     .order_by(_Q.created_at.desc(), _Q.id.desc())
     .limit(1)
 )
-_NEXT_DUE = (
-    select(_Q.due_at)
-    .where(_Q.account == bindparam("p_account"), _Q.status == literal(_S.PENDING))
-    .order_by(_Q.due_at)
-    .limit(1)
+
+
+def _earliest(column: Column[datetime], *statuses: InboxStatus) -> Any:
+    there = _Q.status.in_([literal(status) for status in statuses])
+    return select(func.min(column)).where(_Q.account == bindparam("p_account"), there).scalar_subquery()
+
+
+_NEXT_EVENTS = select(
+    _earliest(_Q.due_at, _S.PENDING),
+    _earliest(_Q.lease_until, _S.PROCESSING),
+    _earliest(_Q.reply_by, _S.PENDING, _S.WAITING),
 )
 
 
@@ -114,9 +121,10 @@ def latest_request(conn: Connection, conversation_id: str) -> Request | None:
     return one_or_none(conn, _LATEST, REQUEST, {"p_conversation": conversation_id})
 
 
-def next_due_at(conn: Connection, account: str) -> datetime | None:
-    """When the next pending request is due, maybe in the past; None if none is pending."""
-    return conn.execute(_NEXT_DUE, {"p_account": account}).scalar_one_or_none()
+def next_event_at(conn: Connection, account: str) -> datetime | None:
+    """When a request becomes due, loses its lease or expires next, maybe in the past; None if none will."""
+    times = conn.execute(_NEXT_EVENTS, {"p_account": account}).one()
+    return min((at for at in times if at is not None), default=None)
 
 
 # --- coming in -------------------------------------------------------------------------------------------

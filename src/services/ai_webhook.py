@@ -56,8 +56,9 @@ _LEASE = timedelta(seconds=180)
 
 
 class AiWebhook:
-    """The clock around it calls ``run_once`` when ``next_due_at`` is past or something woke it, and once a minute
-    anyway: it also expires what is overdue and takes back what a dead process held.
+    """The clock around it calls ``run_once`` when ``next_event_at`` is past.
+
+    It also expires what is overdue and takes back what a dead process held.
     """
 
     def __init__(
@@ -85,12 +86,12 @@ class AiWebhook:
         """Let go of the connections. May be called twice."""
         await self._client.aclose()
 
-    async def next_due_at(self) -> datetime | None:
-        """When the next request is due, maybe in the past; None if none is pending."""
+    async def next_event_at(self) -> datetime | None:
+        """When a request becomes due, loses its lease or expires next, maybe in the past; None if none will."""
 
         def look() -> datetime | None:
             with self._db.read() as conn:
-                return inbox_queue.next_due_at(conn, self._settings.account)
+                return inbox_queue.next_event_at(conn, self._settings.account)
 
         return await asyncio.to_thread(look)
 

@@ -101,14 +101,17 @@ class Send:
 
     def has_work(self) -> bool:
         """Whether a job is due or one was left in the middle. Blocking, cheap; no claim."""
-        if self._left_behind():
-            return True
-        due = self.next_due_at()
+        due = self.next_work_at()
         return due is not None and due <= self._clock()
 
-    def next_due_at(self) -> datetime | None:
-        """When the next job is due, maybe in the past; None if there is none, or the account pauses. Blocking."""
+    def next_work_at(self) -> datetime | None:
+        """When there is something to do, maybe in the past; None if nothing, or the account pauses. Blocking.
+
+        A job that was left in the middle is work at once, also in a pause: nothing of it is pressed again.
+        """
         with self._db.read() as conn:
+            if outbox_views.left_behind(conn, self._account, ""):
+                return self._clock()
             return None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
 
     async def run_once(self, channel: Channel, go_on: Callable[[], bool] = lambda: True) -> int:

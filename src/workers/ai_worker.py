@@ -13,8 +13,10 @@ from src.errors import TransientError
 from src.services.ai_webhook import AiWebhook
 from src.workers.beats import Beats
 
-LONGEST_WAIT_SEC = 5.0
-"""Requests expire and leases end without a wake-up, so it looks this often at least."""
+LONGEST_WAIT_SEC = 15.0
+"""A wake-up may get lost, so it looks this often at least. When something is due or expires is looked up."""
+NOTHING_DONE_SEC = 1.0
+"""The pause when what was due could not be done."""
 
 
 class AiWorker:
@@ -31,12 +33,15 @@ class AiWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Post what is due, wait until something is."""
         while not stop.is_set():
+            handled, pause = 0, LONGEST_WAIT_SEC
             try:
-                handled = await self._webhook.run_once()
-                pause = await self._until_due()
+                pause = await self._seconds_until_event()
+                if pause <= 0:
+                    handled = await self._webhook.run_once()
+                    least = 0.0 if handled else NOTHING_DONE_SEC
+                    pause = max(least, await self._seconds_until_event())
             except TransientError as error:
                 logger.warning("The AI's queue could not be read: {}", error)
-                handled, pause = 0, LONGEST_WAIT_SEC
             if handled:
                 await self._beats.cycle("ai", outcome=f"{handled} posted", seconds=0.0, ok=True)
             waken = asyncio.create_task(self._wakeup.wait(pause))
@@ -47,8 +52,8 @@ class AiWorker:
                 waken.cancel()
                 stopped.cancel()
 
-    async def _until_due(self) -> float:
-        due = await self._webhook.next_due_at()
-        if due is None:
+    async def _seconds_until_event(self) -> float:
+        at = await self._webhook.next_event_at()
+        if at is None:
             return LONGEST_WAIT_SEC
-        return min(LONGEST_WAIT_SEC, max(0.01, (due - self._clock()).total_seconds()))
+        return min(LONGEST_WAIT_SEC, (at - self._clock()).total_seconds())

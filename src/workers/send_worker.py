@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from loguru import logger
 
@@ -38,6 +38,8 @@ class SendWorker:
         self._interval = interval
         self._clock = clock
         self._failures = 0
+        self._due: datetime | None = None
+        """When there is something to do, as seen by the last look."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look, send what is due, wait to be woken."""
@@ -50,9 +52,12 @@ class SendWorker:
         began = time.monotonic()
         handled = 0
         try:
-            if await asyncio.to_thread(self._send.has_work):
+            self._due = await asyncio.to_thread(self._send.next_work_at)
+            if self._due is not None and self._due <= self._clock():
                 async with self._turns.turn("SEND") as channel:
                     handled = await self._send.run_once(channel, lambda: not stop.is_set())
+                # What is due next has changed: looked up at once, or soon if others keep it from being done.
+                self._due = self._clock() + timedelta(seconds=0 if handled else 1)
         except TransientError as error:
             self._failures += 1
             logger.warning("SEND could not work ({} in a row): {}", self._failures, error)
@@ -65,8 +70,10 @@ class SendWorker:
     async def _wait(self, stop: asyncio.Event) -> None:
         if self._failures:
             pause = min(2.0 ** (self._failures - 1), LONGEST_BACK_OFF_SEC)
+        elif self._due is None:
+            pause = self._interval
         else:
-            pause = await self._until_due()
+            pause = min(self._interval, max(0.05, (self._due - self._clock()).total_seconds()))
         waken = asyncio.create_task(self._wakeup.wait(pause))
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -76,13 +83,3 @@ class SendWorker:
             stopped.cancel()
         if self._failures:  # a wake-up must not turn a back-off into a storm
             await asyncio.sleep(min(pause, 1.0))
-
-    async def _until_due(self) -> float:
-        try:
-            due = await asyncio.to_thread(self._send.next_due_at)
-        except TransientError as error:
-            logger.warning("The outbox could not be looked at: {}", error)
-            return self._interval
-        if due is None:
-            return self._interval
-        return min(self._interval, max(0.05, (due - self._clock()).total_seconds()))

@@ -114,7 +114,7 @@ async def test_history_is_the_last_thirty_texts_before_the_message(webhook, inbo
 async def test_a_request_that_is_not_due_is_not_posted(webhook, inbox, ai, clock):
     request = inbox.request(due_in=15)
     assert await webhook().run_once() == 0
-    assert await webhook().next_due_at() == request.due_at
+    assert await webhook().next_event_at() == request.due_at
     clock.advance(15)
     assert await webhook().run_once() == 1
     assert len(ai.calls) == 1

@@ -172,7 +172,24 @@ def test_due_requests_are_claimed_oldest_due_first_and_no_more_than_asked_for(db
         assert {(one.status, one.attempts, one.claimed_by) for one in first} == {(S.PROCESSING, 2, ME)}
         assert [one.id for one in claim(9)] == [late]
         assert claim(9) == []
-        assert inbox_queue.next_due_at(conn, A) == clock.later(500)
+        assert inbox_queue.next_event_at(conn, A) == clock.later(99)  # the end of the leases
+
+
+def test_the_next_event_is_a_due_time_a_lease_or_an_end_whichever_comes_first(db, clock):
+    with db.write() as conn:
+        homes = [conversations.ensure_named(conn, A, f"t{n}", clock()).id for n in range(5)]
+        assert inbox_queue.next_event_at(conn, A) is None
+        place(conn, homes[0], S.ANSWERED, clock())
+        place(conn, homes[1], S.PENDING, clock(), account="another")
+        assert inbox_queue.next_event_at(conn, A) is None
+        far = {"reply_by": clock.later(900)}
+        for home, status, fields, expected in (
+            (homes[2], S.WAITING, {"reply_by": clock.later(800)}, 800),
+            (homes[3], S.PROCESSING, {"lease_until": clock.later(700), **far}, 700),
+            (homes[4], S.PENDING, {"due_at": clock.later(600), **far}, 600),
+        ):
+            place(conn, home, status, clock(), **fields)
+            assert inbox_queue.next_event_at(conn, A) == clock.later(expected)
 
 
 def test_only_its_owner_releases_or_hands_over_a_request(db, clock, conversation):

@@ -104,7 +104,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     ),
     "numbers of what is not done": lambda c: overview.overview(c, A, NOW, finals=False),
     "inbox claim": lambda c: inbox_queue.claim_due(c, A, owner="me", lease_until=LEASE, now=NOW, limit=5),
-    "inbox next due": lambda c: inbox_queue.next_due_at(c, A),
+    "inbox next event": lambda c: inbox_queue.next_event_at(c, A),
     "inbox open": lambda c: inbox_queue.open_request(c, "c1"),
     "inbox latest": lambda c: inbox_queue.latest_request(c, "c1"),
     "inbox stale leases": lambda c: inbox_queue.release_stale(c, A, NOW),
