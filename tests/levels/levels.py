@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.levels import level_a, machine, nth, tree
+from tests.levels import level_a, level_b, machine, nth, tree
 from tests.levels.plan import Plan
 from tests.levels.tally import Tally
 
@@ -26,4 +26,5 @@ LEVELS = {
     "A-tree": Level("simulation: every plan of troubles", tree.trials, 6, 12, ("sqlite",)),
     "A": Level("simulation: stories with crashes", level_a.trials, 2_000, 1_000_000),
     "H": Level("made-up stories, shortened when they fail", machine.trials, 300, 20_000),
+    "B": Level("real processes, killed and frozen", level_b.trials, 20, 700),
 }

@@ -1,0 +1,244 @@
+"""Level B: the real worker process, really killed, at every step; a real database, a site without a browser.
+
+Each process is forked from one that has loaded the program already (``forkserver``), which makes a start quick; it
+runs the same command as ``python src/main.py syncsend``. Kill -9 is kill -9. One trial in four freezes the process
+(SIGSTOP) for longer than an arm is good for, in place of killing it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from src.db import inbox_queue, outbox_views
+from src.db.engine import Database
+from src.model.rows import Job
+from src.model.statuses import OutboxStatus
+from src.sandbox.ai import Plan as AiPlan
+from src.sandbox.ai import SandboxAI
+from tests.fakes.house import ACCOUNT, RULES
+from tests.fakes.site import Acceptance
+from tests.levels import people
+from tests.levels.invariants import broken_promises
+from tests.levels.plan import Plan
+from tests.levels.site_server import SiteServer, kill, utc_now
+from tests.levels.story import replay_line
+from tests.levels.tally import Tally
+from tests.levels.worker_process import PRESS_WITHIN_SEC
+from tests.levels.worker_process import main as worker_main
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SEC = 60.0
+KILLED_AT = 40
+"""A process is killed at its n-th point, n up to this, counted from its start, or …"""
+AFTER = {"before read": 20, "before write": 14, "before press_send": 8}
+"""… counted from the first of these points: most kills shall hit a reply that is on its way."""
+ACCEPTANCES = (Acceptance(), Acceptance(), Acceptance(hidden_for=4), Acceptance(taken=False))
+_FORKS = multiprocessing.get_context("forkserver")
+
+
+class Case:
+    """What the invariants ask for."""
+
+    account = ACCOUNT
+    rules = RULES
+
+    def __init__(self, db: Database, server: SiteServer) -> None:
+        self.db = db
+        self.site = server.site
+        self.asked: dict[str, dict[str, str | None]] = {}
+
+    def now(self) -> datetime:
+        return utc_now()
+
+    def jobs(self) -> list[Job]:
+        with self.db.read() as conn:
+            return outbox_views.list_jobs(conn, ACCOUNT, None, 10_000)
+
+
+def prepare_forks() -> None:
+    """Have the process made from which workers are forked. Repeatable."""
+    os.environ["PYTHONPATH"] = str(ROOT)  # the fork server starts with nothing else of ours
+    _FORKS.set_forkserver_preload(["tests.levels.worker_process", "pytest"])
+
+
+def trials(plan: Plan) -> Iterator[Tally]:
+    """One to three replies and one to three kills for each seed."""
+    prepare_forks()
+    texts = people.Texts()
+    with SandboxAI(AiPlan("body"), brain=lambda *_: texts()) as ai:
+        for seed in plan.seeds:
+            yield _trial(plan, ai, random.Random(seed), seed)
+
+
+def _trial(plan: Plan, ai: SandboxAI, rng: random.Random, seed: int) -> Tally:
+    tally = Tally()
+    url = plan.fresh()
+    server = SiteServer(plan.folder)
+    db = Database.open(url)
+    try:
+        text = people.Texts()
+        for _ in range(rng.randint(1, 3)):
+            server.site.conversation(f"{text()} ?")
+        start = _starter(plan, url, ai.webhook_url, server.address)
+        for _ in range(rng.randint(1, 3)):
+            _trouble(rng, server, start, tally, text)
+        _until_all_is_well(Case(db, server), server, start, tally, replay_line("B", seed, plan.database))
+    finally:
+        db.close()
+        server.close()
+    return tally
+
+
+def _starter(plan: Plan, url: str, webhook: str, address: str) -> Callable[[], BaseProcess]:
+    folder = plan.folder
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AIRBNB_BASE_URL": "http://127.0.0.1:9",
+        "AI_WEBHOOK_URL": webhook,
+        "DATABASE_URL": url,
+        "PLAYWRIGHT_SESSION_DIR": str(folder / "session"),
+        "LOG_DIR": str(folder / "logs"),
+        "SCRAPE_INTERVAL_SEC": "0.1",
+        "SEND_WORKER_INTERVAL_SEC": "0.1",
+        "GROUPING_DELAY_SEC": "0",
+        "GROUPING_MAX_SEC": "1",
+        "HUMAN_PAUSE_MIN": "0",
+    }
+
+    def start() -> BaseProcess:
+        arguments = ["syncsend", "--no-api"]
+        process = _FORKS.Process(
+            target=worker_main, args=(arguments, environment, address, str(folder / "output"))
+        )
+        process.start()
+        return process
+
+    return start
+
+
+def _trouble(
+    rng: random.Random, server: SiteServer, start: Callable[[], BaseProcess], tally: Tally, text: people.Texts
+) -> None:
+    """A process that is killed, or frozen for a while, at one of its points; maybe somebody writes at another."""
+    with server.turn:
+        server.site.acceptance = rng.choice(ACCEPTANCES)
+        if rng.random() < 0.6:  # else there may be nothing left to do
+            server.site.guest_writes(rng.choice(list(server.site.conversations.values())), text())
+    anchor = rng.choice(["", *AFTER])
+    at, freeze = rng.randint(1, AFTER.get(anchor, KILLED_AT)), rng.random() < 0.25
+    acts_at = rng.randint(1, KILLED_AT) if rng.random() < 0.3 else 0
+    what, pick, which = rng.choice(people.HAPPENINGS), rng.randint(0, 3), rng.randint(0, 3)
+    met: list[str] = []
+    process: list[BaseProcess] = []
+    frozen_until: list[float] = []
+
+    left = [at]
+
+    def at_point(name: str, number: int) -> None:
+        if number == acts_at:
+            people.do(server.site, what, pick, which, text)
+        if left[0] < at or not anchor or name == anchor:
+            left[0] -= 1
+        if left[0] == 0 and not met:
+            met.append(name)
+            if not freeze:
+                kill(process[0].pid)
+                return
+            os.kill(process[0].pid or 0, signal.SIGSTOP)
+            frozen_until.append(time.monotonic() + 2 * PRESS_WITHIN_SEC)
+
+    server.set_anew(at_point)
+    with server.turn:  # so that it reaches no point before its number is known
+        process.append(start())
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not met and process[0].is_alive() and time.monotonic() < deadline:
+        time.sleep(0.005)
+        if _idle(server):
+            break
+    if met:
+        tally.count(f"{'frozen' if freeze else 'killed'} {met[0]}")
+    if frozen_until:
+        tally.count("freezes")
+        time.sleep(max(0.0, frozen_until[0] - time.monotonic()))
+        os.kill(process[0].pid or 0, signal.SIGCONT)
+        _wait_until_idle(server, process[0])
+    if not met or freeze:
+        kill(process[0].pid)  # it went through everything, or was frozen: it does not end by itself
+    tally.count("kills at a step" if met and not freeze else "kills at rest")
+    tally.count("kills")
+    process[0].join()
+
+
+def _idle(server: SiteServer) -> bool:
+    """Whether a process has done all there is: it only looks at the list any more."""
+    with server.turn:
+        last = [point for point in server.points if "commit" not in point][-6:]
+    return len(last) == 6 and all("glance" in point for point in last)
+
+
+def _wait_until_idle(server: SiteServer, process: BaseProcess) -> None:
+    deadline = time.monotonic() + PATIENCE_SEC
+    while process.is_alive() and not _idle(server) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _until_all_is_well(
+    case: Case, server: SiteServer, start: Callable[[], BaseProcess], tally: Tally, replay: str
+) -> None:
+    """The trouble is over: a last process has all the time it needs, and is stopped as a person stops it."""
+    server.site.acceptance = Acceptance()
+    server.set_anew(lambda _name, _number: None)
+    began = time.monotonic()
+    process = start()
+    wrong = ["I5 not looked at yet"]
+    while process.is_alive() and time.monotonic() - began < PATIENCE_SEC:
+        _show_what_is_late(server)
+        wrong = _wrong(case, server)
+        if not wrong and not _open(case) and _idle(server):
+            break
+        time.sleep(0.02)
+    tally.took("settled after the last kill", time.monotonic() - began)
+    if not process.is_alive():
+        wrong = [f"I5 the worker ended by itself with {process.exitcode}"]
+    elif _open(case):
+        wrong = [*wrong, "I5 something is still under way"]
+    os.kill(process.pid or 0, signal.SIGTERM)
+    process.join(PATIENCE_SEC)
+    if process.exitcode != 0:
+        wrong.append(f"I10 the worker ended with {process.exitcode} when it was asked to stop")
+    tally.judge(wrong or _wrong(case, server), replay)
+    jobs = case.jobs()
+    tally.count("replies", len(jobs))
+    tally.count("presses", len(server.site.presses))
+    for job in jobs:
+        tally.count(f"ended {job.status}")
+
+
+def _show_what_is_late(server: SiteServer) -> None:
+    with server.turn:
+        for where in server.site.conversations.values():
+            for message in where.messages:
+                message.hidden_for = min(message.hidden_for, int(message is where.messages[-1]))
+
+
+def _wrong(case: Case, server: SiteServer) -> list[str]:
+    with server.turn:
+        return broken_promises(case)
+
+
+def _open(case: Case) -> bool:
+    """Whether a reply or a request is still on its way."""
+    waiting = {OutboxStatus.PENDING, OutboxStatus.PROCESSING}
+    if any(job.status in waiting for job in case.jobs()):
+        return True
+    with case.db.read() as conn:
+        return inbox_queue.next_due_at(conn, ACCOUNT) is not None
