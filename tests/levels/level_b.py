@@ -7,71 +7,40 @@ runs the same command as ``python src/main.py syncsend``. Kill -9 is kill -9. On
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
-from src.db import inbox_queue, outbox_views
+from sqlalchemy import select
+
 from src.db.engine import Database
-from src.model.rows import Job
-from src.model.statuses import OutboxStatus
+from src.db.statements import INBOX
+from src.model.statuses import OPEN_INBOX, OutboxStatus
 from src.sandbox.ai import Plan as AiPlan
 from src.sandbox.ai import SandboxAI
-from tests.fakes.house import ACCOUNT, RULES
 from tests.fakes.site import Acceptance
-from tests.levels import people
+from tests.levels import forks, people
 from tests.levels.invariants import broken_promises
 from tests.levels.plan import Plan
-from tests.levels.site_server import SiteServer, kill, utc_now
+from tests.levels.site_server import SiteServer, kill
 from tests.levels.story import replay_line
 from tests.levels.tally import Tally
+from tests.levels.truth import Case
 from tests.levels.worker_process import PRESS_WITHIN_SEC
-from tests.levels.worker_process import main as worker_main
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SEC = 60.0
 KILLED_AT = 40
 """A process is killed at its n-th point, n up to this, counted from its start, or …"""
 AFTER = {"before read": 20, "before write": 14, "before press_send": 8}
 """… counted from the first of these points: most kills shall hit a reply that is on its way."""
 ACCEPTANCES = (Acceptance(), Acceptance(), Acceptance(hidden_for=4), Acceptance(taken=False))
-_FORKS = multiprocessing.get_context("forkserver")
-
-
-class Case:
-    """What the invariants ask for."""
-
-    account = ACCOUNT
-    rules = RULES
-
-    def __init__(self, db: Database, server: SiteServer) -> None:
-        self.db = db
-        self.site = server.site
-        self.asked: dict[str, dict[str, str | None]] = {}
-
-    def now(self) -> datetime:
-        return utc_now()
-
-    def jobs(self) -> list[Job]:
-        with self.db.read() as conn:
-            return outbox_views.list_jobs(conn, ACCOUNT, None, 10_000)
-
-
-def prepare_forks() -> None:
-    """Have the process made from which workers are forked. Repeatable."""
-    os.environ["PYTHONPATH"] = str(ROOT)  # the fork server starts with nothing else of ours
-    _FORKS.set_forkserver_preload(["tests.levels.worker_process", "pytest"])
 
 
 def trials(plan: Plan) -> Iterator[Tally]:
     """One to three replies and one to three kills for each seed."""
-    prepare_forks()
     texts = people.Texts()
     with SandboxAI(AiPlan("body"), brain=lambda *_: texts()) as ai:
         for seed in plan.seeds:
@@ -90,7 +59,9 @@ def _trial(plan: Plan, ai: SandboxAI, rng: random.Random, seed: int) -> Tally:
         start = _starter(plan, url, ai.webhook_url, server.address)
         for _ in range(rng.randint(1, 3)):
             _trouble(rng, server, start, tally, text)
-        _until_all_is_well(Case(db, server), server, start, tally, replay_line("B", seed, plan.database))
+        _until_all_is_well(
+            Case(db, lambda: server.site), server, start, tally, replay_line("B", seed, plan.database)
+        )
     finally:
         db.close()
         server.close()
@@ -98,31 +69,9 @@ def _trial(plan: Plan, ai: SandboxAI, rng: random.Random, seed: int) -> Tally:
 
 
 def _starter(plan: Plan, url: str, webhook: str, address: str) -> Callable[[], BaseProcess]:
-    folder = plan.folder
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "AIRBNB_BASE_URL": "http://127.0.0.1:9",
-        "AI_WEBHOOK_URL": webhook,
-        "DATABASE_URL": url,
-        "PLAYWRIGHT_SESSION_DIR": str(folder / "session"),
-        "LOG_DIR": str(folder / "logs"),
-        "SCRAPE_INTERVAL_SEC": "0.1",
-        "SEND_WORKER_INTERVAL_SEC": "0.1",
-        "GROUPING_DELAY_SEC": "0",
-        "GROUPING_MAX_SEC": "1",
-        "HUMAN_PAUSE_MIN": "0",
-    }
-
-    def start() -> BaseProcess:
-        arguments = ["syncsend", "--no-api"]
-        process = _FORKS.Process(
-            target=worker_main, args=(arguments, environment, address, str(folder / "output"))
-        )
-        process.start()
-        return process
-
-    return start
+    changes = {"AI_WEBHOOK_URL": webhook, "DATABASE_URL": url, "AIRBNB_BASE_URL": "http://127.0.0.1:9"}
+    environment = forks.environment(plan.folder, **changes)
+    return lambda: forks.start(["syncsend", "--no-api"], environment, address, plan.folder)
 
 
 def _trouble(
@@ -203,13 +152,13 @@ def _until_all_is_well(
     while process.is_alive() and time.monotonic() - began < PATIENCE_SEC:
         _show_what_is_late(server)
         wrong = _wrong(case, server)
-        if not wrong and not _open(case) and _idle(server):
+        if not wrong and not anything_open(case) and _idle(server):
             break
         time.sleep(0.02)
     tally.took("settled after the last kill", time.monotonic() - began)
     if not process.is_alive():
         wrong = [f"I5 the worker ended by itself with {process.exitcode}"]
-    elif _open(case):
+    elif anything_open(case):
         wrong = [*wrong, "I5 something is still under way"]
     os.kill(process.pid or 0, signal.SIGTERM)
     process.join(PATIENCE_SEC)
@@ -235,10 +184,11 @@ def _wrong(case: Case, server: SiteServer) -> list[str]:
         return broken_promises(case)
 
 
-def _open(case: Case) -> bool:
+def anything_open(case: Case) -> bool:
     """Whether a reply or a request is still on its way."""
     waiting = {OutboxStatus.PENDING, OutboxStatus.PROCESSING}
     if any(job.status in waiting for job in case.jobs()):
         return True
     with case.db.read() as conn:
-        return inbox_queue.next_due_at(conn, ACCOUNT) is not None
+        open_requests = select(INBOX.c.id).where(INBOX.c.status.in_(list(OPEN_INBOX)))
+        return conn.execute(open_requests).first() is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.levels import level_a, level_b, machine, nth, tree
+from tests.levels import level_a, level_b, level_c, machine, nth, tree
 from tests.levels.plan import Plan
 from tests.levels.tally import Tally
 
@@ -27,4 +27,5 @@ LEVELS = {
     "A": Level("simulation: stories with crashes", level_a.trials, 2_000, 1_000_000),
     "H": Level("made-up stories, shortened when they fail", machine.trials, 300, 20_000),
     "B": Level("real processes, killed and frozen", level_b.trials, 20, 700),
+    "C": Level("real browsers, killed in four ways", level_c.trials, 4, 70),
 }

@@ -21,7 +21,7 @@ from src.channels import registry
 from src.channels.airbnb.settings import AirbnbSettings
 from src.commands import run as _run  # noqa: F401 - loaded here, once, before any process is forked
 from src.db.engine import Database
-from src.model.inbox import InboxGlance, SeenConversation
+from src.model.inbox import SeenConversation
 from src.services import send
 from src.workers import lifecycle
 from tests.fakes.channel import FakeChannel
@@ -29,6 +29,8 @@ from tests.fakes.site import VIEWER, FakeConversation, FakeMessage
 
 PRESS_WITHIN_SEC = 0.3
 """Instead of ten seconds, so that a frozen worker need not be waited for."""
+BROWSER_PROOF_SEC = 4.0
+"""Instead of twenty."""
 
 
 class FarSite:
@@ -81,9 +83,6 @@ class ToldChannel(FakeChannel):
         await asyncio.sleep(min(timeout, 0.05))
         return await super().wait_for_news(0)
 
-    async def glance(self, since: Any, *, thorough: bool = False) -> InboxGlance:
-        return await super().glance(since, thorough=thorough)
-
 
 class _Folder:
     """What the registry finds in place of ``src.channels.airbnb``."""
@@ -113,8 +112,36 @@ def _announce_transactions(ask: Callable[..., Any]) -> None:
     Database.write = told  # type: ignore[method-assign]
 
 
-def main(arguments: list[str], environment: dict[str, str], address: str | None, output: str) -> None:
-    """Become ``python src/main.py <arguments>`` with this environment. ``address`` None: nothing is announced."""
+def _announce_calls(ask: Callable[..., Any]) -> None:
+    """The same for the calls of the real channel."""
+    from src.channels.airbnb.channel import AirbnbChannel  # noqa: PLC0415 - only where a browser is driven
+
+    def told(name: str) -> Any:
+        method = getattr(AirbnbChannel, name)
+
+        async def call(self: Any, *arguments: Any, **named: Any) -> Any:
+            ask("point", f"before {name}")
+            done = await method(self, *arguments, **named)
+            ask("point", f"after {name}")
+            return done
+
+        return call
+
+    for name in ("open", "glance", "read", "write", "reread", "press_send", "follow"):
+        setattr(AirbnbChannel, name, told(name))
+
+
+def main(
+    arguments: list[str],
+    environment: dict[str, str],
+    address: str | None,
+    output: str,
+    browser: bool = False,
+) -> None:
+    """Become ``python src/main.py <arguments>`` with this environment. ``address`` None: nothing is announced.
+
+    With ``browser`` the channel is the real one, and the proof is waited for less long.
+    """
     os.environ.clear()
     os.environ.update(environment)
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -122,8 +149,12 @@ def main(arguments: list[str], environment: dict[str, str], address: str | None,
     os.dup2(handle, 2)
     if address is not None:
         site = FarSite(address)
-        registry.find = lambda *_: _Folder(site)  # type: ignore[assignment,return-value]
         pace = send.Pace(press_within=PRESS_WITHIN_SEC, first_retry=0.1)
+        if browser:
+            pace = send.Pace(proof=BROWSER_PROOF_SEC, first_retry=0.1)
+            _announce_calls(site.ask)
+        else:
+            registry.find = lambda *_: _Folder(site)  # type: ignore[assignment,return-value]
         vars(lifecycle)["Send"] = partial(send.Send, pace=pace)
         _announce_transactions(site.ask)
     sys.argv = [str(Path("src") / "main.py"), *arguments]
