@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.levels import level_a, level_b, level_c, machine, nth, tree
+from tests.levels import level_a, level_b, level_c, level_d, machine, nth, tree, walls
 from tests.levels.plan import Plan
 from tests.levels.tally import Tally
 
@@ -28,4 +28,6 @@ LEVELS = {
     "H": Level("made-up stories, shortened when they fail", machine.trials, 300, 20_000),
     "B": Level("real processes, killed and frozen", level_b.trials, 20, 700),
     "C": Level("real browsers, killed in four ways", level_c.trials, 4, 70),
+    "D": Level("the API, killed and crowded", level_d.trials, 10, 100),
+    "walls": Level("walls, and starts under a halt", walls.trials, 4, 40, ("sqlite",)),
 }

@@ -33,7 +33,6 @@ class SiteServer:
         self.points: list[str] = []
         self.at_point: AtPoint = lambda _name, _number: None
         self._listener = Listener(self.address, "AF_UNIX")
-        self._lines: list[Connection[Any, Any]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def set_anew(self, at_point: AtPoint) -> None:
@@ -44,8 +43,6 @@ class SiteServer:
 
     def close(self) -> None:
         self._listener.close()
-        for line in self._lines:
-            line.close()
 
     def _accept(self) -> None:
         while True:
@@ -53,7 +50,6 @@ class SiteServer:
                 line = self._listener.accept()
             except OSError:
                 return
-            self._lines.append(line)
             threading.Thread(target=self._serve, args=(line,), daemon=True).start()
 
     def _serve(self, line: Connection[Any, Any]) -> None:
@@ -64,6 +60,8 @@ class SiteServer:
                     answer = getattr(self, f"_{what}")(*details)
                 line.send(answer)
         except (EOFError, OSError):  # it was killed, or ended
+            return
+        finally:
             line.close()
 
     # --- what may be asked -------------------------------------------------------------------------------------
