@@ -39,13 +39,13 @@ GONE_WITHIN_SEC = 15.0
 """What was left of a tree whose Python was killed ends by itself within this (the promise is about orderly ends)."""
 
 
-def trials(plan: Plan) -> Iterator[Tally]:
-    """Five kills for each seed; the victims go round."""
+def trials(plan: Plan, kills: int = KILLS) -> Iterator[Tally]:
+    """So many kills for each seed; the victims go round."""
     texts = people.Texts()
     with SandboxAI(AiPlan("body"), brain=lambda *_: texts()) as ai:
         for seed in plan.seeds:
             with SimulatedSite() as site:
-                yield _Trial(plan, ai, site, seed).play()
+                yield _Trial(plan, ai, site, seed).play(kills)
 
 
 class _Trial:
@@ -75,9 +75,9 @@ class _Trial:
         self.process: BaseProcess | None = None
         self.output = folder / "output"
 
-    def play(self) -> Tally:
+    def play(self, kills: int) -> Tally:
         try:
-            for number in range(KILLS):
+            for number in range(kills):
                 self._kill(VICTIMS[(self.seed + number) % len(VICTIMS)])
             self._settle()
         finally:
