@@ -26,6 +26,7 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
         "GROUPING_DELAY_SEC": "0",
         "GROUPING_MAX_SEC": "1",
         "HUMAN_PAUSE_MIN": "0",
+        "CRASH_LOOP_STARTS": "1000",
         **changes,
     }
 

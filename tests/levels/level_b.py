@@ -1,8 +1,8 @@
 """Level B: the real worker process, really killed, at every step; a real database, a site without a browser.
 
 Each process is forked from one that has loaded the program already (``forkserver``), which makes a start quick; it
-runs the same command as ``python src/main.py syncsend``. Kill -9 is kill -9. One trial in four freezes the process
-(SIGSTOP) for longer than an arm is good for, in place of killing it.
+runs the same command as ``python src/main.py syncsend``. Kill -9 is kill -9. One time in eight it is
+frozen (SIGSTOP) for longer than an arm is good for, in place of being killed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from tests.levels.tally import Tally
 from tests.levels.truth import Case
 from tests.levels.worker_process import PRESS_WITHIN_SEC
 
-PATIENCE_SEC = 60.0
+PATIENCE_SEC = 180.0
+FROZEN = 0.125
 KILLED_AT = 40
 """A process is killed at its n-th point, n up to this, counted from its start, or …"""
 AFTER = {"before read": 20, "before write": 14, "before press_send": 8}
@@ -83,7 +84,7 @@ def _trouble(
         if rng.random() < 0.6:  # else there may be nothing left to do
             server.site.guest_writes(rng.choice(list(server.site.conversations.values())), text())
     anchor = rng.choice(["", *AFTER])
-    at, freeze = rng.randint(1, AFTER.get(anchor, KILLED_AT)), rng.random() < 0.25
+    at, freeze = rng.randint(1, AFTER.get(anchor, KILLED_AT)), rng.random() < FROZEN
     acts_at = rng.randint(1, KILLED_AT) if rng.random() < 0.3 else 0
     what, pick, which = rng.choice(people.HAPPENINGS), rng.randint(0, 3), rng.randint(0, 3)
     met: list[str] = []
@@ -103,7 +104,7 @@ def _trouble(
                 kill(process[0].pid)
                 return
             os.kill(process[0].pid or 0, signal.SIGSTOP)
-            frozen_until.append(time.monotonic() + 2 * PRESS_WITHIN_SEC)
+            frozen_until.append(time.monotonic() + 1.5 * PRESS_WITHIN_SEC)
 
     server.set_anew(at_point)
     with server.turn:  # so that it reaches no point before its number is known

@@ -91,6 +91,7 @@ class _Trial:
 
     def _running(self) -> BaseProcess:
         if self.process is None or not self.process.is_alive():
+            self.server.points.clear()
             self.process = self.start()
         return self.process
 
@@ -118,6 +119,7 @@ class _Trial:
         while not met and time.monotonic() < deadline:
             self._running()
             time.sleep(0.01)
+        self.server.at_point = lambda _name, _number: None
         if not met:
             self.tally.judge([f"I5 in {PATIENCE_SEC:g} s no reply came to {anchor}"], self.replay)
             return
@@ -139,7 +141,6 @@ class _Trial:
             self.tally.judge([f"I10 {len(alive)} processes live on without Python"], self.replay)
 
     def _settle(self) -> None:
-        self.server.set_anew(lambda _name, _number: None)
         began = time.monotonic()
         wrong = ["I5 not looked at yet"]
         while time.monotonic() - began < PATIENCE_SEC:
@@ -161,6 +162,7 @@ class _Trial:
 
     def _stop(self, wrong: list[str]) -> None:
         process = self._running()
+        _until(lambda: self.server.points)  # before that it has no ear for signals yet, and ends at once
         family = _family(process.pid)
         os.kill(process.pid or 0, signal.SIGTERM)
         process.join(70)
@@ -169,6 +171,12 @@ class _Trial:
         _, alive = psutil.wait_procs(family[1:], timeout=5)
         if alive:
             wrong.append(f"I10 {len(alive)} processes are left five seconds after the end")
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SEC
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _family(process_id: int | None) -> list[psutil.Process]:

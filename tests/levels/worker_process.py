@@ -27,8 +27,8 @@ from src.workers import lifecycle
 from tests.fakes.channel import FakeChannel
 from tests.fakes.site import VIEWER, FakeConversation, FakeMessage
 
-PRESS_WITHIN_SEC = 0.3
-"""Instead of ten seconds, so that a frozen worker need not be waited for."""
+PRESS_WITHIN_SEC = 2.0
+"""Instead of ten seconds, so that a frozen worker need not be waited for so long."""
 BROWSER_PROOF_SEC = 4.0
 """Instead of twenty."""
 
