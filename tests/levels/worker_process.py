@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -22,13 +23,15 @@ from src.channels.airbnb.settings import AirbnbSettings
 from src.commands import run as _run  # noqa: F401 - loaded here, once, before any process is forked
 from src.db.engine import Database
 from src.model.inbox import SeenConversation
-from src.services import send
+from src.services import ai_webhook, send
 from src.workers import lifecycle
 from tests.fakes.channel import FakeChannel
 from tests.fakes.site import VIEWER, FakeConversation, FakeMessage
 
 PRESS_WITHIN_SEC = 2.0
 """Instead of ten seconds, so that a frozen worker need not be waited for so long."""
+AI_LEASE_SEC = 3.0
+"""Instead of three minutes: after so long a request is posted again that a killed worker was just posting."""
 BROWSER_PROOF_SEC = 4.0
 """Instead of twenty."""
 
@@ -155,6 +158,7 @@ def main(
             _announce_calls(site.ask)
         else:
             registry.find = lambda *_: _Folder(site)  # type: ignore[assignment,return-value]
+        vars(ai_webhook)["_LEASE"] = timedelta(seconds=AI_LEASE_SEC)
         vars(lifecycle)["Send"] = partial(send.Send, pace=pace)
         _announce_transactions(site.ask)
     sys.argv = [str(Path("src") / "main.py"), *arguments]
