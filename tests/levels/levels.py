@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.levels import level_a, level_b, level_c, level_d, machine, nth, tree, walls
+from tests.levels import level_a, level_b, level_c, level_d, level_e, machine, nth, tree, walls
 from tests.levels.plan import Plan
 from tests.levels.tally import Tally
 
@@ -30,4 +30,5 @@ LEVELS = {
     "C": Level("real browsers, killed in four ways", level_c.trials, 4, 70),
     "D": Level("the API, killed and crowded", level_d.trials, 10, 100),
     "walls": Level("walls, and starts under a halt", walls.trials, 4, 40, ("sqlite",)),
+    "E": Level("everything at once, thirty messages each", level_e.trials, 1, 10, ("sqlite",)),
 }

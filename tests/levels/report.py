@@ -40,7 +40,7 @@ def _part(part: dict[str, Any]) -> list[str]:
     if settled:
         share = counts.get("ended unconfirmed", 0) / settled
         lines.append(f"| share of unconfirmed among what was pressed or armed | {share:.2%} |")
-    if trials and not part["lines"]:
+    if trials and not part["lines"] and "plans" not in counts:
         lines += [
             "",
             f"No promise was broken: in such trials the rate is below {_AT_95 / trials:.2g} (95 %).",

@@ -16,7 +16,8 @@ PROMISES = {
     "I7": "touched at a wall",
     "I8": "out of order or stale",
     "I9": "callbacks enqueued twice",
-    "I10": "leftover processes",
+    "I10": "leftover processes, wrong exit codes",
+    "I11": "secrets in the open",
 }
 
 

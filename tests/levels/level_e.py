@@ -1,0 +1,113 @@
+"""Level E: everything at once, as it is started by a person. The real command with its API, a browser, an AI that
+calls back, guests who write while all of it runs, a site that fails in every way of sending, and kill -9 in between.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+from src.db.engine import Database
+from src.sandbox.ai import SandboxAI
+from src.sandbox.site import SimulatedSite
+from tests.acceptance.house import House
+from tests.levels import people
+from tests.levels.invariants import broken_promises
+from tests.levels.level_b import anything_open
+from tests.levels.plan import Plan
+from tests.levels.story import replay_line
+from tests.levels.tally import Tally
+from tests.levels.truth import Case, as_known_to_itself
+
+GUESTS, MESSAGES = 10, 30
+KILL_EVERY = 10
+"""After so many messages the process group is killed and started anew."""
+PATIENCE_SEC = 420.0
+FAULTS = ("none", "none", "accept_then_drop", "vanish", "alter_text", "accept_late", "server_error")
+
+
+def trials(plan: Plan) -> Iterator[Tally]:
+    """For each seed ten guests, who write thirty messages."""
+    for seed in plan.seeds:
+        texts = people.Texts()
+        folder = plan.folder / str(seed)
+        folder.mkdir()
+        changes = {"DATABASE_URL": plan.fresh(), "GROUPING_DELAY_SEC": "1", "CRASH_LOOP_STARTS": "1000"}
+        changes |= dict.fromkeys(("REPLY_CAP_CONVERSATION_HOUR", "REPLY_CAP_ROUNDS"), "1000")
+        with SimulatedSite() as site, SandboxAI(brain=_brain(texts)) as ai:
+            house = House(folder, site, ai, changes)
+            try:
+                yield _trial(house, random.Random(seed), replay_line("E", seed, plan.database))
+            finally:
+                house.kill_all()
+
+
+def _brain(texts: people.Texts) -> Callable[[str, str], str]:
+    return lambda _sender, _message: texts()
+
+
+def _trial(house: House, rng: random.Random, replay: str) -> Tally:
+    tally = Tally()
+    text = people.Texts(1_000)
+    db = Database.open(house.changes["DATABASE_URL"])
+    process = house.start("syncsend")
+    try:
+        threads = [house.site.inbox.add_thread(guest=f"Guest {number}") for number in range(GUESTS)]
+        for number in range(1, MESSAGES + 1):
+            house.site.inbox.guest_writes(rng.choice(threads), f"{text()} ?")
+            _fault(house, rng, tally)
+            presses = house.presses()
+            _wait_for_a_press(house, presses, rng.uniform(0.5, 6.0))
+            if number % KILL_EVERY == 0:
+                process.kill()
+                process.wait()
+                tally.count("kills")
+                process = house.start("syncsend")
+        _settle(house, db, process, tally, replay)
+    finally:
+        db.close()
+    return tally
+
+
+def _wait_for_a_press(house: House, before: int, seconds: float) -> None:
+    _wait(lambda: house.presses() > before, seconds)
+
+
+def _fault(house: House, rng: random.Random, tally: Tally) -> None:
+    name, faults = rng.choice(FAULTS), house.site.faults
+    if name == "accept_late":
+        faults.accept_late(2.0)
+    elif name == "server_error":
+        faults.status(rng.choice(("list", "thread")), 500)
+    elif name != "none":
+        getattr(faults, name)(times=1)
+    tally.count(f"fault {name}", name != "none")
+
+
+def _settle(house: House, db: Database, process: subprocess.Popen[str], tally: Tally, replay: str) -> None:
+    case = Case(db, lambda: as_known_to_itself(house.site))
+    began = time.monotonic()
+    _wait(lambda: not anything_open(case) and not broken_promises(case), PATIENCE_SEC)
+    tally.took("settled after the last message", time.monotonic() - began)
+    code, _ = house.stop(process, signal.SIGTERM)
+    wrong = broken_promises(case)
+    if anything_open(case):
+        wrong.append("I5 something is still under way")
+    if code != 0:
+        wrong.append(f"I10 syncsend ended with {code}")
+    tally.judge([*wrong, *(f"I11 {leak}" for leak in house.leaks())], replay)
+    jobs = case.jobs()
+    tally.count("messages", MESSAGES)
+    tally.count("replies", len(jobs))
+    tally.count("presses", house.presses())
+    for job in jobs:
+        tally.count(f"ended {job.status}")
+
+
+def _wait(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
