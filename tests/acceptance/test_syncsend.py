@@ -117,11 +117,10 @@ def test_a_page_whose_ids_were_renamed_halts_with_exit_code_11_and_evidence(hous
     assert all(picture.stat().st_mode & 0o777 == 0o600 for picture in pictures)
 
 
-@pytest.mark.parametrize("moment", ["thread", "before_send", "after_send"])
-def test_kill_9_at_any_moment_never_sends_twice(house: House, moment: str) -> None:
+def test_kill_9_when_the_site_has_taken_the_reply_never_sends_twice(house: House) -> None:
     thread = house.site.inbox.add_thread(guest="Ines", says="Is there a lift?")
     process = house.start("syncsend")
-    house.site.faults.on_event(moment, lambda _: process.kill())
+    house.site.faults.on_event("after_send", lambda _: process.kill())
     process.communicate(timeout=90)
     second = house.start("syncsend")
     settled = "SELECT 1 FROM queue_outbox WHERE status IN ('sent', 'unconfirmed')"

@@ -231,10 +231,11 @@ MUTANTS = (
         "tests/unit/test_logs.py::test_an_exception_is_one_line_with_its_place_and_without_values",
         (
             Change("src/logs.py", '"diagnose": False', '"diagnose": True'),
+            Change("src/logs.py", '{"msg": _line(message.record)}', '{"msg": str(message)}'),
             Change(
                 "src/logs.py",
-                'logger.add(write, level="INFO", format=_plain, filter',
-                'logger.add(write, level="INFO", format="{message}\\n{exception}", filter',
+                'logger.add(write, level="INFO", format=_plain',
+                'logger.add(write, level="INFO", format="{message} {exception}"',
             ),
         ),
     ),
