@@ -40,15 +40,15 @@ AFTER = {"before read": 20, "before write": 14, "before press_send": 8}
 ACCEPTANCES = (Acceptance(), Acceptance(), Acceptance(hidden_for=4), Acceptance(taken=False))
 
 
-def trials(plan: Plan) -> Iterator[Tally]:
-    """One to three replies and one to three kills for each seed."""
+def trials(plan: Plan, kills: int = 3) -> Iterator[Tally]:
+    """One to three replies and one to three (or so many) kills in a row for each seed."""
     texts = people.Texts()
     with SandboxAI(AiPlan("body"), brain=lambda *_: texts()) as ai:
         for seed in plan.seeds:
-            yield _trial(plan, ai, random.Random(seed), seed)
+            yield _trial(plan, ai, random.Random(seed), seed, kills)
 
 
-def _trial(plan: Plan, ai: SandboxAI, rng: random.Random, seed: int) -> Tally:
+def _trial(plan: Plan, ai: SandboxAI, rng: random.Random, seed: int, kills: int) -> Tally:
     tally = Tally()
     url = plan.fresh()
     server = SiteServer(plan.folder)
@@ -58,7 +58,7 @@ def _trial(plan: Plan, ai: SandboxAI, rng: random.Random, seed: int) -> Tally:
         for _ in range(rng.randint(1, 3)):
             server.site.conversation(f"{text()} ?")
         start = _starter(plan, url, ai.webhook_url, server.address)
-        for _ in range(rng.randint(1, 3)):
+        for _ in range(rng.randint(1, kills)):
             _trouble(rng, server, start, tally, text)
         _until_all_is_well(
             Case(db, lambda: server.site), server, start, tally, replay_line("B", seed, plan.database)
@@ -193,3 +193,8 @@ def anything_open(case: Case) -> bool:
     with case.db.read() as conn:
         open_requests = select(INBOX.c.id).where(INBOX.c.status.in_(list(OPEN_INBOX)))
         return conn.execute(open_requests).first() is not None
+
+
+def long_trials(plan: Plan) -> Iterator[Tally]:
+    """Ten kills at most, one after the other, on the same database."""
+    return trials(plan, kills=10)

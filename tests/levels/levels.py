@@ -27,6 +27,7 @@ LEVELS = {
     "A": Level("simulation: stories with crashes", level_a.trials, 2_000, 1_000_000),
     "H": Level("made-up stories, shortened when they fail", machine.trials, 300, 20_000),
     "B": Level("real processes, killed and frozen", level_b.trials, 20, 700),
+    "B-long": Level("the same, with up to ten kills in a row", level_b.long_trials, 5, 100),
     "C": Level("real browsers, killed in four ways", level_c.trials, 4, 70),
     "D": Level("the API, killed and crowded", level_d.trials, 10, 100),
     "walls": Level("walls, and starts under a halt", walls.trials, 4, 40, ("sqlite",)),
