@@ -43,7 +43,7 @@ class Mutant:
     changes: tuple[Change, ...]
 
 
-SEND, INTAKE, OUTBOX = "src/services/send.py", "src/services/intake.py", "src/db/outbox_queue.py"
+SEND, INTAKE, OUTBOX = "src/services/send.py", "src/services/intake/taking.py", "src/db/outbox_queue.py"
 MIGRATION = "src/db/migrations/versions/0001_first_tables.py"
 POINTS = "tests/levels/test_level_a_points.py::test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked"
 
@@ -231,7 +231,7 @@ MUTANTS = (
         "tests/unit/test_logs.py::test_an_exception_is_one_line_with_its_place_and_without_values",
         (
             Change("src/logs.py", '"diagnose": False', '"diagnose": True'),
-            Change("src/logs.py", '{"msg": _line(message.record)}', '{"msg": str(message)}'),
+            Change("src/logs.py", '{"msg": line(message.record)}', '{"msg": str(message)}'),
             Change(
                 "src/logs.py",
                 'logger.add(write, level="INFO", format=_plain',

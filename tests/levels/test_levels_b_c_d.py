@@ -6,7 +6,7 @@ from tests.levels import level_b, level_c, level_d, walls
 from tests.levels.plan import prepared
 from tests.levels.tally import Tally
 
-TRIALS = {"sqlite": 4, "postgresql": 2}
+TRIALS = {"sqlite": 3, "postgresql": 1}
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
