@@ -6,8 +6,8 @@ from tests.levels import level_a, nth, tree
 from tests.levels.plan import Plan
 from tests.levels.tally import Tally
 
-STORIES = 100
-EVERY = {"sqlite": 4, "postgresql": 24}
+STORIES = 60
+EVERY = {"sqlite": 8, "postgresql": 24}
 """Of the n-th steps that fail, so many are skipped here and played in the long run."""
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
