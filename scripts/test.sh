@@ -50,10 +50,20 @@ sh scripts/setup.sh --dev
 outcome=0
 sh scripts/check.sh || outcome=1
 
+# What fails is tried once more, alone: two at a time on a busy machine, a limit may be met that is none. A test that
+# fails again is a failure; one that passes then is named in the output of both runs.
+run_tests() {
+    marks=$1
+    shift
+    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$marks" "$@" && return 0
+    step "Once more, one at a time, what has failed"
+    "$VENV_PYTHON" -m pytest --last-failed --last-failed-no-failures none -m "$marks" "$@"
+}
+
 fast="not browser and not acceptance and not pm2"
 if [ $quick = yes ]; then
     step "Fast tests, two at a time (about two minutes)"
-    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$fast and not postgres" "$@" || outcome=1
+    run_tests "$fast and not postgres" "$@" || outcome=1
 else
     if postgres_is_there; then
         step "PostgreSQL: there"
@@ -63,9 +73,9 @@ else
     fi
     have npm || note "npm is not here; the tests with the real PM2 are skipped"
     step "Tests without a browser, two at a time (about four minutes on two cores)"
-    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$fast" "$@" || outcome=1
+    run_tests "$fast" "$@" || outcome=1
     step "Tests with a browser, with real processes and with PM2, two at a time (about six minutes on two cores)"
-    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "browser or acceptance or pm2" "$@" || outcome=1
+    run_tests "browser or acceptance or pm2" "$@" || outcome=1
 fi
 
 seconds=$(($(now) - started))
