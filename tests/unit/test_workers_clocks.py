@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -64,12 +64,15 @@ def beat_of(db):
     return look
 
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 class Steps:
     """In the place of Sync and Send: each call takes the next outcome, an exception or a result."""
 
     def __init__(self, *outcomes, due_at=None):
         self.outcomes = list(outcomes)
-        self.calls = 0
+        self.calls = self.looks = 0
         self.work = True
         self.due_at = due_at
         self.due_error = None
@@ -81,13 +84,11 @@ class Steps:
             raise outcome
         return outcome(channel, *callables) if callable(outcome) else outcome
 
-    def has_work(self):
-        return self.work
-
-    def next_due_at(self):
+    def next_work_at(self):
+        self.looks += 1
         if self.due_error is not None:
             raise self.due_error
-        return self.due_at
+        return self.due_at or (LONG_AGO if self.work else None)
 
 
 # --- SYNC ------------------------------------------------------------------------------------------------------
@@ -320,12 +321,16 @@ async def test_send_says_how_much_it_did(make_worker, turns, beat_of, stop):
 
 
 async def test_a_new_job_wakes_send_at_once(make_worker, turns, wakeup, stop):
-    steps = Steps(1, 1)
+    def all_done(*_):
+        steps.work = False
+        return 1
+
+    steps = Steps(all_done, all_done)
     running = asyncio.create_task(make_worker(steps).run(stop))
-    await until(lambda: steps.calls == 1)
-    calls = steps.calls
+    await until(lambda: steps.looks == 2)  # nothing more is there: from here on it sleeps for an hour
+    steps.work = True
     wakeup.notify("outbox")
-    await until(lambda: steps.calls > calls)
+    await until(lambda: steps.calls == 2)
     stop.set()
     async with asyncio.timeout(10):
         await running
@@ -373,16 +378,46 @@ async def test_a_halt_ends_send(make_worker, turns, stop, error):
     assert not turns.is_open
 
 
-@pytest.mark.parametrize(("due_in", "expected"), [(None, 15), (5, 5), (600, 15), (-600, 0.05)])
-async def test_send_looks_again_when_the_next_job_is_due(make_worker, clock, due_in, expected):
+@pytest.fixture
+def first_pause(make_worker, turns, wakeup, stop, monkeypatch):
+    """``await first_pause(steps)``: how long SEND waits after its first look, in seconds."""
+
+    async def run(steps):
+        waits = []
+
+        async def wait(timeout):
+            waits.append(timeout)
+            stop.set()
+            return False
+
+        monkeypatch.setattr(wakeup, "wait", wait)
+        await make_worker(steps, interval=15).run(stop)
+        await turns.close()
+        return waits[0]
+
+    return run
+
+
+@pytest.mark.parametrize(("due_in", "expected"), [(None, 15), (5, 5), (600, 15)])
+async def test_send_looks_again_when_the_next_job_is_due(first_pause, clock, due_in, expected):
     steps = Steps(due_at=None if due_in is None else clock() + timedelta(seconds=due_in))
-    assert await make_worker(steps, interval=15)._until_due() == expected
+    steps.work = False
+    assert await first_pause(steps) == expected
+    assert steps.calls == 0
 
 
-async def test_a_database_in_trouble_does_not_end_send(make_worker, stop):
+@pytest.mark.parametrize(("handled", "expected"), [(1, 0.05), (0, 1)])
+async def test_send_looks_again_at_once_after_work_and_soon_if_it_could_do_none(
+    first_pause, handled, expected
+):
+    assert await first_pause(Steps(handled)) == expected
+
+
+async def test_a_database_in_trouble_does_not_end_send(first_pause, beat_of):
     steps = Steps()
     steps.due_error = TransientError("the database is locked")
-    assert await make_worker(steps, interval=15)._until_due() == 15
+    assert await first_pause(steps) == 1
+    assert (beat_of("send").failures_in_a_row, steps.calls) == (1, 0)
 
 
 # --- signs of life ---------------------------------------------------------------------------------------------
