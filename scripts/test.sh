@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs every check and every test. Sets up what they need first, each time again at no cost.
 #
-#   sh scripts/test.sh               everything: about ten minutes on two cores
+#   sh scripts/test.sh               everything: about fourteen minutes on two cores
 #   sh scripts/test.sh --quick       the checks and the fast tests: about three minutes
 #   sh scripts/test.sh [...] -- -x   what follows -- goes to pytest
 #
@@ -72,9 +72,9 @@ else
         install_postgres || note "not possible here; the tests that need it are skipped"
     fi
     have npm || note "npm is not here; the tests with the real PM2 are skipped"
-    step "Tests without a browser, two at a time (about four minutes on two cores)"
+    step "Tests without a browser, two at a time (about three minutes on two cores)"
     run_tests "$fast" "$@" || outcome=1
-    step "Tests with a browser, with real processes and with PM2, two at a time (about six minutes on two cores)"
+    step "Tests with a browser, with real processes and with PM2, two at a time (about nine minutes on two cores)"
     run_tests "browser or acceptance or pm2" "$@" || outcome=1
 fi
 
