@@ -19,6 +19,7 @@ CANARY = "Kanarienvogel"
 
 @pytest.fixture
 def settings(tmp_path, db, monkeypatch):
+    assert db.path is not None, "on PostgreSQL the address would be that of a file called None"
     made = Settings(
         database_url=f"sqlite:///{db.path}",
         log_dir=tmp_path / "logs",
