@@ -23,7 +23,7 @@ class Level:
 
 LEVELS = {
     "A-nth": Level("simulation: the n-th step fails", nth.trials, 10_000, 10_000),
-    "A-tree": Level("simulation: every plan of troubles", tree.trials, 6, 12, ("sqlite",)),
+    "A-tree": Level("simulation: every plan of troubles", tree.trials, 5, 10, ("sqlite",)),
     "A": Level("simulation: stories with crashes", level_a.trials, 2_000, 1_000_000),
     "H": Level("made-up stories, shortened when they fail", machine.trials, 300, 20_000),
     "B": Level("real processes, killed and frozen", level_b.trials, 20, 700),

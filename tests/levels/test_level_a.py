@@ -39,9 +39,9 @@ def test_in_stories_with_crashes_and_people_no_promise_is_broken(plan):
 
 
 @only_sqlite
-@pytest.mark.parametrize("acceptance", [2, 4], ids=["shown late", "never taken"])
-def test_whichever_step_of_a_send_fails_in_whichever_way_no_promise_is_broken(plan, acceptance):
-    counts = summed(tree.trees(plan(1, seed=acceptance), depth=1))
+@pytest.mark.parametrize("way", [1, 3], ids=["shown late", "never taken"])
+def test_whichever_step_of_a_send_fails_in_whichever_way_no_promise_is_broken(plan, way):
+    counts = summed(tree.trees(plan(1, seed=way), depth=1))
     assert counts["runs"] > 60
     assert counts["states"] > 10
 

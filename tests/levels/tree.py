@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,7 +24,7 @@ from src.errors import BrowserGone, Halt, TransientError, WallHit
 from tests.conftest import Clock
 from tests.fakes.channel import Crash
 from tests.fakes.house import TroubledDatabase
-from tests.fakes.site import FakeSite
+from tests.fakes.site import Acceptance, FakeSite
 from tests.levels.invariants import broken_promises
 from tests.levels.plan import Plan
 from tests.levels.stage import Stage, copied, in_one_thread, set_back
@@ -32,6 +33,9 @@ from tests.levels.tally import Tally
 
 BETWEEN_SEC = 400.0
 """Longer than any back-off, so that every run has something to do."""
+WAYS = ACCEPTANCES[1:]
+"""In which the site takes a message: here each of them once."""
+_GROWN = object()
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _OWNER = re.compile(r"worker-\d+")
 _ORDER = {
@@ -45,7 +49,7 @@ _ORDER = {
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    key: str
+    key: bytes
     pages: sqlite3.Connection
     site: FakeSite
     now: datetime
@@ -83,49 +87,66 @@ TROUBLES = (
 def trials(plan: Plan) -> Iterator[Tally]:
     """One trial for each way in which the site takes a message; the trial's seed says which, and how many troubles.
 
-    Seed 0 to 5: two troubles in a row; 6 to 11: three.
+    Seed 0 to 4: two troubles in a row; 5 to 9: three; 10 to 14: four.
     """
     return trees(plan)
 
 
 def trees(plan: Plan, depth: int | None = None) -> Iterator[Tally]:
-    """The same with so many troubles in a row."""
+    """The same with so many troubles in a row. A trial comes in parts, of which the last counts as the trial."""
     db = Database.open(plan.fresh())
     with in_one_thread(), asyncio.Runner() as runner:
         stage = Stage(db, Clock())
         try:
             for seed in plan.seeds:
-                tree = _Tree(stage, seed % len(ACCEPTANCES), replay_line("A-tree", seed, plan.database))
-                runner.run(tree.grow(depth or 2 + seed // len(ACCEPTANCES)))
-                yield tree.tally
+                tree = _Tree(stage, WAYS[seed % len(WAYS)], replay_line("A-tree", seed, plan.database))
+                growing = tree.grow(depth or 2 + seed // len(WAYS))
+                while runner.run(anext(growing, _GROWN)) is not _GROWN:
+                    yield tree.harvest(trials=0)
+                yield tree.harvest()
         finally:
             stage.close()
             db.close()
 
 
 class _Tree:
-    def __init__(self, stage: Stage, acceptance: int, name: str) -> None:
+    def __init__(self, stage: Stage, acceptance: Acceptance, name: str) -> None:
         self.stage = stage
         self.house = stage.house
         self.acceptance = acceptance
         self.name = name
         self.tally = Tally()
+        self._judged: set[bytes] = set()
+        self._plans: dict[tuple[bytes, int], int] = {}
+        """What is known of a state: how many plans of so many troubles go on from it."""
 
-    async def grow(self, depth: int) -> None:
-        """From the beginning, breadth first; how many plans lead to a state is carried along."""
+    def harvest(self, trials: int = 1) -> Tally:
+        """What was counted since the last time."""
+        ripe, self.tally = self.tally, Tally()
+        ripe.trials = trials
+        return ripe
+
+    async def grow(self, depth: int) -> AsyncIterator[None]:
+        """Depth first, so that only the states of one plan are kept at a time. Stops now and then, to be looked at."""
         await self.stage.set(1)
-        self.house.site.acceptance = ACCEPTANCES[self.acceptance]
-        level = {"": (self._state(), 1)}
-        for _ in range(depth):
-            further: dict[str, tuple[_State, int]] = {}
-            for state, plans in level.values():
-                async for after in self._troubled(state):
-                    self.tally.count("plans", plans)
-                    known = further.get(after.key)
-                    further[after.key] = (known[0] if known else after, plans + (known[1] if known else 0))
-            for state, _ in further.values():
-                await self._judge(state)
-            level = further
+        self.house.site.acceptance = self.acceptance
+        async for after in self._troubled(self._state()):
+            self.tally.count("plans", 1 + await self._go_on(after, depth - 1))
+            yield
+
+    async def _go_on(self, state: _State, depth: int) -> int:
+        """Judge what was reached, and go on from there. How many plans that makes."""
+        if state.key not in self._judged:
+            self._judged.add(state.key)
+            await self._judge(state)
+        if depth == 0:
+            return 0
+        if (state.key, depth) not in self._plans:
+            plans = 0
+            async for after in self._troubled(state):
+                plans += 1 + await self._go_on(after, depth - 1)
+            self._plans[state.key, depth] = plans
+        return self._plans[state.key, depth]
 
     async def _troubled(self, state: _State) -> AsyncIterator[_State]:
         for trouble in TROUBLES:
@@ -186,8 +207,8 @@ class _Tree:
         clock = self.house.clock
         return copy.deepcopy(site, {id(clock): clock})
 
-    def _key(self) -> str:
-        """All that the next process can see: every row, everything on the site. Random ids by their first place."""
+    def _key(self) -> bytes:
+        """Of all that the next process can see: every row, everything on the site. Random ids by their first place."""
         site = self.house.site
         with self.house.db.read() as conn:
             rows = [
@@ -204,4 +225,5 @@ class _Tree:
         ]
         names: dict[str, str] = {}
         text = _OWNER.sub("a worker", repr((rows, there, presses, self.house.clock())))
-        return _UUID.sub(lambda found: names.setdefault(found[0], f"id-{len(names)}"), text)
+        text = _UUID.sub(lambda found: names.setdefault(found[0], f"id-{len(names)}"), text)
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
