@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,11 +37,13 @@ class Screen:
         self._pages = [page]
         self._session: CDPSession | None = None
         self._size = Size(**(page.viewport_size or {"width": 1280, "height": 900}))
-        self._newest: tuple[Picture, int] | None = None
+        self._newest: tuple[Picture, CDPSession, int] | None = None
         self._more = asyncio.Event()
         self._changing = asyncio.Lock()
         self._at = (0.0, 0.0)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._takers = 0
+        self._stopped = False
         context.on("page", self._opened)
         page.on("close", self._closed)
 
@@ -59,23 +61,23 @@ class Screen:
 
         A new taker gets the whole page at once; the one before it gets no more.
         """
-        await self._show()
-        mine = self._session
-        while mine is not None:
+        self._takers += 1
+        mine = self._takers
+        await self._quietly(self._show())
+        while self._pages and not self._stopped:
             await self._more.wait()
-            self._more.clear()
-            if self._session is None:
+            if self._takers != mine:
                 return
+            self._more.clear()
             newest, self._newest = self._newest, None
             if newest is None:
                 continue
-            yield newest[0]
-            try:
-                await bounded(
-                    self._session.send("Page.screencastFrameAck", {"sessionId": newest[1]}), _ACT_SEC
-                )
-            except (PlaywrightError, BrowserGone, AttributeError):
-                continue  # the page has just been left for another one, which shows itself
+            picture, session, number = newest
+            yield picture
+            # If the page has just been left for another one, nobody takes this, and that one shows itself.
+            await self._quietly(
+                bounded(session.send("Page.screencastFrameAck", {"sessionId": number}), _ACT_SEC)
+            )
 
     async def act(self, gestures: list[Gesture]) -> None:
         """Do what the person did, in this order. What the page does not take is left out. Raises BrowserGone."""
@@ -88,6 +90,7 @@ class Screen:
 
     async def stop(self) -> None:
         """No more pictures. Never raises."""
+        self._stopped = True
         self._context.remove_listener("page", self._opened)
         await self._leave()
         self._more.set()
@@ -103,27 +106,29 @@ class Screen:
     def _opened(self, page: Page) -> None:
         self._pages.append(page)
         page.on("close", self._closed)
-        self._later(self._show())
+        self._show_later()
 
     def _closed(self, page: Page) -> None:
         if page in self._pages:
             self._pages.remove(page)
         if self._pages:
-            self._later(self._show())
+            self._show_later()
         else:
             self._session = None
             self._more.set()
 
-    def _later(self, work: Any) -> None:
-        async def quietly() -> None:
-            try:
-                await work
-            except (PlaywrightError, BrowserGone) as error:
-                logger.debug("A page of the remote view: {}", type(error).__name__)
-
-        task = asyncio.ensure_future(quietly())
+    def _show_later(self) -> None:
+        task = asyncio.ensure_future(self._quietly(self._show()))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _quietly(work: Awaitable[Any]) -> None:
+        """What a page that is just being closed, or does not answer, does not take is left out."""
+        try:
+            await work
+        except (PlaywrightError, BrowserGone) as error:
+            logger.debug("A page of the remote view: {}", type(error).__name__)
 
     async def _show(self) -> None:
         async with self._changing:
@@ -145,16 +150,13 @@ class Screen:
         about = frame["metadata"]
         jpeg = base64.b64decode(frame["data"])
         picture = Picture(jpeg, round(about["deviceWidth"]), round(about["deviceHeight"]))
-        self._newest = (picture, frame["sessionId"])
+        self._newest = (picture, session, frame["sessionId"])
         self._more.set()
 
     async def _leave(self) -> None:
         session, self._session, self._newest = self._session, None, None
         if session is not None:
-            try:
-                await bounded(session.detach(), 3.0)
-            except (PlaywrightError, BrowserGone) as error:
-                logger.debug("Leaving a page of the remote view: {}", type(error).__name__)
+            await self._quietly(bounded(session.detach(), 3.0))
 
     # --- what the person does --------------------------------------------------------------------------------
 

@@ -97,8 +97,7 @@ class Remote:
     async def link(self) -> Link:
         """A new one-time link; one made before and not used yet is void. LinkRefused: busy, not_halted."""
         await self._check_halted()
-        if self._state.stage in _AT_WORK:
-            raise LinkRefused("busy")
+        self._check_idle()
         token = secrets.token_urlsafe(24)
         self._link = (_mark(token), time.monotonic() + self._pace.link)
         logger.info("A link for the remote view was made; it can be used once")
@@ -113,25 +112,23 @@ class Remote:
             raise self._refuse("unknown")
         if time.monotonic() > self._link[1]:
             raise self._refuse("expired")
-        if self._state.stage in _AT_WORK:
-            raise self._refuse("busy")
+        self._check_idle()
         self._link = None
         self._used.add(mark)
         await self._check_halted()
+        self._start()
         self._viewer = secrets.token_urlsafe(24)
         logger.info("A person has entered the remote view")
-        self._start()
         return self._viewer
 
     async def again(self, viewer: str) -> None:
         """Open the browser again for the same person, after FAILED. LinkRefused: not_yours, busy, not_halted."""
         self.check(viewer)
-        if self._state.stage in _AT_WORK:
-            raise LinkRefused("busy")
         await self._check_halted()
         self._start()
 
     def _start(self) -> None:
+        self._check_idle()  # another call may have started one while this one looked for the halt
         self._left_at = time.monotonic()
         self._person_is_done.clear()
         self._tell(RemoteState(Stage.OPENING))
@@ -142,16 +139,18 @@ class Remote:
         if self._viewer is None or not hmac.compare_digest(viewer.encode(), self._viewer.encode()):
             raise self._refuse("not_yours")
 
+    def _check_idle(self) -> None:
+        if self._state.stage in _AT_WORK:
+            raise self._refuse("busy")
+
     async def _check_halted(self) -> None:
         if self._only_when_halted and not await asyncio.to_thread(self._is_halted):
             raise LinkRefused("not_halted")
 
     def _is_halted(self) -> bool:
         with self._db.read() as conn:
-            try:
-                return accounts.get(conn, self._settings.account).halted
-            except KeyError:  # nothing has ever run
-                return False
+            account = accounts.find(conn, self._settings.account)
+        return account is not None and account.halted
 
     @staticmethod
     def _refuse(reason: Refused) -> LinkRefused:
@@ -185,11 +184,12 @@ class Remote:
                 if picture is not None and self._stream == mine:
                     yield picture
         finally:
-            await pictures.stop()
+            # Before anything that waits: when the viewer's connection ends, every wait here is cut short.
             self._streams -= 1
             self._left_at = time.monotonic()
             if not self._streams:
                 self._nobody_watches.set()
+            await pictures.stop()
 
     async def act(self, viewer: str, gestures: list[Gesture]) -> None:
         """What the person did. Without a page to do it on, nothing happens. LinkRefused: not_yours."""
@@ -289,8 +289,12 @@ class Remote:
         self._tell(RemoteState(Stage.SHOWING))
 
     async def _until_viewer_is_gone(self) -> None:
-        while self._streams or time.monotonic() - self._left_at < self._pace.viewer_gone:  # noqa: ASYNC110 (time passes without an event)
-            await asyncio.sleep(min(1.0, self._pace.viewer_gone))
+        while True:
+            await self._nobody_watches.wait()
+            left = self._left_at + self._pace.viewer_gone - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     def _tell(self, state: RemoteState) -> None:
         if state.stage is not self._state.stage:

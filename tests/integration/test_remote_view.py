@@ -12,6 +12,7 @@ import pytest
 from httpx import ASGITransport
 
 from src.api.remote.app import create_remote_app
+from src.api.server import serve
 from src.channels.base import Screen
 from src.db import accounts
 from src.errors import ExitCode, WallHit
@@ -173,6 +174,37 @@ async def test_a_person_who_goes_away_leaves_no_browser_behind(halted, make_remo
     await remote.again(viewer)
     await until(lambda: len(channels) == 2)
     assert await refused(remote.again(viewer)) == "busy"
+
+
+async def test_a_viewer_whose_connection_ends_leaves_no_browser_behind(halted, make_remote, channels):
+    remote = make_remote(viewer_gone=0.3)
+    stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+    app = create_remote_app(remote, "en")
+    running = asyncio.create_task(serve(app, "127.0.0.1", 0, stop=stop, on_started=address.set_result))
+    viewer = await remote.enter((await remote.link()).token)
+    async with (
+        httpx.AsyncClient(base_url=await address, timeout=60, trust_env=False) as one,
+        one.stream("GET", "/reconnect/view/stream", headers={"x-viewer": viewer}) as stream,
+    ):
+        parts = stream.aiter_raw()
+        while b"\xff\xd8" not in await anext(parts):
+            pass
+        assert remote.state.stage is Stage.SHOWING
+    await until(lambda: remote.state.stage is Stage.FAILED)
+    assert remote.state.reason == "viewer_gone"
+    assert channels[0].closed == 1
+    stop.set()
+    await running
+
+
+async def test_two_clicks_on_again_open_one_browser(halted, make_remote, channels):
+    remote = make_remote(viewer_gone=0.05)
+    viewer = await remote.enter((await remote.link()).token)
+    await until(lambda: remote.state.stage is Stage.FAILED)
+    clicks = await asyncio.gather(remote.again(viewer), remote.again(viewer), return_exceptions=True)
+    assert [str(one) for one in clicks if one is not None] == ["the remote view is refused: busy"]
+    await until(lambda: remote.state.stage is Stage.FAILED)
+    assert len(channels) == 2
 
 
 async def test_an_inbox_that_is_not_readable_yet_keeps_the_halt_and_may_be_tried_again(
