@@ -10,27 +10,20 @@ class Streams:
     """What every open stream waits on beside its own news. One for each application."""
 
     def __init__(self) -> None:
-        self._ended: asyncio.Event | None = None
-        self._over = False
+        self._ended = asyncio.Event()
 
     @property
     def over(self) -> bool:
         """No stream may go on."""
-        return self._over
+        return self._ended.is_set()
 
     def end(self) -> None:
         """Tell every stream to end. On the loop that serves. May be called twice."""
-        self._over = True
-        if self._ended is not None:
-            self._ended.set()
+        self._ended.set()
 
     async def pause(self, seconds: float) -> bool:
         """Wait that long, or until the end. True if streams may go on."""
-        if self._ended is None:
-            self._ended = asyncio.Event()
-            if self._over:
-                self._ended.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
-        return not self._over
+        return not self.over

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from src.api.app import create_app
+from src.api.context import Context
 from src.api.dashboard import live
 from src.api.server import serve
 from src.db import accounts
@@ -56,6 +57,19 @@ async def test_a_page_hears_of_news_and_the_end_of_the_server_ends_its_stream(ap
     over = httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("127.0.0.1", 1)))
     assert (await over.get("http://localhost/events")).status_code == 503
     await over.aclose()
+
+
+async def test_a_page_that_is_left_before_the_first_look_watches_no_longer(app, db, clock):
+    context = Context(Settings(), db, None, None, is_conversation_id, clock, None, None)
+    news = live.News(context)
+    for _ in range(live.AT_MOST):
+        leaving = asyncio.ensure_future(anext(news.watch()))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    assert not news.full
+    context.streams.end()
+    await asyncio.gather(news._task, return_exceptions=True)
 
 
 async def test_nobody_outside_hears_anything(app):

@@ -20,49 +20,66 @@ from src.db import board
 from src.errors import TransientError
 
 LOOK_EVERY_SEC = 2.0
-_SIGN_OF_LIFE_EVERY = 10
-"""Looks between two comments that keep a proxy from closing the stream."""
+_SIGN_OF_LIFE_SEC = 10.0
+"""Without news a comment is sent so often, which keeps a proxy from closing the stream."""
 AT_MOST = 32
 """Watchers at once; whoever comes later has a page that asks again by the clock."""
 
 
 class News:
-    """How things stand, as a text that changes when something does; looked at for all watchers together."""
+    """Looks for all watchers together how things stand, and tells each of them when that changes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._watchers = 0
-        self._stamp = ""
+        self._watchers: set[asyncio.Event] = set()
+        self._looked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def full(self) -> bool:
-        return self._watchers >= AT_MOST
+        return len(self._watchers) >= AT_MOST
 
     async def watch(self) -> AsyncIterator[str]:
         """The events for one watcher, until it goes or the server ends."""
-        self._watchers += 1
-        if self._task is None or self._task.done():
-            with suppress(TransientError):
-                self._stamp = await self._look()
-            self._task = asyncio.create_task(self._keep_looking())
-        known, looks = self._stamp, 0
+        streams, news = self._context.streams, asyncio.Event()
+        self._watchers.add(news)
         try:
+            if self._task is None or self._task.done():
+                self._looked.clear()
+                self._task = asyncio.create_task(self._keep_looking())
+            await self._looked.wait()
             yield "retry: 5000\n\n"
-            while await self._context.streams.pause(LOOK_EVERY_SEC / 2):
-                looks += 1
-                if self._stamp != known:
-                    known = self._stamp
-                    yield "event: news\ndata: \n\n"
-                elif looks % _SIGN_OF_LIFE_EVERY == 0:
+            while not streams.over:
+                try:
+                    async with asyncio.timeout(_SIGN_OF_LIFE_SEC):
+                        await news.wait()
+                except TimeoutError:
                     yield ": still here\n\n"
+                    continue
+                news.clear()
+                if not streams.over:
+                    yield "event: news\ndata: \n\n"
         finally:
-            self._watchers -= 1
+            self._watchers.discard(news)
 
     async def _keep_looking(self) -> None:
-        while self._watchers and await self._context.streams.pause(LOOK_EVERY_SEC):
-            with suppress(TransientError):  # the page says so when it asks; the next look may be luckier
-                self._stamp = await self._look()
+        known = None
+        try:
+            while self._watchers and not self._context.streams.over:
+                with suppress(TransientError):  # the page says so when it asks; the next look may be luckier
+                    stamp = await self._look()
+                    if known is not None and stamp != known:
+                        self._wake()
+                    known = stamp
+                self._looked.set()
+                await self._context.streams.pause(LOOK_EVERY_SEC)
+        finally:
+            self._looked.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        for news in self._watchers:
+            news.set()
 
     async def _look(self) -> str:
         def look() -> str:
