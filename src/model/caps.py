@@ -11,18 +11,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import SequenceMatcher
 from enum import StrEnum
 
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, MessageKind
-from src.model.same_reply import normalised
+from src.model.same_reply import nearly_equal, normalised
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 PROMPT = timedelta(minutes=15)
 """A guest's message that comes sooner after our reply may be a machine's; one that comes later, a person writes."""
-_ALIKE = 0.9
-_LONG_ENOUGH = 20
 _NUMBERS = re.compile(r"\d+")
 _ASSISTANT = "assistant"
 
@@ -114,7 +111,7 @@ def quick_rounds(lines: Sequence[Line]) -> int:
 def same_again(lines: Sequence[Line]) -> int:
     """How many times the guest's side said what it said last, counted in turns with our replies between them.
 
-    A turn is all that came between two replies. Long texts need not be equal, only nearly (0.9), with the same
+    A turn is all that came between two replies. Long texts need not be equal, only nearly, with the same
     numbers in them: another date or time is another question. A person of the host's side who wrote, or approved
     a reply, ends the counting.
     """
@@ -137,8 +134,4 @@ def _is_person(line: Line) -> bool:
 def _alike(one: str, other: str) -> bool:
     if one == other:
         return True
-    if min(len(one), len(other)) < _LONG_ENOUGH or _NUMBERS.findall(one) != _NUMBERS.findall(other):
-        return False
-    close = SequenceMatcher(None, one, other, autojunk=False)
-    quick = close.real_quick_ratio() >= _ALIKE and close.quick_ratio() >= _ALIKE
-    return quick and close.ratio() >= _ALIKE
+    return _NUMBERS.findall(one) == _NUMBERS.findall(other) and nearly_equal(one, other)

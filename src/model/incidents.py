@@ -30,26 +30,15 @@ class IncidentKind(StrEnum):
     """A reply could not be delivered."""
 
 
-SEVERAL = frozenset(
-    {
-        IncidentKind.UNCONFIRMED,
-        IncidentKind.DRAFT,
-        IncidentKind.INQUIRY,
-        IncidentKind.STUCK,
-        IncidentKind.FAILED,
-    }
-)
-"""There may be several of these at once, one for each reply or message; one alert tells of all that are new."""
-
 _AT_ONCE = timedelta(0)
 
-PATIENCE = {
+_PATIENCE = {
     IncidentKind.UNCONFIRMED: timedelta(minutes=10),
     IncidentKind.STUCK: timedelta(minutes=10),
 }
 """So long it must have been so before anybody is told: these often settle by themselves."""
 
-SURE_AFTER = {
+_SURE_AFTER = {
     IncidentKind.NOTHING_READ: timedelta(minutes=5),
     IncidentKind.AI_UNREACHABLE: timedelta(minutes=5),
 }
@@ -60,11 +49,11 @@ NOT_TOLD_WHEN_OVER = frozenset({IncidentKind.DRAFT, IncidentKind.FAILED})
 
 
 def patience(kind: IncidentKind) -> timedelta:
-    return PATIENCE.get(kind, _AT_ONCE)
+    return _PATIENCE.get(kind, _AT_ONCE)
 
 
 def sure_after(kind: IncidentKind) -> timedelta:
-    return SURE_AFTER.get(kind, _AT_ONCE)
+    return _SURE_AFTER.get(kind, _AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,14 @@ def same_reply(intended: str, shown: str | None) -> bool:
         return False
     if _only_contact_data_masked(ours.split(), theirs.split()):
         return True
-    if min(len(ours), len(theirs)) < _LONG_ENOUGH:
+    return nearly_equal(ours, theirs)
+
+
+def nearly_equal(one: str, other: str) -> bool:
+    """Whether two texts of some length differ in a few characters only; never for short ones."""
+    if min(len(one), len(other)) < _LONG_ENOUGH:
         return False
-    close = SequenceMatcher(None, ours, theirs, autojunk=False)
+    close = SequenceMatcher(None, one, other, autojunk=False)
     quick = close.real_quick_ratio() >= _CLOSE_ENOUGH and close.quick_ratio() >= _CLOSE_ENOUGH
     return quick and close.ratio() >= _CLOSE_ENOUGH
 

@@ -46,6 +46,11 @@ __all__ = [
 ]
 
 
+def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows alone for which the condition holds, on either database."""
+    return Index(name, *columns, unique=unique, sqlite_where=sql(where), postgresql_where=sql(where))
+
+
 class Meta(SQLModel, table=True):
     """Facts of this database: its id and the secret that callback tokens are derived from."""
 
@@ -122,22 +127,10 @@ class Incident(SQLModel, table=True):
 
     __tablename__ = "incidents"
     __table_args__ = (
-        Index(
-            "uq_incidents_open",
-            "account",
-            "kind",
-            "subject",
-            unique=True,
-            sqlite_where=sql("closed_at IS NULL"),
-            postgresql_where=sql("closed_at IS NULL"),
+        _partial_index(
+            "uq_incidents_open", "account", "kind", "subject", where="closed_at IS NULL", unique=True
         ),
-        Index(
-            "ix_incidents_to_tell",
-            "account",
-            "tell_at",
-            sqlite_where=sql("tell_at IS NOT NULL"),
-            postgresql_where=sql("tell_at IS NOT NULL"),
-        ),
+        _partial_index("ix_incidents_to_tell", "account", "tell_at", where="tell_at IS NOT NULL"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -198,13 +191,7 @@ class InboxRequest(SQLModel, table=True):
         CheckConstraint(
             f"({one_of('status', FINAL_INBOX)}) = (processed_at IS NOT NULL)", name="inbox_final"
         ),
-        Index(
-            "uq_queue_inbox_open",
-            "conversation_id",
-            unique=True,
-            sqlite_where=sql(OPEN_INBOX_SQL),
-            postgresql_where=sql(OPEN_INBOX_SQL),
-        ),
+        _partial_index("uq_queue_inbox_open", "conversation_id", where=OPEN_INBOX_SQL, unique=True),
         Index("ix_queue_inbox_due", "account", "status", "due_at"),
         Index("ix_queue_inbox_status", "account", "status", "processed_at"),
         Index("ix_queue_inbox_conversation", "conversation_id", "created_at"),
@@ -251,35 +238,13 @@ class OutboxJob(SQLModel, table=True):
         ),
         CheckConstraint("arm_count = 1 OR status <> 'unconfirmed'", name="outbox_unconfirmed_was_armed"),
         UniqueConstraint("account", "idempotency_key", name="uq_queue_outbox_idempotency"),
-        Index(
-            "uq_queue_outbox_one_at_a_time",
-            "conversation_id",
-            unique=True,
-            sqlite_where=sql("status = 'processing'"),
-            postgresql_where=sql("status = 'processing'"),
+        _partial_index(
+            "uq_queue_outbox_one_at_a_time", "conversation_id", where="status = 'processing'", unique=True
         ),
-        Index(
-            "ix_queue_outbox_pending",
-            "account",
-            "created_at",
-            "id",
-            sqlite_where=sql("status = 'pending'"),
-            postgresql_where=sql("status = 'pending'"),
-        ),
-        Index(
-            "ix_queue_outbox_due",
-            "account",
-            "due_at",
-            sqlite_where=sql("status = 'pending'"),
-            postgresql_where=sql("status = 'pending'"),
-        ),
-        Index(
-            "ix_queue_outbox_line",
-            "conversation_id",
-            "created_at",
-            "id",
-            sqlite_where=sql("status = 'pending'"),
-            postgresql_where=sql("status = 'pending'"),
+        _partial_index("ix_queue_outbox_pending", "account", "created_at", "id", where="status = 'pending'"),
+        _partial_index("ix_queue_outbox_due", "account", "due_at", where="status = 'pending'"),
+        _partial_index(
+            "ix_queue_outbox_line", "conversation_id", "created_at", "id", where="status = 'pending'"
         ),
         Index("ix_queue_outbox_status", "account", "status", "processed_at"),
         Index("ix_queue_outbox_account", "account", "created_at"),

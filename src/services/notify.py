@@ -66,7 +66,7 @@ def beat(url: str) -> bool:
         with _client() as client:
             return client.get(url).is_success
 
-    return bounded(call, 15.0)
+    return bounded(call, PATIENCE_SEC)
 
 
 def bounded(work: Callable[[], bool], seconds: float) -> bool:

@@ -64,11 +64,10 @@ class AlertWorker:
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
-        def look() -> bool:
+        def look() -> None:
             self.run_once()
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(done.set)
-            return True
 
         # A daemon thread of its own: the loop's executor is waited for when the program ends.
         threading.Thread(target=look, name="alerts", daemon=True).start()
@@ -113,7 +112,8 @@ class AlertWorker:
     def _is_read(self, now: datetime) -> bool:
         """A good look lately, and no halt: a process that only runs does not beat."""
         with self._db.read() as conn:
-            if accounts.get(conn, self._settings.account).halted:
+            account = accounts.find(conn, self._settings.account)
+            if account is None or account.halted:
                 return False
             sync = next(
                 (b for b in accounts.workers(conn, self._settings.account) if b.worker == "sync"), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 320, 120
+WIDTH = 320
 _FLOOR, _CEILING = 100, 14
 _GAP = 0.28
 """Of the width of a day, between two days."""
