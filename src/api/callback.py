@@ -13,6 +13,7 @@ from starlette.responses import Response
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
 from src.api.doors import Entry
+from src.api.ids import OUR_ID
 from src.api.limits import read_json
 from src.api.metrics import Metrics
 from src.db import inbox_queue
@@ -20,7 +21,6 @@ from src.services.ai_exchange import CALLBACK_PATH
 from src.services.callback import Action, Answer, Outcome, Result, take_answer_with_others
 from src.services.refusals import Conflict, Malformed
 
-_OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _WEBHOOK_ID = re.compile(r"[!-~]{1,200}")
 
 # Public: what programs outside have always been told.
@@ -119,7 +119,7 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
 
 def _known(context: Context, request_id: str) -> str | None:
     """The id if it is one of ours; many programs put an id of their own there, which is nothing to us."""
-    if not _OUR_ID.fullmatch(request_id):
+    if not OUR_ID.fullmatch(request_id):
         return None
     with context.db.read() as conn:
         return request_id if inbox_queue.get(conn, request_id) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from loguru import logger
@@ -20,13 +20,14 @@ from src.logs import safe_error
 from src.model.rows import AccountState, WorkerBeat
 from src.model.statuses import OutboxStatus
 from src.services.ai_webhook import WORKER as AI
+from src.services.alerts import AI_FAILURES
 from src.settings import Settings
 
 PRODUCT = "nightporter"
-AI_FAILING_AFTER = 3
-"""Failures in a row from which on it is no bad moment any more."""
 _SILENT_INTERVALS = 3
 _SHORTEST_SILENCE = timedelta(seconds=15)
+
+Liveness = Literal["running", "stopped", "silent", "never_ran"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,7 @@ def look(db: Database, settings: Settings, now: datetime) -> Moment:
     """Raises ``TransientError`` if the database is out of reach."""
     db.check()
     with db.read() as conn:
-        try:
-            account = accounts.get(conn, settings.account)
-        except KeyError:  # nothing has ever run
-            account = None
+        account = accounts.find(conn, settings.account)
         beats = {beat.worker: beat for beat in accounts.workers(conn, settings.account)}
         return Moment(account, beats, overview(conn, settings.account, now), now)
 
@@ -138,14 +136,23 @@ def silent_after(interval_sec: float) -> timedelta:
     return max(timedelta(seconds=interval_sec * _SILENT_INTERVALS), _SHORTEST_SILENCE)
 
 
+def worker_state(beat: WorkerBeat | None, interval_sec: float, now: datetime) -> Liveness:
+    """Where a worker with this interval stands, by its last sign of life."""
+    if beat is None:
+        return "never_ran"
+    if beat.stopped_at is not None:
+        return "stopped"
+    return "silent" if now - beat.beat_at > silent_after(interval_sec) else "running"
+
+
 def _worker(settings: Settings, name: str, moment: Moment) -> dict[str, Any]:
     beat = moment.workers.get(name)
-    if beat is None:
-        return {"state": "never_ran"}
     interval = settings.scrape_interval_sec if name == "sync" else settings.send_worker_interval_sec
-    silent = moment.now - beat.beat_at > silent_after(interval)
+    state = worker_state(beat, interval, moment.now)
+    if beat is None:
+        return {"state": state}
     return {
-        "state": "stopped" if beat.stopped_at else "silent" if silent else "running",
+        "state": state,
         "last_beat_at": beat.beat_at.isoformat(),
         "last_cycle_at": beat.last_cycle_at.isoformat() if beat.last_cycle_at else None,
         "last_outcome": beat.last_outcome,
@@ -160,7 +167,7 @@ def _ai(settings: Settings, moment: Moment) -> dict[str, Any]:
     beat = moment.workers.get(AI)
     if beat is None:
         return {"state": "not_called_yet"}
-    failing = beat.failures_in_a_row >= AI_FAILING_AFTER
+    failing = beat.failures_in_a_row >= AI_FAILURES
     return {
         "state": "failing" if failing else "ok" if beat.failures_in_a_row == 0 else "last_call_failed",
         "last_outcome": beat.last_outcome,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from starlette.responses import JSONResponse
 from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
+from src.api.ids import OUR_ID, SITE_ID
 from src.api.limits import read_json, refusal
 from src.api.remote import routes as remote_view
 from src.model.rows import Job
@@ -22,9 +22,6 @@ from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
 from src.services import alert_words, notify, outbox_moves, switches
 from src.services.refusals import Conflict, Malformed, NotFound
-
-OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
-SITE_ID = re.compile(r"[\w.:=+/-]{1,200}", re.ASCII)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from src.db import accounts, conversations, inbox_queue, outbox_views
-from src.db.engine import Connection, Database
+from src.db import accounts, conversations, inbox_queue, outbox_views, search
+from src.db.engine import Database
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
@@ -17,16 +17,14 @@ from src.settings import Settings
 def jobs(db: Database, account: str, status: OutboxStatus | None, limit: int) -> list[dict[str, Any]]:
     """Replies: those that wait oldest first, final ones newest first."""
     with db.read() as conn:
-        known: dict[str, str] = {}
-        return [
-            _job(one, _external(conn, one, known))
-            for one in outbox_views.list_jobs(conn, account, status, limit)
-        ]
+        found = outbox_views.list_jobs(conn, account, status, limit)
+        homes = search.by_ids(conn, {one.conversation_id for one in found})
+    return [_job(one, homes[one.conversation_id].external_id) for one in found]
 
 
 def job(db: Database, one: Job) -> dict[str, Any]:
     with db.read() as conn:
-        return _job(one, _external(conn, one, {}))
+        return _job(one, conversations.get(conn, one.conversation_id).external_id)
 
 
 def recent(db: Database, account: str, limit: int) -> list[dict[str, Any]]:
@@ -51,12 +49,6 @@ def conversation(db: Database, settings: Settings, external_id: str, limit: int)
         "request": _request(request) if request else None,
         "jobs": [_job(one, external_id) for one in replies],
     }
-
-
-def _external(conn: Connection, one: Job, known: dict[str, str]) -> str:
-    if one.conversation_id not in known:
-        known[one.conversation_id] = conversations.get(conn, one.conversation_id).external_id
-    return known[one.conversation_id]
 
 
 def _time(at: datetime | None) -> str | None:

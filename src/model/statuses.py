@@ -124,6 +124,9 @@ FINAL_OUTBOX = frozenset(
 )
 """``processed_at`` is set exactly in these."""
 
+UNFINISHED_OUTBOX = frozenset(OutboxStatus) - FINAL_OUTBOX | {OutboxStatus.UNCONFIRMED}
+"""Replies that somebody still has to see to; they are few, what is done grows without end."""
+
 
 class CancelReason(StrEnum):
     """Why a request or a reply is no longer wanted."""

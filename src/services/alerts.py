@@ -34,8 +34,8 @@ READING_AT_LEAST = timedelta(minutes=15)
 """Without a good look for so long, and for so many intervals, the reader is blind."""
 UNTOUCHED = timedelta(minutes=20)
 """A reply leaves within seconds; after so long something is in its way."""
-CLOCK = timedelta(hours=24)
-"""Airbnb's response time for an inquiry (field guide; Airbnb's help pages on response rate)."""
+RESPONSE_CLOCK = timedelta(hours=24)
+"""Airbnb counts whether new inquiries are answered within it (field guide; its help pages on the response rate)."""
 CLOCK_LEFT = timedelta(hours=4)
 FORGET_DRAFTS = timedelta(days=2)
 FORGET_UNCONFIRMED = timedelta(days=7)
@@ -66,9 +66,8 @@ class Notice:
 
 def find(conn: Connection, settings: Settings, now: datetime) -> list[Found]:
     """Everything that a person should know at this moment."""
-    try:
-        account = accounts.get(conn, settings.account)
-    except KeyError:  # nothing has ever run
+    account = accounts.find(conn, settings.account)
+    if account is None:  # nothing has ever run
         return []
     workers = {beat.worker: beat for beat in accounts.workers(conn, settings.account)}
     found = [*_halt(account), *_ai(workers.get(AI)), *_replies(conn, settings, account, now)]
@@ -110,7 +109,8 @@ def _replies(conn: Connection, settings: Settings, account: AccountState, now: d
     ):
         for job_id, reason, at in watch.replies_since(conn, name, status, now - back):
             yield Found(kind, job_id, reason, at)
-    for message_id, at in watch.unanswered(conn, name, now - CLOCK, now - CLOCK + CLOCK_LEFT):
+    begun = now - RESPONSE_CLOCK
+    for message_id, at in watch.unanswered(conn, name, begun, begun + CLOCK_LEFT):
         yield Found(IncidentKind.INQUIRY, message_id, since=at)
     # What waits for a person, or for its turn after a halt, is not stuck.
     recent = account.halt_cleared_at is not None and now - account.halt_cleared_at < UNTOUCHED

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -14,9 +12,11 @@ from starlette.responses import Response
 from src.api.context import Context
 from src.api.dashboard import stories
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
-from src.api.operator import SITE_ID
+from src.api.dashboard.paging import page_after, read_key
+from src.api.ids import SITE_ID
 from src.db import accounts, board, conversations, search
-from src.db.search import Filters, Key
+from src.db.engine import Connection
+from src.db.search import Filters
 from src.db.stories import messages_of_requests, stretch
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
 from src.model.values import ReplyMode
@@ -27,6 +27,9 @@ ROWS = 30
 MESSAGES = 50
 STATES = ("", "waiting", "open", "skipped", "unseen")
 _LONGEST_SEARCH = 100
+
+Rules = dict[tuple[str, str], Rule]
+"""Every mode that a person has set, by scope and the id in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,12 @@ def _find(page: Page) -> dict[str, Any]:
         shown = found[:ROWS]
         ids = [one.id for one in shown]
         newest, jobs = search.newest_messages(conn, ids), search.open_jobs(conn, ids)
-        rules = {(rule.scope, rule.scope_id): rule.mode for rule in accounts.modes(conn, account)}
+        rules = _rules(conn, account)
         listings = search.listings(conn, account)
     rows = [
-        Row(one, newest.get(one.id), jobs.get(one.id, []), _mode_of(one, rules, default)) for one in shown
+        Row(one, newest.get(one.id), jobs.get(one.id, []), rule.mode if rule else default)
+        for one in shown
+        for rule in [_narrowest(one, rules)]
     ]
     last = shown[-1] if len(found) > ROWS else None
     return {
@@ -106,40 +111,21 @@ def _find(page: Page) -> dict[str, Any]:
         "listings": listings,
         "states": STATES,
         "asked": bool(text or state or filters.listing or mode),
-        "next_page": _next_page(page, last) if last else None,
+        "next_page": page_after(page, last.last_activity_at or last.created_at, last.id) if last else None,
     }
 
 
-def _mode_of(
-    one: StoredConversation, rules: dict[tuple[str, str], ReplyMode], default: ReplyMode
-) -> ReplyMode:
+# --- modes -----------------------------------------------------------------------------------------------
+
+
+def _rules(conn: Connection, account: str) -> Rules:
+    return {(rule.scope, rule.scope_id): rule for rule in accounts.modes(conn, account)}
+
+
+def _narrowest(one: StoredConversation, rules: Rules) -> Rule | None:
+    """The rule that holds for a conversation."""
     places = [("conversation", one.id), ("listing", one.listing_id or ""), ("account", "")]
-    return next((rules[place] for place in places if place in rules), default)
-
-
-def _next_page(page: Page, last: StoredConversation) -> str:
-    return page_after(page, last.last_activity_at or last.created_at, last.id)
-
-
-def page_after(page: Page, at: datetime, row_id: str) -> str:
-    """The address of this page, going on after a row."""
-    asked = {k: v for k, v in page.request.query_params.items() if k not in {"after", "done"}}
-    key = f"{at.astimezone(UTC).isoformat()}~{row_id}"
-    return f"{page.request.url.path}?{urlencode({**asked, 'after': key})}"
-
-
-def read_key(text: str | None) -> Key | None:
-    """The key in an address; None for none. ``Malformed`` if somebody has changed it."""
-    if not text:
-        return None
-    at, _, row_id = text.partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        raise Malformed("after", "is not where a page ends") from None
-    if moment.tzinfo is None or not row_id or "\0" in row_id:
-        raise Malformed("after", "is not where a page ends")
-    return moment, row_id
+    return next((rules[place] for place in places if place in rules), None)
 
 
 # --- one conversation ------------------------------------------------------------------------------------
@@ -156,17 +142,14 @@ def _conversation(page: Page, external_id: str) -> dict[str, Any]:
         part = stretch(conn, found.id, before=before, limit=MESSAGES)
         carried = messages_of_requests(conn, part.requests)
         state = accounts.find(conn, account)
-        rule = accounts.rule_for(conn, account, found.id, found.listing_id)
-        rules = {(one.scope, one.scope_id): one for one in accounts.modes(conn, account)}
-    mode = rule.mode if rule else ReplyMode(settings.reply_mode)
+        rules = _rules(conn, account)
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,
         "entries": stories.entries(part, carried, newest=before is None),
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
-        "mode": mode,
-        "not_live": stories.why_not_live(settings, found, state, rule, page.now),
+        "not_live": stories.why_not_live(settings, found, state, _narrowest(found, rules), page.now),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }
 
@@ -182,7 +165,7 @@ class Scope:
     default: str
 
 
-def _scopes(found: StoredConversation, rules: dict[tuple[str, str], Rule], default: str) -> list[Scope]:
+def _scopes(found: StoredConversation, rules: Rules, default: str) -> list[Scope]:
     scopes = [Scope("conversation", found.external_id, rules.get(("conversation", found.id)), default)]
     if found.listing_id:
         scopes.append(Scope("listing", found.listing_id, rules.get(("listing", found.listing_id)), default))

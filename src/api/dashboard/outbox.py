@@ -10,14 +10,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
-from src.api.dashboard.conversations import page_after, read_key
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
-from src.api.operator import OUR_ID
+from src.api.dashboard.paging import page_after, read_key
+from src.api.ids import OUR_ID
 from src.db import search
 from src.db.overview import outbox_counts
 from src.db.stories import messages_of_requests
 from src.model.rows import Job
-from src.model.statuses import FINAL_OUTBOX, OutboxStatus
+from src.model.statuses import UNFINISHED_OUTBOX, OutboxStatus
 from src.services import outbox_moves
 from src.services.refusals import NotFound
 
@@ -31,8 +31,6 @@ _ORDER = (
     OutboxStatus.CANCELLED,
     OutboxStatus.SENT,
 )
-_COUNTED = [s for s in OutboxStatus if s not in FINAL_OUTBOX or s is OutboxStatus.UNCONFIRMED]
-"""What is done grows without end, and nobody needs to know how much it is."""
 
 
 def outbox_routes(context: Context) -> APIRouter:
@@ -75,7 +73,7 @@ def _list(page: Page) -> dict[str, Any]:
     asked = page.request.query_params.get("state", "")
     after = read_key(page.request.query_params.get("after"))
     with page.context.db.read() as conn:
-        counts = outbox_counts(conn, account, _COUNTED)
+        counts = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         status = OutboxStatus(asked) if asked in set(OutboxStatus) else _first_that_needs_a_look(counts)
         found = search.jobs(conn, account, status, after=after, limit=ROWS + 1)
         shown = found[:ROWS]
@@ -84,7 +82,7 @@ def _list(page: Page) -> dict[str, Any]:
     last = shown[-1] if len(found) > ROWS else None
     return {
         "state": status,
-        "tabs": [(one, counts[one] if one in _COUNTED else None) for one in _ORDER],
+        "tabs": [(one, counts[one]) for one in _ORDER],
         "rows": [(job, homes[job.conversation_id], asked_for.get(job.request_id or "", [])) for job in shown],
         "next_page": page_after(page, last.processed_at or last.created_at, last.id) if last else None,
     }

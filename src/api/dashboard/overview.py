@@ -12,16 +12,15 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
-from src.api.dashboard.standing import Standing, standing
+from src.api.dashboard.standing import standing
 from src.api.dashboard.week import Memory, charts_of_week, last_days
 from src.db import accounts, board
 from src.db.board import LOOK_BACK, Waiting
 from src.db.overview import inbox_counts, outbox_counts
-from src.model.statuses import OPEN_INBOX, OutboxStatus
+from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, OutboxStatus
 from src.services import switches
+from src.services.alerts import RESPONSE_CLOCK
 
-RESPONSE_CLOCK = timedelta(hours=24)
-"""Airbnb counts whether new inquiries are answered within 24 hours (its help pages on the response rate)."""
 SOON = timedelta(hours=6)
 
 
@@ -82,10 +81,10 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
     with page.context.db.read() as conn:
         account = settings.account
         beats = {beat.worker: beat for beat in accounts.workers(conn, account)}
-        stands: Standing = standing(settings, accounts.find(conn, account), beats, now)
+        stands = standing(settings, accounts.find(conn, account), beats, now)
         items = by_urgency(board.waiting(conn, account, now), now)
         today = board.numbers(conn, account, *days[-1])
-        outbox = outbox_counts(conn, account, [s for s in OutboxStatus if s not in _DONE])
+        outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         inbox = inbox_counts(conn, account, OPEN_INBOX)
         week = memory.days(conn, account, days, now)
     return {
@@ -99,6 +98,3 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
         "asked": sum(inbox.values()),
         "week": charts_of_week(page.lang, page.zone, week),
     }
-
-
-_DONE = {OutboxStatus.SENT, OutboxStatus.CANCELLED}

@@ -46,7 +46,7 @@ _TEMPLATES = Environment(
 
 @dataclass
 class Page:
-    """One look of one browser. Made by ``Pages.open`` after the visitor was let in."""
+    """One look of one browser. Made by ``open_page``; where nobody was let in (yet), without ``entry``."""
 
     context: Context
     request: Request

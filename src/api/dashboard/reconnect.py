@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from src.api.context import Context
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.remote.routes import PATH
-from src.db import accounts, conversations
+from src.db import accounts, search
 from src.model.remote import Link, LinkRefused
-from src.model.rows import AccountState, Job
+from src.model.rows import AccountState, Job, StoredConversation
 from src.services.after_halt import since_halt
 from src.services.refusals import Conflict
 
@@ -60,17 +60,14 @@ async def _shown(page: Page, link: Link | None = None) -> Response:
     )
 
 
-def _look(context: Context) -> tuple[AccountState | None, datetime | None, list[tuple[Job, str, str]]]:
+def _look(
+    context: Context,
+) -> tuple[AccountState | None, datetime | None, list[tuple[Job, StoredConversation]]]:
     """The account, when its last halt ended, and each reply that waited then with its conversation."""
     with context.db.read() as conn:
-        try:
-            account = accounts.get(conn, context.settings.account)
-        except KeyError:  # nothing has ever run
+        account = accounts.find(conn, context.settings.account)
+        if account is None:  # nothing has ever run
             return None, None, []
         ended, jobs = since_halt(conn, context.settings.account)
-        whose = {job.conversation_id: conversations.get(conn, job.conversation_id) for job in jobs}
-        held = [
-            (job, whose[job.conversation_id].external_id, whose[job.conversation_id].guest_name or "")
-            for job in jobs
-        ]
-    return account, ended, held
+        homes = search.by_ids(conn, {job.conversation_id for job in jobs})
+    return account, ended, [(job, homes[job.conversation_id]) for job in jobs]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from src.api.health import AI_FAILING_AFTER, silent_after
+from src.api.health import Liveness, silent_after, worker_state
 from src.model.rows import AccountState, WorkerBeat
 from src.services.ai_webhook import WORKER as AI
+from src.services.alerts import AI_FAILURES
 from src.settings import Settings
 
 _BETWEEN_TRIES = timedelta(minutes=20)
@@ -35,7 +36,7 @@ class Standing:
     """At the latest; the page may announce news before."""
     failures: int
     outcome: str | None
-    send_state: Literal["running", "stopped", "silent", "never_ran"]
+    send_state: Liveness
     ai_problem: Literal["not_configured", "failing"] | None
 
     @property
@@ -59,10 +60,10 @@ def standing(
         paused_at=account.paused_at if account else None,
         last_good_at=sync.last_good_at if sync else None,
         rows_seen=sync.rows_seen if sync else None,
-        next_look_at=_next_look(settings, sync, now) if state in {"running", "paused", "failing"} else None,
+        next_look_at=_next_look(settings, sync, now) if state in {"running", "paused"} else None,
         failures=sync.failures_in_a_row if sync else 0,
         outcome=sync.last_outcome if sync else None,
-        send_state=_send_state(settings, beats.get("send"), now),
+        send_state=worker_state(beats.get("send"), settings.send_worker_interval_sec, now),
         ai_problem=_ai_problem(settings, beats.get(AI)),
     )
 
@@ -89,22 +90,12 @@ def _state(
 
 
 def _next_look(settings: Settings, sync: WorkerBeat | None, now: datetime) -> datetime | None:
-    if sync is None or sync.last_cycle_at is None or sync.failures_in_a_row:
+    if sync is None or sync.last_cycle_at is None:
         return None
     return max(now, sync.last_cycle_at + timedelta(seconds=settings.scrape_interval_sec))
-
-
-def _send_state(
-    settings: Settings, send: WorkerBeat | None, now: datetime
-) -> Literal["running", "stopped", "silent", "never_ran"]:
-    if send is None:
-        return "never_ran"
-    if send.stopped_at is not None:
-        return "stopped"
-    return "silent" if now - send.beat_at > silent_after(settings.send_worker_interval_sec) else "running"
 
 
 def _ai_problem(settings: Settings, ai: WorkerBeat | None) -> Literal["not_configured", "failing"] | None:
     if settings.ai_webhook_problem is not None:
         return "not_configured"
-    return "failing" if ai is not None and ai.failures_in_a_row >= AI_FAILING_AFTER else None
+    return "failing" if ai is not None and ai.failures_in_a_row >= AI_FAILURES else None

@@ -57,13 +57,8 @@ def entries(part: Stretch, carried: Mapping[str, list[StoredMessage]], *, newest
             by_request.setdefault(job.request_id, []).append(job)
     shown = {m.outbox_id for m in part.messages if m.outbox_id}
     found = [_of_message(m, part, jobs, by_request, carried) for m in part.messages]
-    for job in part.jobs:
-        if job.id not in shown and job.status is not OutboxStatus.SENT:
-            request = part.requests.get(job.request_id or "")
-            given = carried.get(request.id, []) if request else []
-            found.append(Entry(job.created_at, None, job, request, reply_steps(job), given))
-        elif job.id not in shown:  # a person says that it was sent; the site's message was never seen
-            found.append(Entry(job.created_at, None, job, None, reply_steps(job), []))
+    # Also a sent one: a person says so, and the site's message was never seen.
+    found += [_of_reply(job.created_at, None, job, part, carried) for job in part.jobs if job.id not in shown]
     waits = {OutboxStatus.DRAFT, OutboxStatus.PENDING, OutboxStatus.PROCESSING}
     return sorted(
         found,
@@ -79,15 +74,23 @@ def _of_message(
     carried: Mapping[str, list[StoredMessage]],
 ) -> Entry:
     if message.outbox_id and message.outbox_id in jobs:
-        job = jobs[message.outbox_id]
-        request = part.requests.get(job.request_id or "")
-        given = carried.get(request.id, []) if request else []
-        return Entry(message.sent_at, message, job, request, reply_steps(job), given)
+        return _of_reply(message.sent_at, message, jobs[message.outbox_id], part, carried)
     request = part.requests.get(message.request_id or "")
     if request is None:
         return Entry(message.sent_at, message, None, None, _skipped(message), [])
     steps = request_steps(message, request, by_request.get(request.id, []))
     return Entry(message.sent_at, message, None, request, steps, carried.get(request.id, []))
+
+
+def _of_reply(
+    at: datetime,
+    message: StoredMessage | None,
+    job: Job,
+    part: Stretch,
+    carried: Mapping[str, list[StoredMessage]],
+) -> Entry:
+    request = part.requests.get(job.request_id or "")
+    return Entry(at, message, job, request, reply_steps(job), carried.get(request.id, []) if request else [])
 
 
 def _skipped(message: StoredMessage) -> list[Step]:

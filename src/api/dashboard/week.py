@@ -37,12 +37,15 @@ class Memory:
 
     def days(self, conn: Connection, account: str, spans: list[Span], now: datetime) -> list[Day]:
         """Each of these days, read or remembered."""
+        known = self._known
+        fresh: dict[Span, tuple[datetime, Day]] = {}
         for span in spans:
-            known = self._known.get(span)
-            if known is None or now < span[1] or now - known[0] > _GOOD_FOR:
-                self._known[span] = now, _read(conn, account, span)
-        self._known = {span: self._known[span] for span in spans}
-        return [day for _, day in self._known.values()]
+            last = known.get(span)
+            if last is None or now < span[1] or now - last[0] > _GOOD_FOR:
+                last = now, _read(conn, account, span)
+            fresh[span] = last
+        self._known = fresh  # whole, since several pages may be made at once
+        return [day for _, day in fresh.values()]
 
 
 def _read(conn: Connection, account: str, span: Span) -> Day:
