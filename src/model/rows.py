@@ -151,6 +151,10 @@ class Request:
     created_at: datetime
     processed_at: datetime | None
 
+    def is_too_late(self, now: datetime) -> bool:
+        """An answer is of no use any more."""
+        return now > self.reply_by
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -63,11 +63,32 @@ async def test_a_draft_that_was_overtaken_or_is_too_late_cannot_be_approved(clie
     assert "wrote after this draft was made" in words_of(overtaken)
     with db.write() as conn:
         conn.exec_driver_sql("DELETE FROM queue_inbox WHERE id = '" + newer.id + "'")
+    theirs = await form_of(one, "/outbox")
     clock.advance((old.reply_by - clock()).total_seconds() + 1)
-    assert "too old by now" in words_of(await press(one, job, "approve"))
+    late = await one.post(f"/outbox/{job.id}/approve", data=theirs)
+    assert "too old by now" in words_of(late)
     by_api = await one.post(f"/api/outbox/{job.id}/approve")
     assert (by_api.status_code, by_api.json()["reason"]) == (409, "too_late")
     assert inbox.jobs()[0].status == "draft"
+
+
+@pytest.mark.parametrize("path", ["/outbox", HERE])
+async def test_a_draft_that_has_become_too_late_says_so_before_anybody_approves_it(
+    client, inbox, db, clock, path
+):
+    one = client(reply_mode="draft")
+    job = await a_draft(one, inbox)
+    with db.read() as conn:
+        request = inbox_queue.get(conn, job.request_id)
+    clock.advance((request.reply_by - clock()).total_seconds())
+    assert f"/outbox/{job.id}/approve" in (await one.get(path)).text
+    clock.advance(1)
+    late = await one.get(path)
+    assert "too old by now" in words_of(late)
+    assert "Oui, bien sûr." in words_of(late)
+    assert f"/outbox/{job.id}/approve" not in late.text
+    assert (await press(one, job, "reject", path)).status_code == 303
+    assert inbox.jobs()[0].status == "cancelled"
 
 
 async def test_a_draft_is_rejected_and_a_waiting_reply_cancelled(client, inbox):

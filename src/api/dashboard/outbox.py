@@ -15,7 +15,7 @@ from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import OUR_ID
 from src.db import search
 from src.db.overview import outbox_counts
-from src.db.stories import messages_of_requests
+from src.db.stories import messages_of_requests, requests_by_id
 from src.model.rows import Job
 from src.model.statuses import UNFINISHED_OUTBOX, OutboxStatus
 from src.services import outbox_moves
@@ -79,11 +79,18 @@ def _list(page: Page) -> dict[str, Any]:
         shown = found[:ROWS]
         homes = search.by_ids(conn, {job.conversation_id for job in shown})
         asked_for = messages_of_requests(conn, {job.request_id for job in shown if job.request_id})
+        # Only of a draft it matters that it has become too late: SEND sees to the others.
+        drafts = {job.request_id for job in shown if job.request_id and job.status is OutboxStatus.DRAFT}
+        requests = requests_by_id(conn, drafts)
     last = shown[-1] if len(found) > ROWS else None
     return {
         "state": status,
         "tabs": [(one, counts[one]) for one in _ORDER],
-        "rows": [(job, homes[job.conversation_id], asked_for.get(job.request_id or "", [])) for job in shown],
+        "rows": [
+            (job, homes[job.conversation_id], asked_for.get(key, []), requests.get(key))
+            for job in shown
+            for key in [job.request_id or ""]
+        ],
         "next_page": page_after(page, last.processed_at or last.created_at, last.id) if last else None,
     }
 
