@@ -25,7 +25,7 @@ from src.db import accounts
 from src.db.account_lock import AccountLock
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.errors import ExitCode, Halt, NightporterError, SettingsError
+from src.errors import ExitCode, Halt, SettingsError
 from src.model.rows import AccountState
 from src.model.values import ReplyMode, utc_now
 from src.services.ai_webhook import AiWebhook
@@ -296,11 +296,13 @@ async def _until_the_end(turns: Turns, tasks: list[asyncio.Task[None]], stop: as
                 task.result()
     except BaseException as error:
         stop.set()
+        if isinstance(error, Halt):
+            turns.forbid(error)
         await _give_up(tasks)
-        halt = error if isinstance(error, Halt) else turns.halt
+        halt = turns.halt
         if halt is None:
             raise
-        turns.forbid(halt)
+        turns.forbid(halt)  # once more: the database may have been locked when the halt was met
         _say_halt(halt)
         return halt.exit_code
     finally:
@@ -319,19 +321,10 @@ async def _give_up(tasks: list[asyncio.Task[None]]) -> None:
 
 def _write_halt(settings: Settings, db: Database, halt: Halt) -> None:
     """Blocking, a moment. The first halt is kept."""
-    try:
-        with db.write() as conn:
-            accounts.halt(
-                conn,
-                settings.account,
-                halt.kind,
-                halt.detail,
-                int(halt.exit_code),
-                halt.evidence,
-                utc_now(),
-            )
-    except NightporterError as error:
-        logger.error("The halt could not be written down: {}", error)
+    with db.write() as conn:
+        accounts.halt(
+            conn, settings.account, halt.kind, halt.detail, int(halt.exit_code), halt.evidence, utc_now()
+        )
 
 
 def _say_halt(halt: Halt) -> None:

@@ -37,7 +37,10 @@ class Turns:
         halted: Callable[[], Halt | None] = lambda: None,
         on_halt: Callable[[Halt], None] = lambda _: None,
     ) -> None:
-        """``halted`` says whether another process has met a halt, ``on_halt`` writes one down; both may block."""
+        """``halted`` says whether another process has met a halt, ``on_halt`` writes one down.
+
+        Both may block, and raise TransientError for the database.
+        """
         self._make = make_channel
         self._browser_locks = [FileLock(folder / "browser.lock") for folder in lock_folders]
         self._next = FileLock(lock_folders[-1] / "next.lock")
@@ -54,6 +57,8 @@ class Turns:
         self._away: set[str] = set()
         """Who is in the middle of a turn and lets others go first."""
         self._halt: Halt | None = None
+        self._halt_is_kept = False
+        """It is written down, where every process and the next start see it."""
 
     @property
     def is_open(self) -> bool:
@@ -139,6 +144,7 @@ class Turns:
     async def _look_for_halt(self) -> None:
         if self._halt is None:
             self._halt = await asyncio.to_thread(self._halted)
+            self._halt_is_kept = self._halt is not None
         if self._halt is not None:
             raise self._halt
 
@@ -147,10 +153,16 @@ class Turns:
         self._mark(what)
 
     def forbid(self, halt: Halt) -> None:
-        """A halt was met outside of a turn (on the page's own news): no turn is given any more."""
+        """A halt was met: no turn is given any more. What could not be written down is tried again by each call."""
         if self._halt is None:
             self._halt = halt
-            self._on_halt(halt)  # before anything else: what ends this process now must not undo the halt
+        if self._halt_is_kept:
+            return
+        try:  # before anything else: what ends this process now must not undo the halt
+            self._on_halt(self._halt)
+            self._halt_is_kept = True
+        except NightporterError as error:
+            logger.error("The halt could not be written down: {}", error)
 
     async def yield_when_idle(self) -> None:
         """Runs beside the workers: gives the browser to another process that waits for it."""

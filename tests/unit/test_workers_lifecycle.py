@@ -9,7 +9,7 @@ import pytest
 from src.commands import run as run_command
 from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.wakeup import Wakeup
-from src.errors import ExitCode, PageChanged, SettingsError, TransientError, WallHit
+from src.errors import ExitCode, NotUnderstood, PageChanged, SettingsError, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from src.model.tables import utc_now
 from src.settings import Settings
@@ -171,6 +171,37 @@ async def test_a_halt_that_cannot_be_written_down_still_ends_the_process(
     monkeypatch.setattr(accounts, "halt", locked)
     code = await lifecycle.run(settings, ready, Crew(sync=True))
     assert code is ExitCode.HALTED_PERSON_NEEDED
+
+
+async def test_a_halt_that_could_not_be_written_down_at_once_is_before_the_process_ends(
+    ready, settings, site, channels, monkeypatch
+):
+    channels.spoil = lambda channel: channel.fail("glance", WallHit("captcha", "shown"))
+    really, locked = accounts.halt, [TransientError("the database is locked")]
+
+    def halt(*arguments):
+        if locked:
+            raise locked.pop()
+        return really(*arguments)
+
+    monkeypatch.setattr(accounts, "halt", halt)
+    assert await lifecycle.run(settings, ready, Crew(sync=True)) is ExitCode.HALTED_PERSON_NEEDED
+    assert state_of(ready).halt_kind == "captcha"
+
+
+async def test_a_page_that_is_never_understood_is_a_halt_before_anybody_is_waited_for(
+    ready, settings, site, channels
+):
+    channels.spoil = lambda channel: channel.fail("glance", NotUnderstood("the list is blank"), nth=None)
+    found = []
+
+    async def beside(stop):
+        await stop.wait()
+        found.append(state_of(ready).halt_kind)
+
+    code = await lifecycle.run(settings, ready, Crew(sync=True, beside=[beside]))
+    assert code is ExitCode.HALTED_PAGE_CHANGED
+    assert found == ["page_changed"]
 
 
 async def test_what_runs_beside_the_workers_ends_with_them(ready, settings, channels):
