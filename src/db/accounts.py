@@ -52,7 +52,7 @@ def get(conn: Connection, account: str) -> AccountState:
 
 def find(conn: Connection, account: str) -> AccountState | None:
     """The account's row; None if nothing has ever run for it."""
-    return one_or_none(conn, _ACCOUNT.select.where(ACCOUNTS.c.account == account), _ACCOUNT)
+    return one_or_none(conn, _GET, _ACCOUNT, {"p_account": account})
 
 
 def lock(conn: Connection, account: str) -> None:

@@ -122,8 +122,10 @@ def make_turns(settings: Settings, db: Database, mark: Callable[[str], None] = l
 
 
 def _stored_halt(db: Database, account: str) -> Halt | None:
-    state = halted(db, account)
-    if state is None:
+    """As every turn asks before anything is touched: it only reads, and keeps nobody from writing."""
+    with db.read() as conn:
+        state = accounts.find(conn, account)
+    if state is None or not state.halted:
         return None
     halt = Halt(state.halt_kind or "halted", state.halt_detail or "", evidence=state.halt_evidence)
     halt.exit_code = ExitCode(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
