@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select, update
 
-from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
-from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, literal
+from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, OutboxStatus
 
 PURGED = "purged"
 _M, _C, _I, _O = MESSAGES.c, CONVERSATIONS.c, INBOX.c, OUTBOX.c
@@ -58,11 +58,10 @@ def forget(conn: Connection, conversation_id: str, now: datetime) -> int:
 
 def is_busy(conn: Connection, conversation_id: str) -> bool:
     """Whether a reply of the conversation is in a SEND worker's hands."""
-    return bool(
-        conn.execute(
-            select(exists().where(_O.conversation_id == conversation_id, _O.status == "processing"))
-        ).scalar_one()
+    in_hand = exists().where(
+        _O.conversation_id == conversation_id, _O.status == literal(OutboxStatus.PROCESSING)
     )
+    return bool(conn.execute(select(in_hand)).scalar_one())
 
 
 def _messages(conn: Connection, which: _Where, now: datetime, limit: int | None) -> int:
@@ -88,8 +87,8 @@ def _people(conn: Connection, which: _Where, limit: int | None) -> int:
 
 
 def _said(reason: Any) -> ColumnElement[bool]:
-    """Somebody's own words: the product's reasons are single ones."""
-    return reason.like("% %")  # type: ignore[no-any-return]
+    """Somebody's own words: the product's reasons have no other characters, and not every language has spaces."""
+    return reason.regexp_match("[^a-z0-9_]")  # type: ignore[no-any-return]
 
 
 def _blank(conn: Connection, table: Table, which: _Where, limit: int | None, **values: Any) -> int:

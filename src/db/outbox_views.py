@@ -192,9 +192,13 @@ _LEFT_BEHIND = JOB.select.where(
 
 
 def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
-    """Jobs whose Send was, or may have been, pressed and whose message has not been found yet, oldest first."""
+    """Jobs whose Send was, or may have been, pressed and whose message has not been found yet, oldest first.
+
+    Without those whose text was taken out: nothing could be recognised by it.
+    """
     unproven = JOB.select.where(
         _Q.conversation_id == conversation_id,
+        _Q.purged_at.is_(None),
         or_(
             _Q.status == literal(_S.UNCONFIRMED),
             and_(_Q.status == literal(_S.PROCESSING), _Q.arm_count == 1),

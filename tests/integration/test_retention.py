@@ -6,13 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from src.db import conversations
 from src.errors import TransientError
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services import outbox_moves
+from src.services.callback import Action, Answer, take_answer
 from src.services.refusals import Conflict, NotFound
 from src.services.retention import drop_evidence, forget, purge
 from src.workers.housekeeping import purge_old
 from tests.fakes.house import ACCOUNT, House
+from tests.fakes.site import Acceptance
 
 CANARY = "Kanarienvogel"
 
@@ -75,6 +78,37 @@ async def test_a_purged_conversation_is_neither_stored_nor_answered_again(house,
     house.site.guest_writes(thread, "And a high chair?")
     request = house.request_for(thread)
     assert list(house.asked[request.id].values()) == ["And a high chair?"]
+
+
+@pytest.mark.parametrize("said", ["鍵の場所を尋ねている", "Schlüsselfrage", "the guest asks for the key"])
+def test_what_the_ai_said_is_purged_in_every_language_and_our_own_reasons_stay(house, db, clock, said):
+    requests = [house.request_for(house.site.conversation(f"Question {n}?")) for n in range(2)]
+    for request, reason in zip(requests, (said, None), strict=True):
+        with db.read() as conn:
+            home = conversations.get(conn, request.conversation_id).external_id
+        take_answer(
+            db,
+            house.wakeup,
+            Answer(home, request.id, action=Action.ESCALATE, reason=reason),
+            settings=house.settings,
+            now=clock(),
+            is_conversation_id=house.channel.is_conversation_id,
+        )
+    clock.advance(91 * 86_400)
+    assert purge(db, ACCOUNT, keep=timedelta(days=90), now=clock()).requests == 1
+    assert [house.request(request).reason for request in requests] == ["purged", "escalated_by_ai"]
+
+
+async def test_a_forgotten_reply_is_proven_by_no_message_any_more(house, db, clock):
+    thread = house.site.conversation("Is there a cot?")
+    job = house.reply_for(thread)
+    house.site.acceptance = Acceptance(taken=False)
+    await house.sent()
+    assert house.job(job).status is OutboxStatus.UNCONFIRMED
+    forget(db, ACCOUNT, thread.external_id, now=clock())
+    house.site.host_writes(thread, "\u200b")  # nothing that can be seen: as little as is left of the reply
+    house.take_in(thread)
+    assert house.job(job).status is OutboxStatus.UNCONFIRMED
 
 
 async def test_forgetting_leaves_no_word_and_no_name(house, db, clock):
