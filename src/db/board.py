@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -205,8 +207,10 @@ def numbers(conn: Connection, account: str, since: datetime, until: datetime) ->
     done = _between(OUTBOX, account, since, until)
     over = _between(INBOX, account, since, until)
     cancelled: dict[str, int] = {}
-    ends = [(OUTBOX, done, [OutboxStatus.CANCELLED])]
-    ends.append((INBOX, over, [InboxStatus.CANCELLED, InboxStatus.EXPIRED, InboxStatus.FAILED]))  # type: ignore[list-item]
+    ends = (
+        (OUTBOX, done, (OutboxStatus.CANCELLED,)),
+        (INBOX, over, (InboxStatus.CANCELLED, InboxStatus.EXPIRED, InboxStatus.FAILED)),
+    )
     for table, there, statuses in ends:
         counted = (
             select(func.coalesce(table.c.reason, table.c.status), func.count())
@@ -258,17 +262,27 @@ def _between(table: FromClause, account: str, since: datetime, until: datetime) 
 
 def stamp(conn: Connection, account: str) -> str:
     """A short text that is another one when something of the account has changed. A few index look-ups."""
-    seen: list[object] = []
+    seen = [conn.execute(asked, {"p_account": account}).all() for asked in _STAMP]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+def _stamp_statements() -> list[Select[Any]]:
+    """Made once: each open dashboard has them asked every few seconds."""
+    mine: BindParameter[str] = bindparam("p_account")
     state = select(ACCOUNTS.c.link_state, ACCOUNTS.c.halted_at, ACCOUNTS.c.paused_at)
-    seen += conn.execute(state.where(ACCOUNTS.c.account == account)).all()
     workers = select(WORKERS.c.worker, WORKERS.c.stopped_at, WORKERS.c.failures_in_a_row > 0)
-    seen += conn.execute(workers.where(WORKERS.c.account == account).order_by(WORKERS.c.worker)).all()
-    newest = select(func.max(MESSAGES.c.sent_at)).where(MESSAGES.c.account == account)
-    seen.append(conn.execute(newest).scalar_one())
+    ends = [select(func.max(MESSAGES.c.sent_at)).where(MESSAGES.c.account == mine).scalar_subquery()]
     for table, statuses, final in ((OUTBOX, OutboxStatus, FINAL_OUTBOX), (INBOX, InboxStatus, FINAL_INBOX)):
         for status in statuses:
-            mine = (table.c.account == account, table.c.status == literal(status))
             # What is done grows without end: its newest end says enough. What is open is few, and counted.
             what = func.max(table.c.processed_at) if status in final else func.count()
-            seen.append(conn.execute(select(what).where(*mine)).scalar_one())
-    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+            there = (table.c.account == mine, table.c.status == literal(status))
+            ends.append(select(what).select_from(table).where(*there).scalar_subquery())
+    return [
+        state.where(ACCOUNTS.c.account == mine),
+        workers.where(WORKERS.c.account == mine).order_by(WORKERS.c.worker),
+        select(*ends),
+    ]
+
+
+_STAMP = _stamp_statements()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import Connection, exists, or_, select
 
 from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
+from src.model.gate import Refusal
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.values import Direction
 
@@ -66,7 +67,8 @@ def unanswered(
         .where(
             m.c.account == account,
             m.c.direction == Direction.INBOUND,
-            and_(m.c.sent_at > after, m.c.sent_at <= before),
+            m.c.sent_at > after,
+            m.c.sent_at <= before,
             m.c.deleted_at.is_(None),
             or_(m.c.skip_reason.is_(None), m.c.skip_reason.in_(_A_PERSON_SHOULD_LOOK)),
             ~follows,
@@ -78,4 +80,9 @@ def unanswered(
     return [(message_id, when) for message_id, when in conn.execute(found)]
 
 
-_A_PERSON_SHOULD_LOOK = ["not_the_newest", "crossed_our_reply", "cannot_be_opened", "too_old"]
+_A_PERSON_SHOULD_LOOK = [
+    Refusal.NOT_THE_NEWEST,
+    Refusal.CROSSED_OUR_REPLY,
+    Refusal.CANNOT_BE_OPENED,
+    Refusal.TOO_OLD,
+]
