@@ -170,9 +170,10 @@ def _with_outbox(known: StoredMessage, job_id: str) -> StoredMessage:
 def _note_host(scene: Scene, intake: Intake) -> None:
     if scene.refused is not None:
         return
-    for message in scene.seen.messages:
-        if scene.is_human_answer(message):
-            conversations.mark_host_wrote(scene.conn, scene.conversation.id, message.sent_at)
-            recent = scene.now - message.sent_at < scene.rules.human_pause
-            intake.host_wrote = intake.host_wrote or (recent and message.external_id in scene.new)
-    intake.conversation = scene.conversation = conversations.get(scene.conn, scene.conversation.id)
+    answers = [m for m in scene.seen.messages if scene.is_human_answer(m)]
+    pause_from = scene.now - scene.rules.human_pause
+    intake.host_wrote = any(m.sent_at > pause_from and m.external_id in scene.new for m in answers)
+    latest, known = max((m.sent_at for m in answers), default=None), scene.conversation.host_wrote_at
+    if latest is not None and (known is None or known < latest):
+        conversations.mark_host_wrote(scene.conn, scene.conversation.id, latest)
+        intake.conversation = scene.conversation = replace(scene.conversation, host_wrote_at=latest)
