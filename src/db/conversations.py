@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -106,23 +106,16 @@ _BY_NAME = CONVERSATION.select.where(
 )
 
 
-def fingerprints(
-    conn: Connection, account: str, external_ids: Collection[str] | None = None
-) -> dict[str, str]:
-    """External id → fingerprint of the newest message that was taken in.
+def fingerprints(conn: Connection, account: str, external_ids: Collection[str]) -> dict[str, str]:
+    """External id → fingerprint of the newest message that was taken in; left out where there is none.
 
-    Conversations without one are left out. With ``external_ids`` only these are looked up, so that a cycle costs
-    what the list is long, not what the inbox has ever held.
+    Only these are looked up, so that a cycle costs what the list is long, not what the inbox has ever held.
     """
     wanted = select(_C.external_id, _C.newest_fingerprint).where(
         _C.account == account, _C.newest_fingerprint.is_not(None)
     )
-    if external_ids is None:
-        return {row[0]: row[1] for row in conn.execute(wanted)}
     found: dict[str, str] = {}
-    ids = list(external_ids)
-    for start in range(0, len(ids), _AT_A_TIME):
-        some = ids[start : start + _AT_A_TIME]
+    for some in _batches(external_ids):
         found.update((row[0], row[1]) for row in conn.execute(wanted.where(_C.external_id.in_(some))))
     return found
 
@@ -250,7 +243,10 @@ def attach_receipt(conn: Connection, message_id: str, outbox_id: str) -> None:
 
 
 def _set(conn: Connection, message_ids: Collection[str], **values: str | None) -> None:
-    ids = list(message_ids)
-    for start in range(0, len(ids), _AT_A_TIME):
-        some = ids[start : start + _AT_A_TIME]
+    for some in _batches(message_ids):
         conn.execute(update(MESSAGES).where(_M.id.in_(some)).values(**values))
+
+
+def _batches(ids: Collection[str]) -> Iterator[list[str]]:
+    every = list(ids)
+    return (every[start : start + _AT_A_TIME] for start in range(0, len(every), _AT_A_TIME))

@@ -188,34 +188,24 @@ def claim_due(
     return sorted(claimed, key=lambda request: (request.due_at, request.id))  # RETURNING has no order
 
 
-def release(
-    conn: Connection,
-    request_id: str,
-    owner: str,
-    *,
-    due_at: datetime,
-    error: str | None,
-    give_attempt_back: bool = False,
-) -> Request:
+def release(conn: Connection, request_id: str, owner: str, *, due_at: datetime, error: str) -> Request:
     """From processing to pending, to be tried again at ``due_at``. StaleJob if it is not this owner's any more."""
-    statement = REQUEST.update.where(
-        _Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner
-    ).values(
-        status=_S.PENDING,
-        due_at=due_at,
-        last_error=error,
-        attempts=_Q.attempts - (1 if give_attempt_back else 0),
-        **_UNCLAIMED,
+    statement = _in_hand(request_id, owner).values(
+        status=_S.PENDING, due_at=due_at, last_error=error, **_UNCLAIMED
     )
     return moved(conn, statement, REQUEST, "release")
 
 
 def accepted(conn: Connection, request_id: str, owner: str, now: datetime) -> Request:
     """From processing to waiting: the AI took it. StaleJob if it is not this owner's any more."""
-    statement = REQUEST.update.where(
-        _Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner
-    ).values(status=_S.WAITING, accepted_at=now, last_error=None, **_UNCLAIMED)
+    statement = _in_hand(request_id, owner).values(
+        status=_S.WAITING, accepted_at=now, last_error=None, **_UNCLAIMED
+    )
     return moved(conn, statement, REQUEST, "accepted")
+
+
+def _in_hand(request_id: str, owner: str) -> Update:
+    return REQUEST.update.where(_Q.id == request_id, _Q.status == _S.PROCESSING, _Q.claimed_by == owner)
 
 
 def release_stale(conn: Connection, account: str, now: datetime) -> list[Request]:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
-    String,
     and_,
     bindparam,
     exists,
@@ -179,15 +178,13 @@ _APPROVED = select(_Q.id).where(
 )
 
 
-def left_behind(conn: Connection, account: str, owner: str) -> list[Job]:
-    """Jobs in processing that another owner has claimed: after a start under the account's lock, a dead one."""
-    return rows(conn, _LEFT_BEHIND, JOB, {"p_account": account, "p_owner": owner})
+def left_behind(conn: Connection, account: str) -> list[Job]:
+    """Jobs in processing: to who has the account's turn and none in hand, what a worker left in the middle."""
+    return rows(conn, _LEFT_BEHIND, JOB, {"p_account": account})
 
 
 _LEFT_BEHIND = JOB.select.where(
-    _Q.account == bindparam("p_account"),
-    _Q.status == literal(_S.PROCESSING),
-    _Q.claimed_by.is_distinct_from(bindparam("p_owner", type_=String)),
+    _Q.account == bindparam("p_account"), _Q.status == literal(_S.PROCESSING)
 ).order_by(Unindexed(_Q.created_at), _Q.id)
 
 

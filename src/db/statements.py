@@ -52,7 +52,6 @@ __all__ = [
     "moved",
     "one_or_none",
     "rows",
-    "sources_of",
 ]
 
 T = TypeVar("T")
@@ -154,8 +153,3 @@ def check_move(table: Mapping[S, frozenset[S]], sources: Collection[S], target: 
     if wrong or not sources:
         raise ValueError(f"no such move: {', '.join(wrong) or 'nothing'} → {target}")
     return list(sources)
-
-
-def sources_of(table: Mapping[S, frozenset[S]], target: S) -> frozenset[S]:
-    """Every status that may lead to ``target``."""
-    return frozenset(source for source, targets in table.items() if target in targets)

@@ -110,7 +110,7 @@ class Send:
         A job that was left in the middle is work at once, also in a pause: nothing of it is pressed again.
         """
         with self._db.read() as conn:
-            if outbox_views.left_behind(conn, self._account, ""):
+            if outbox_views.left_behind(conn, self._account):
                 return self._clock()
             return None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
 
@@ -296,7 +296,7 @@ class Send:
 
     def _left_behind(self) -> list[Job]:
         with self._db.read() as conn:
-            return outbox_views.left_behind(conn, self._account, "")
+            return outbox_views.left_behind(conn, self._account)
 
     def _release_lost(self, job: Job) -> None:
         with self._db.write() as conn:

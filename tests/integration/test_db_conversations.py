@@ -57,7 +57,7 @@ def test_fingerprints_are_looked_up_for_those_asked_for(db, clock, make_conversa
         for number in range(3):
             see(conn, make_conversation(external_id=f"t{number}"), clock(), fingerprint=f"print {number}")
         see(conn, make_conversation(external_id="t3"), clock())
-        everything = conversations.fingerprints(conn, A)
+        everything = conversations.fingerprints(conn, A, [f"t{n}" for n in range(4)])
         some = conversations.fingerprints(conn, A, ["t1", "t3", *(f"x{n}" for n in range(1_200))])
     assert everything == {f"t{n}": f"print {n}" for n in range(3)}
     assert some == {"t1": "print 1"}

@@ -198,12 +198,10 @@ def test_only_its_owner_releases_or_hands_over_a_request(db, clock, conversation
         with pytest.raises(StaleJob):
             inbox_queue.accepted(conn, one, "another", clock())
         with pytest.raises(StaleJob):
-            inbox_queue.release(conn, one, "another", due_at=clock(), error=None)
-        back = inbox_queue.release(
-            conn, one, ME, due_at=clock.later(9), error="stopping", give_attempt_back=True
-        )
+            inbox_queue.release(conn, one, "another", due_at=clock(), error="stopping")
+        back = inbox_queue.release(conn, one, ME, due_at=clock.later(9), error="stopping")
     assert (back.attempts, back.due_at, back.last_error, back.claimed_by) == (
-        0,
+        1,
         clock.later(9),
         "stopping",
         None,

@@ -250,14 +250,13 @@ def test_what_a_dead_process_left_is_found_and_taken_over_once(db, clock):
         mine = place(conn, homes[0], S.PROCESSING, clock())
         theirs = place(conn, homes[1], S.PROCESSING, clock(), claimed_by="dead", armed=True)
         nobodys = place(conn, homes[2], S.PROCESSING, clock.later(1), claimed_by=None)
-        assert [job.id for job in outbox_views.left_behind(conn, A, ME)] == [theirs, nobodys]
+        assert {job.id for job in outbox_views.left_behind(conn, A)} == {mine, theirs, nobodys}
         taken = outbox_queue.take_over(conn, theirs, "dead", ME, clock.later(60))
         outbox_queue.take_over(conn, nobodys, None, ME, clock.later(60))
         assert (taken.claimed_by, taken.armed, taken.lease_until) == (ME, True, clock.later(60))
         with pytest.raises(StaleJob):
             outbox_queue.take_over(conn, theirs, "dead", "third", clock.later(60))
-        assert outbox_views.left_behind(conn, A, ME) == []
-        assert outbox_views.get(conn, mine).claimed_by == ME
+        assert {job.claimed_by for job in outbox_views.left_behind(conn, A)} == {ME}
 
 
 def test_a_process_whose_job_was_taken_over_can_move_it_no_more(db, clock, conversation):

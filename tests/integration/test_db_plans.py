@@ -89,7 +89,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "outbox claim": lambda c: outbox_queue.claim(c, A, owner="me", lease_until=LEASE, now=NOW),
     "outbox next due": lambda c: outbox_views.next_due_at(c, A),
     "outbox peek": lambda c: outbox_views.peek_due(c, A, 10, NOW),
-    "outbox left behind": lambda c: outbox_views.left_behind(c, A, "me"),
+    "outbox left behind": lambda c: outbox_views.left_behind(c, A),
     "outbox awaiting proof": lambda c: outbox_views.awaiting_proof(c, "c1"),
     "outbox by status": lambda c: outbox_views.list_jobs(c, A, OutboxStatus.CANCELLED, 50),
     "outbox waiting": lambda c: outbox_views.list_jobs(c, A, OutboxStatus.DRAFT, 50),

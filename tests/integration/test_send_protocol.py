@@ -619,7 +619,7 @@ async def test_a_worker_that_was_frozen_between_arm_and_press_does_not_press(
 async def test_a_worker_whose_job_was_taken_over_while_it_was_frozen_does_not_press(house, where, job, db):
     def another_process_recovers():
         with db.write() as conn:
-            (mine,) = outbox_views.left_behind(conn, ACCOUNT, "")
+            (mine,) = outbox_views.left_behind(conn, ACCOUNT)
             outbox_queue.take_over(conn, mine.id, mine.claimed_by, "another", house.clock.later(60))
             outbox_queue.unconfirmed(conn, mine.id, "no_proof", house.clock(), owner="another")
 
@@ -635,7 +635,7 @@ async def test_a_worker_never_settles_what_another_one_holds(house, where, job, 
 
     def another_process_takes_over():
         with db.write() as conn:
-            (mine,) = outbox_views.left_behind(conn, ACCOUNT, "")
+            (mine,) = outbox_views.left_behind(conn, ACCOUNT)
             outbox_queue.take_over(conn, mine.id, mine.claimed_by, "another", house.clock.later(60))
         house.site.acceptance = Acceptance(taken=False)
         raise TransientError
@@ -650,7 +650,7 @@ async def test_a_worker_never_settles_what_another_one_holds(house, where, job, 
 async def test_an_overtaken_reply_is_not_cancelled_by_a_worker_that_lost_it(house, where, job, db):
     def another_process_takes_over():
         with db.write() as conn:
-            (mine,) = outbox_views.left_behind(conn, ACCOUNT, "")
+            (mine,) = outbox_views.left_behind(conn, ACCOUNT)
             outbox_queue.take_over(conn, mine.id, mine.claimed_by, "another", house.clock.later(60))
         house.site.host_writes(where, "It is in the cellar")
 

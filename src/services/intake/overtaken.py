@@ -74,7 +74,7 @@ def _left_unarmed(scene: Scene, in_hand: Job | None) -> list[Job]:
     """Claimed by a worker that ended before the arm: who takes in has the turn, so nobody is at work on it."""
     return [
         job
-        for job in outbox_views.left_behind(scene.conn, scene.account, "")
+        for job in outbox_views.left_behind(scene.conn, scene.account)
         if job.conversation_id == scene.conversation.id
         and not job.armed
         and (in_hand is None or job.id != in_hand.id)
