@@ -123,7 +123,8 @@ def _begin_sqlite(conn: Connection) -> None:
 def _take_write_lock(driver: sqlite3.Connection) -> bool:
     """Try to begin writing, every few milliseconds for as long as LOCK_WAIT_SEC.
 
-    SQLite's own waiting looks only every 100 ms after a while: beside two busy processes a third one starves.
+    SQLite's own waiting looks only every 100 ms after a while: beside two busy processes a third one starves. It
+    tells nobody when its lock is free, so there is nothing to wait for but time.
     """
     give_up_at = time.monotonic() + LOCK_WAIT_SEC
     driver.execute("PRAGMA busy_timeout=0")

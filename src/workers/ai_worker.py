@@ -11,6 +11,7 @@ from loguru import logger
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.services.ai_webhook import AiWebhook
+from src.workers import waits
 from src.workers.beats import Beats
 
 LONGEST_WAIT_SEC = 15.0
@@ -44,13 +45,7 @@ class AiWorker:
                 logger.warning("The AI's queue could not be read: {}", error)
             if handled:
                 await self._beats.cycle("ai", outcome=f"{handled} posted", seconds=0.0, ok=True)
-            waken = asyncio.create_task(self._wakeup.wait(pause))
-            stopped = asyncio.create_task(stop.wait())
-            try:
-                await asyncio.wait({waken, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                waken.cancel()
-                stopped.cancel()
+            await waits.sleep_until_woken(stop, self._wakeup, pause)
 
     async def _seconds_until_event(self) -> float:
         at = await self._webhook.next_event_at()

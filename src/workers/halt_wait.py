@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
 from loguru import logger
@@ -20,7 +19,7 @@ from src.db.engine import Database
 from src.errors import ExitCode, TransientError
 from src.model.rows import AccountState
 from src.settings import Settings
-from src.workers import lifecycle
+from src.workers import lifecycle, waits
 from src.workers.lifecycle import Crew
 
 LOOK_EVERY_SEC = 2.0
@@ -84,9 +83,7 @@ async def _one_round(settings: Settings, db: Database, crew: Crew, stop: asyncio
 
 async def _until_cleared(settings: Settings, db: Database, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_SEC):
-                await stop.wait()
+        await waits.sleep(stop, LOOK_EVERY_SEC)
         try:
             if not await asyncio.to_thread(_still_halted, db, settings.account):
                 logger.info("The halt is over; the workers go on")

@@ -12,6 +12,7 @@ from loguru import logger
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.services.send import Send
+from src.workers import waits
 from src.workers.beats import Beats
 from src.workers.turns import Turns
 
@@ -74,12 +75,6 @@ class SendWorker:
             pause = self._interval
         else:
             pause = min(self._interval, max(0.05, (self._due - self._clock()).total_seconds()))
-        waken = asyncio.create_task(self._wakeup.wait(pause))
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({waken, stopped}, timeout=pause + 1, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waken.cancel()
-            stopped.cancel()
+        await waits.sleep_until_woken(stop, self._wakeup, pause)
         if self._failures:  # a wake-up must not turn a back-off into a storm
-            await asyncio.sleep(min(pause, 1.0))
+            await waits.sleep(stop, min(pause, 1.0))

@@ -10,6 +10,7 @@ from loguru import logger
 from src.channels.base import Channel
 from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.services.sync import Sync
+from src.workers import waits
 from src.workers.beats import Beats
 from src.workers.turns import Turns
 
@@ -42,7 +43,7 @@ class SyncWorker:
                 pause = min(
                     self._interval * 2 ** (self._failures - 1), max(LONGEST_BACK_OFF_SEC, self._interval)
                 )
-                await _sleep(stop, pause)
+                await waits.sleep(stop, pause)
             else:
                 await self._wait_for_news(stop, max(0.0, self._interval - (time.monotonic() - began)))
 
@@ -98,7 +99,7 @@ class SyncWorker:
     async def _wait_for_news(self, stop: asyncio.Event, timeout: float) -> None:
         channel, until = self._turns.channel, time.monotonic() + timeout
         if channel is None:
-            await _sleep(stop, timeout)
+            await waits.sleep(stop, timeout)
             return
         news = asyncio.create_task(channel.wait_for_news(timeout))
         stopped = asyncio.create_task(stop.wait())
@@ -115,12 +116,4 @@ class SyncWorker:
                 self._turns.forbid(halt)
                 raise
             except TransientError:  # another process took the browser, or it crashed: wait out the interval
-                await _sleep(stop, max(0.0, until - time.monotonic()))
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+                await waits.sleep(stop, max(0.0, until - time.monotonic()))

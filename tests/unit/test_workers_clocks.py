@@ -11,7 +11,7 @@ from src.db import accounts
 from src.db.wakeup import Wakeup
 from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError, WallHit
 from src.services.sync import SyncReport
-from src.workers import sync_worker
+from src.workers import sync_worker, waits
 from src.workers.beats import Beats
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
@@ -102,7 +102,7 @@ def pauses(monkeypatch):
     async def note(_stop, seconds):
         noted.append(seconds)
 
-    monkeypatch.setattr(sync_worker, "_sleep", note)
+    monkeypatch.setattr(waits, "sleep", note)
     return noted
 
 
@@ -358,13 +358,13 @@ async def test_send_waits_ever_longer_while_it_fails(make_worker, turns, wakeup,
         waits.append(timeout)
         return False
 
-    async def no_time(_seconds):
+    async def no_time(_stop, _seconds):
         return None
 
     steps = Steps(*[TransientError("the browser is gone") for _ in range(11)], lambda *_: stop.set() or 1)
     monkeypatch.setattr(wakeup, "wait", wait)
     worker = make_worker(steps)
-    monkeypatch.setattr(asyncio, "sleep", no_time)
+    monkeypatch.setattr("src.workers.waits.sleep", no_time)
     await worker.run(stop)
     assert waits[:11] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert beat_of("send").failures_in_a_row == 0
