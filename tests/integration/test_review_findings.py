@@ -82,7 +82,7 @@ def test_a_job_at_which_worker_after_worker_ends_is_held_in_the_end(house):
     for _ in range(Pace().lost_attempts):
         claimed(house)
         lost = house.job(job)
-        house.send._release_lost(lost)
+        house.send._rows.release_lost(lost)
         house.clock.advance(1)
     assert (house.job(job).status, house.job(job).reason) == (OutboxStatus.DRAFT, "could_not_be_sent")
 

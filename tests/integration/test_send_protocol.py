@@ -19,6 +19,7 @@ from src.model.gate import Refusal
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.services import intake as intake_module
 from src.services import send as send_module
+from src.services import send_rows
 from tests.fakes.channel import FakeChannel
 from tests.fakes.house import ACCOUNT, House
 from tests.fakes.site import Acceptance, FakeSite
@@ -682,7 +683,7 @@ async def test_a_row_that_another_process_moves_after_the_arm_is_looked_at_again
             raise stale.pop()
         return really(conn, account, seen, **fields)
 
-    monkeypatch.setattr(send_module, "take_in", take_in)
+    monkeypatch.setattr(send_rows, "take_in", take_in)
     await house.sent()
     assert state(house, job) == (OutboxStatus.SENT, None)
 
@@ -695,7 +696,7 @@ async def test_a_row_that_moves_again_and_again_gives_the_reply_back(house, wher
             raise StaleJob
         return really(conn, account, seen, **fields)
 
-    monkeypatch.setattr(send_module, "take_in", take_in)
+    monkeypatch.setattr(send_rows, "take_in", take_in)
     await house.sent()
     assert house.site.presses == []
     now = house.job(job)

@@ -43,7 +43,8 @@ class Mutant:
     changes: tuple[Change, ...]
 
 
-SEND, INTAKE, OUTBOX = "src/services/send.py", "src/services/intake/taking.py", "src/db/outbox_queue.py"
+SEND, ROWS = "src/services/send.py", "src/services/send_rows.py"
+INTAKE, OUTBOX = "src/services/intake/taking.py", "src/db/outbox_queue.py"
 MIGRATION = "src/db/migrations/versions/0001_first_tables.py"
 POINTS = "tests/levels/test_level_a_points.py::test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked"
 
@@ -54,11 +55,11 @@ MUTANTS = (
         (
             Change(
                 SEND,
-                "        if not job.armed:\n            await asyncio.to_thread(self._release_lost",
-                "        if True:\n            await asyncio.to_thread(self._release_lost",
+                "        if not job.armed:\n            await asyncio.to_thread(self._rows.release_lost",
+                "        if True:\n            await asyncio.to_thread(self._rows.release_lost",
             ),
             Change(
-                SEND,
+                ROWS,
                 "            # The try counts:",
                 "            if job.armed:\n                outbox_queue.disarm(conn, job.id, self._owner)\n            # The try counts:",
             ),
@@ -80,7 +81,7 @@ MUTANTS = (
         "tests/integration/test_send_protocol.py::test_a_bubble_that_vanished_is_unconfirmed_and_never_pressed_again",
         (
             Change(
-                SEND,
+                ROWS,
                 "outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)",
                 'outbox_queue.sent(conn, job.id, _IN_HAND, "somewhere", None, self._clock(), owner=self._owner)',
             ),

@@ -1,0 +1,258 @@
+"""The rows of SEND: one transaction each, committed before the next step is taken on the page.
+
+All of it blocks, and is called in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from loguru import logger
+
+from src.db import accounts, conversations, outbox_queue, outbox_views
+from src.db.engine import Connection, Database, after_commit
+from src.errors import (
+    BrowserGone,
+    CannotWrite,
+    ComposerBusy,
+    Halt,
+    NightporterError,
+    PermanentError,
+    StaleJob,
+    TransientError,
+)
+from src.model.inbox import SeenConversation
+from src.model.rows import Job
+from src.model.statuses import OutboxStatus
+from src.services.caps import hold_before_typing
+from src.services.intake import Rules, take_in, take_in_now
+from src.services.sync import check_viewer, tell
+
+_IN_HAND = [OutboxStatus.PROCESSING]
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times of the protocol, in seconds. The defaults are the product's; tests shorten them."""
+
+    lease: float = 120.0
+    press_within: float = 10.0
+    """From the arm to the press; a worker that was frozen in between does not press any more."""
+    proof: float = 20.0
+    """How long the page is watched for the proof before it is loaded anew, and again after that."""
+    first_retry: float = 5.0
+    longest_retry: float = 300.0
+    composer_busy: float = 60.0
+    busy_attempts: int = 10
+    """So often a composer with somebody's text in it is looked at again before the reply is held for a person."""
+    attempts: int = 5
+    lost_attempts: int = 10
+    """After so many tries of which the last ended with its process, the reply is held for a person."""
+
+
+class SendRows:
+    """The moves of one account's replies, for one owner."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        account: str,
+        owner: str,
+        rules: Rules,
+        clock: Callable[[], datetime],
+        pace: Pace,
+    ) -> None:
+        self._db = db
+        self._account = account
+        self._owner = owner
+        self._rules = rules
+        self._clock = clock
+        self._pace = pace
+
+    # -- what there is to do ------------------------------------------------------------------------------
+
+    def next_work_at(self) -> datetime | None:
+        """When there is something to do, maybe in the past; None if nothing, or the account pauses.
+
+        A job that was left in the middle is work at once, also in a pause: nothing of it is pressed again.
+        """
+        with self._db.read() as conn:
+            if outbox_views.left_behind(conn, self._account):
+                return self._clock()
+            return None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
+
+    def claim(self) -> Job | None:
+        """The next job that is due and need not wait for a person; None if there is none, or the account pauses."""
+        now = self._clock()
+        with self._db.write() as conn:
+            if self._paused(conn):
+                return None
+            lease = now + timedelta(seconds=self._pace.lease)
+            while True:
+                job = outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
+                why = hold_before_typing(conn, self._rules.caps, job, now) if job is not None else None
+                if job is None or why is None:
+                    return job
+                outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
+                after_commit(conn, partial(_say_held, job.id, why))
+
+    def _paused(self, conn: Connection) -> bool:
+        return accounts.get(conn, self._account).paused
+
+    # -- one job ------------------------------------------------------------------------------------------
+
+    def external_id(self, job: Job) -> str:
+        with self._db.read() as conn:
+            return conversations.get(conn, job.conversation_id).external_id
+
+    def known_ids(self, job: Job) -> set[str]:
+        with self._db.read() as conn:
+            return conversations.known_external_ids(conn, job.conversation_id)
+
+    def still_wanted(self, job: Job, view: SeenConversation) -> bool:
+        """Take in what is seen; cancel the job if it is overtaken, also if it is armed: Send was not pressed."""
+        for _ in range(_TRIES):
+            try:
+                return self._judge(job, view)
+            except StaleJob:
+                self.check_mine(job)  # else a row of the conversation moved in this instant: look again
+        raise TransientError("Others move the conversation's rows again and again.")
+
+    def _judge(self, job: Job, view: SeenConversation) -> bool:
+        now = self._clock()
+        with self._db.write() as conn:
+            check_viewer(conn, self._account, view.viewer_id, now)
+            intake = take_in(conn, self._account, view, rules=self._rules, now=now, in_hand=job)
+            if intake.against is not None:
+                if job.armed:
+                    outbox_queue.disarm(conn, job.id, self._owner)
+                outbox_queue.cancelled(conn, job.id, _IN_HAND, intake.against, now, owner=self._owner)
+        tell(intake)
+        if intake.against is not None:
+            logger.info("Reply {} cancelled before Send: {}", job.id, intake.against)
+        return intake.against is None
+
+    def arm(self, job: Job, view: SeenConversation) -> Job:
+        """Committed when this returns; ours is looked for after the newest message of this view only."""
+        newest = view.newest.external_id if view.newest else None
+        with self._db.write() as conn:
+            return outbox_queue.arm(conn, job.id, self._owner, after_external_id=newest, now=self._clock())
+
+    def check_mine(self, job: Job) -> None:
+        """StaleJob if another process has taken the job, or armed is not what it was."""
+        with self._db.read() as conn:
+            now_there = outbox_views.get(conn, job.id)
+        mine = (
+            now_there is not None
+            and now_there.status is OutboxStatus.PROCESSING
+            and now_there.claimed_by == self._owner
+            and now_there.armed is job.armed
+        )
+        if not mine:
+            raise StaleJob
+
+    def settle(self, job: Job, view: SeenConversation) -> None:
+        """Take in what is seen after the press: by that the job is sent, or it is unconfirmed."""
+        intake = take_in_now(self._db, self._account, view, rules=self._rules, now=self._clock())
+        tell(intake)
+        if job.id not in {settled.id for settled in intake.settled}:
+            self.unconfirmed(job, "no_proof")
+
+    def unconfirmed(self, job: Job, reason: str) -> None:
+        """Never raises StaleJob: whoever has settled it meanwhile knows more."""
+        try:
+            with self._db.write() as conn:
+                outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)
+        except StaleJob:
+            logger.info("Reply {} was settled by somebody else meanwhile", job.id)
+            return
+        logger.warning("Reply {} is unconfirmed ({}): Send was pressed, the proof is missing", job.id, reason)
+
+    # -- giving back before the press ---------------------------------------------------------------------
+
+    def write_back(self, job: Job, error: NightporterError) -> None:
+        """Send was not pressed: the job goes back, is held or fails, as the error says."""
+        now = self._clock()
+        with self._db.write() as conn:
+            there = outbox_views.get(conn, job.id)
+            if there is not None and there.armed:  # also if the commit of the arm seemed to have failed
+                outbox_queue.disarm(conn, job.id, self._owner)
+            if isinstance(error, CannotWrite):
+                outbox_queue.hold(conn, job.id, _IN_HAND, error.reason, owner=self._owner)
+            elif isinstance(error, PermanentError):
+                outbox_queue.failed(conn, job.id, error.reason, now, error=str(error), owner=self._owner)
+            elif isinstance(error, (Halt, BrowserGone)):
+                self._release(conn, job, now, error, give_attempt_back=True)
+            elif isinstance(error, ComposerBusy):
+                if job.attempts >= self._pace.busy_attempts:
+                    outbox_queue.hold(conn, job.id, _IN_HAND, "composer_busy", owner=self._owner)
+                else:
+                    self._release(conn, job, now + timedelta(seconds=self._pace.composer_busy), error)
+            elif job.attempts >= self._pace.attempts:
+                outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
+            else:
+                wait = min(self._pace.first_retry * 2 ** (job.attempts - 1), self._pace.longest_retry)
+                self._release(conn, job, now + timedelta(seconds=wait), error)
+        logger.warning("Reply {} was not sent this time: {}", job.id, error)
+
+    def _release(
+        self,
+        conn: Connection,
+        job: Job,
+        due_at: datetime,
+        error: Exception,
+        *,
+        give_attempt_back: bool = False,
+    ) -> None:
+        outbox_queue.release(
+            conn,
+            job.id,
+            self._owner,
+            due_at=due_at,
+            error=str(error),
+            give_attempt_back=give_attempt_back,
+        )
+
+    # -- what was left in the middle ----------------------------------------------------------------------
+
+    def left_behind(self) -> list[Job]:
+        """Oldest first."""
+        with self._db.read() as conn:
+            return outbox_views.left_behind(conn, self._account)
+
+    def release_lost(self, job: Job) -> None:
+        """One that is not armed: back into the queue."""
+        with self._db.write() as conn:
+            now = self._clock()
+            lease = now + timedelta(seconds=self._pace.lease)
+            outbox_queue.take_over(conn, job.id, job.claimed_by, self._owner, lease)
+            # The try counts: a job at which worker after worker ends must not keep all others waiting.
+            if job.attempts >= self._pace.lost_attempts:
+                outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
+            else:
+                outbox_queue.release(conn, job.id, self._owner, due_at=now, error="left_behind")
+        logger.info("Reply {} was claimed by a worker that ended; back in the queue", job.id)
+
+    def take_over(self, job: Job) -> Job:
+        """One that is armed: ours to be looked for."""
+        with self._db.write() as conn:
+            lease = self._clock() + timedelta(seconds=self._pace.lease)
+            return outbox_queue.take_over(conn, job.id, job.claimed_by, self._owner, lease)
+
+    def known_at_arm(self, job: Job) -> set[str]:
+        """Everything stored before the arm: none of it can be the message that the press made."""
+        with self._db.read() as conn:
+            return {
+                m.external_id
+                for m in conversations.messages_of(conn, job.conversation_id, 500)
+                if job.armed_at is None or m.seen_at <= job.armed_at
+            }
+
+
+def _say_held(job_id: str, why: str) -> None:
+    logger.bind(job_id=job_id).warning("Reply {} waits for a person: {}", job_id, why)
