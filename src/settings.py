@@ -9,143 +9,48 @@ called ``SETTINGS``; it is found by its place, nothing here names a site.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import importlib
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from src.errors import SettingsError
+from src.kinds import (
+    AppriseUrls,
+    Count,
+    DatabaseUrl,
+    HeaderValue,
+    Host,
+    Hours,
+    Minutes,
+    Password,
+    Seconds,
+    SecretUrl,
+    SigningSecret,
+    TimeZone,
+    addresses_in,
+    http_url,
+    is_loopback,
+    lower,
+)
 from src.variables import AnyVariables, Variable, Variables, given_values, make, names, table, variable
 
-__all__ = ["Settings", "Variable", "Variables", "load_settings", "variable", "variables"]
+__all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACEHOLDER_AI_WEBHOOK_URL = "https://your-ai.example/webhook"
 
 _EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
-_POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")  # the last two mean the first, as with psql
-_DAY_SEC = 86_400
-_LEAST_SECRET_BYTES = 24  # Standard Webhooks
-_SHORTEST_PASSWORD = 10
-"""With the waits between wrong ones (``api/sessions.py``) even a plain one of this length is not guessed."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address (with or without brackets) means this machine and nothing else."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def http_url(text: str) -> str:
-    """The text if it is a complete http or https address. Raises ValueError without quoting it."""
-    try:
-        parts = urlsplit(text)
-        complete = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        complete = False
-    if not complete or any(char.isspace() or char == "\\" for char in text):
-        raise ValueError("is not a web address; write it whole, like https://host/path")
-    return text
-
-
-def _secret_url(secret: SecretStr) -> SecretStr:
-    return SecretStr(http_url(secret.get_secret_value()))
-
-
-def _apprise_urls(secret: SecretStr) -> SecretStr:
-    """What Apprise will make of an address is its own business; only that it is one can be seen here."""
-    for address in secret.get_secret_value().replace(",", " ").split():
-        scheme, separator, rest = address.partition("://")
-        if not separator or not rest or not scheme.replace("+", "").isalnum():
-            raise ValueError(
-                "holds something that is no Apprise address; write them like ntfys://topic mailtos://…"
-            )
-    return secret
-
-
-def _header_value(secret: SecretStr) -> SecretStr:
-    if not all("!" <= char <= "~" for char in secret.get_secret_value()):
-        raise ValueError("holds a space or a character outside ASCII; use letters, digits and signs only")
-    return secret
-
-
-def _signing_secret(secret: SecretStr) -> SecretStr:
-    kind, _, body = secret.get_secret_value().partition("_")
-    try:
-        key = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-    except (ValueError, binascii.Error):
-        key = b""
-    if kind != "whsec" or len(key) < _LEAST_SECRET_BYTES:
-        raise ValueError("is not a signing secret; write whsec_ and the base64 of at least 24 random bytes")
-    return secret
-
-
-def _database_url(secret: SecretStr) -> SecretStr:
-    scheme, _, rest = secret.get_secret_value().partition("://")
-    if scheme.startswith("postgresql+") and scheme != "postgresql+psycopg":
-        raise ValueError("names another driver; write postgresql+psycopg://user:password@host/name")
-    if scheme == "sqlite":
-        if not rest.startswith("/") or rest[1:].partition("?")[0] in {"", ":memory:"}:
-            raise ValueError("must be a file that all processes share; write sqlite:///./data/inbox.db")
-        return secret
-    try:
-        complete = scheme in _POSTGRES and len(urlsplit(f"x://{rest}").path) > 1
-    except ValueError:
-        complete = False
-    if not complete:
-        raise ValueError("is no database; write sqlite:///./data/inbox.db or postgresql+psycopg://host/name")
-    return secret
-
-
-def _host(text: str) -> str:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        if set(text) & set("/:@?# "):
-            raise ValueError("is not a host; write only an address like 127.0.0.1") from None
-    return text
-
-
-def _password(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < _SHORTEST_PASSWORD:
-        raise ValueError(f"is too short; write at least {_SHORTEST_PASSWORD} characters")
-    return secret
-
-
-def _time_zone(name: str) -> str:
-    try:
-        return name and ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("is not a time zone; write a name like Europe/Paris, or leave it empty") from None
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-# The upper limits are far from any use; they keep times that are added to them within the calendar.
-Seconds = Annotated[float, Field(allow_inf_nan=False, le=_DAY_SEC)]
-Minutes = Annotated[float, Field(allow_inf_nan=False, le=60 * 24 * 366)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Hours = Annotated[float, Field(allow_inf_nan=False, le=24 * 366)]
 
 
 class Settings(Variables):
     """The configuration of the core. When made by ``load_settings``, paths (the database's too) are absolute."""
 
-    ai_webhook_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
+    ai_webhook_url: SecretUrl | None = variable(
         None, "where new guest messages are POSTed; syncsend does not start without it", "an address"
     )
     playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
@@ -160,7 +65,7 @@ class Settings(Variables):
     max_message_age_hours: Hours = variable(
         24.0, "older unanswered messages are history, not work", "hours", gt=0
     )
-    reply_mode: Annotated[Literal["auto", "draft", "off"], BeforeValidator(_lower)] = variable(
+    reply_mode: Annotated[Literal["auto", "draft", "off"], BeforeValidator(lower)] = variable(
         "auto", "auto sends; draft waits for a person's approval; off only reads", "auto, draft or off"
     )
     human_pause_min: Minutes = variable(
@@ -179,9 +84,7 @@ class Settings(Variables):
     reply_cap_same_message: Count = variable(
         3, "a guest who writes the same so often is answered by you", "messages"
     )
-    api_host: Annotated[str, AfterValidator(_host)] = variable(
-        "127.0.0.1", "where the API listens", "an address"
-    )
+    api_host: Host = variable("127.0.0.1", "where the API listens", "an address")
     api_port: int = variable(8000, "and on which port", "a port, 1 to 65535", ge=1, le=65_535)
     callback_base_url: str = variable(
         "",
@@ -190,13 +93,13 @@ class Settings(Variables):
         shown="http://localhost:<API_PORT>",
         validate_default=True,
     )
-    api_key: Annotated[SecretStr, AfterValidator(_header_value)] | None = variable(
+    api_key: HeaderValue | None = variable(
         None, "required as X-API-KEY (or Bearer) where a callback does not carry its own token", "a secret"
     )
-    webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = variable(
+    webhook_secret: SigningSecret | None = variable(
         None, "signs requests to the AI and lets signed callbacks in (Standard Webhooks)", "whsec_…"
     )
-    dashboard_password: Annotated[SecretStr, AfterValidator(_password)] | None = variable(
+    dashboard_password: Password | None = variable(
         None, "opens the dashboard; without it API_KEY does, where one is set", "at least 10 characters"
     )
     dashboard_url: str = variable(
@@ -206,25 +109,23 @@ class Settings(Variables):
         shown="http://localhost:<API_PORT>",
         validate_default=True,
     )
-    dashboard_language: Annotated[Literal["en", "fr"], BeforeValidator(_lower)] = variable(
+    dashboard_language: Annotated[Literal["en", "fr"], BeforeValidator(lower)] = variable(
         "en", "of alerts, and of the dashboard where the browser asks for neither", "en or fr"
     )
-    dashboard_time_zone: Annotated[str, AfterValidator(_time_zone)] = variable(
+    dashboard_time_zone: TimeZone = variable(
         "", "in which times are shown, and days begin", "a name like Europe/Paris", shown="this machine's"
     )
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = variable(
+    database_url: DatabaseUrl = variable(
         SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
     )
-    notify_urls: Annotated[SecretStr, AfterValidator(_apprise_urls)] | None = variable(
+    notify_urls: AppriseUrls | None = variable(
         None, "whom alerts go to: Apprise addresses, with spaces between them", "addresses like ntfys://topic"
     )
-    alert_webhook_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
-        None, "where alerts are POSTed as JSON", "an address"
-    )
+    alert_webhook_url: SecretUrl | None = variable(None, "where alerts are POSTed as JSON", "an address")
     alert_repeat_hours: Hours = variable(
         6.0, "an alert that is still true is repeated after this long", "hours", gt=0
     )
-    heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_url)] | None = variable(
+    heartbeat_url: SecretUrl | None = variable(
         None, "called about once a minute while the inbox is really read (a dead man's switch)", "an address"
     )
     crash_loop_starts: Count = variable(
@@ -235,7 +136,7 @@ class Settings(Variables):
         meaning="at a halt, wait until it is cleared and go on, in place of ending with exit code 10 or 11",
         unit="true or false",
     )
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = variable(
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(lower)] = variable(
         "text", "text for people, json for programs: one JSON object a line", "text or json"
     )
     retention_days: Annotated[float, Field(allow_inf_nan=False, le=36_500)] = variable(
@@ -273,7 +174,7 @@ class Settings(Variables):
     @property
     def alert_addresses(self) -> list[str]:
         """The addresses of ``NOTIFY_URLS``, one each."""
-        return self.notify_urls.get_secret_value().replace(",", " ").split() if self.notify_urls else []
+        return addresses_in(self.notify_urls) if self.notify_urls else []
 
     @property
     def ai_webhook_problem(self) -> str | None:
