@@ -124,7 +124,9 @@ def findings(paths: Iterable[str], root: Path = ROOT) -> Iterator[str]:
             yield f"{path}: larger than {LARGEST_FILE // 1_000_000} MB"
             continue
         content = file.read_bytes()
-        if b"\0" not in content:
+        if content.startswith(b"SQLite format 3\0"):
+            yield f"{path}: a database"
+        elif b"\0" not in content:
             yield from findings_in_text(path, content.decode("utf-8", errors="replace"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,12 @@ def test_a_file_is_refused_that_holds(what: str, looker: ModuleType, tmp_path: P
 )
 def test_a_file_is_refused_by_its_name(name: str, looker: ModuleType, tmp_path: Path) -> None:
     assert list(looker.findings([name], tmp_path))
+
+
+def test_a_database_is_refused_whatever_its_name(looker: ModuleType, tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "None").executescript("CREATE TABLE kept (words)").connection.close()
+
+    assert list(looker.findings(["None"], tmp_path)) == ["None: a database"]
 
 
 @pytest.mark.parametrize(
