@@ -15,7 +15,14 @@ from src.errors import SettingsError
 from src.settings import ROOT, Settings
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_ALWAYS_SECRET = ("API_KEY", "WEBHOOK_SECRET", "NOTIFY_URLS", "ALERT_WEBHOOK_URL", "HEARTBEAT_URL")
+_ALWAYS_SECRET = (
+    "API_KEY",
+    "WEBHOOK_SECRET",
+    "DASHBOARD_PASSWORD",
+    "NOTIFY_URLS",
+    "ALERT_WEBHOOK_URL",
+    "HEARTBEAT_URL",
+)
 _MAYBE_SECRET = ("AI_WEBHOOK_URL", "DATABASE_URL")
 """Addresses: secret if a password or a query stands in them."""
 
@@ -42,7 +49,8 @@ def _login(folder: Path) -> Iterator[str]:
 def _env(path: Path) -> Iterator[str]:
     if not _is_open(path):
         return
-    found = sorted(name for name, value in dotenv_values(path).items() if _is_secret(name, value or ""))
+    values = dotenv_values(path, encoding="utf-8-sig")  # as the settings are read
+    found = sorted(name for name, value in values.items() if _is_secret(name, value or ""))
     if found:
         yield (
             f"{found[0]}: other users of this machine may read it in .env;"

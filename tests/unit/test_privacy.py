@@ -3,9 +3,10 @@
 import pytest
 
 from src.channels.browser import PROFILE_FOLDER, STATE_FILE
-from src.commands.privacy import refuse_open_files
+from src.commands.privacy import _ALWAYS_SECRET, _MAYBE_SECRET, refuse_open_files
 from src.errors import SettingsError
-from src.settings import ROOT, load_settings
+from src.settings import ROOT, Settings, load_settings
+from src.variables import names
 
 
 def problems(root):
@@ -47,6 +48,7 @@ def test_a_session_folder_without_a_login_is_no_reason(tmp_path):
     [
         "API_KEY=a-long-random-key",
         "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "DASHBOARD_PASSWORD=a-long-password",
         "AI_WEBHOOK_URL=https://ai.invalid/hook?key=abc",
         "AI_WEBHOOK_URL=https://me:pass@ai.invalid/hook",
         "DATABASE_URL=postgresql+psycopg://porter:pass@db/inbox",
@@ -63,6 +65,18 @@ def test_a_secret_in_an_env_file_that_others_may_read_stops_the_start(tmp_path, 
     assert value not in problem
     write_env(tmp_path, f"{line}\n", 0o600)
     assert problems(tmp_path) == []
+
+
+def test_every_secret_setting_counts_as_one():
+    secret = {
+        name for name, field in names(Settings).items() if "SecretStr" in repr(Settings.model_fields[field])
+    }
+    assert secret == {*_ALWAYS_SECRET, *_MAYBE_SECRET}
+
+
+def test_a_mark_of_the_byte_order_hides_no_secret(tmp_path):
+    write_env(tmp_path, "\ufeffAPI_KEY=a-long-random-key\n", 0o644)
+    assert problems(tmp_path)[0].startswith("API_KEY: ")
 
 
 def test_a_fresh_copy_of_the_example_is_no_reason(tmp_path):
