@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from src.channels.airbnb import ids
+from src.channels.airbnb.shapes import Json, dig, list_of, need, time_of, yes
 from src.errors import PageChanged
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
 
-Json = Any
 _IN_ORDER = ("inboxItems", "threads")
 """The list itself, latest activity first, under either name."""
 _REPEATED = "priorityItems"
@@ -47,7 +46,7 @@ class ThreadPage:
         """Whether a message (the site's id) is in this stretch."""
         return any(
             isinstance(m, dict) and m.get("id") == message_id
-            for m in _dig(self.node, "messageData", "messages") or []
+            for m in dig(self.node, "messageData", "messages") or []
         )
 
 
@@ -75,7 +74,7 @@ def recognise(payload: Json) -> ListPage | ThreadPage | PartialThread | NoThread
         return None
     data = payload.get("data")
     if isinstance(data, dict):
-        inbox = _dig(data, "node", "messagingInbox")
+        inbox = dig(data, "node", "messagingInbox")
         if isinstance(inbox, dict) and any(name in inbox for name in (*_IN_ORDER, _REPEATED)):
             return _list_page(data["node"], inbox)
         node = data.get("threadData")
@@ -113,13 +112,13 @@ def message_nodes(payload: Json) -> Iterator[dict[str, Json]]:
 
 def message(node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...]) -> SeenMessage:
     """One message node, its author judged by the participants."""
-    external_id = _need(node, "id", str, "message")
+    external_id = need(node, "id", str, "message")
     if ids.message_number(external_id) is None:
         raise PageChanged("a base64 message id", "message.id")
-    account = _need(node, "account", dict, "message")
+    account = need(node, "account", dict, "message")
     author_id, role = _author(account, viewer_id, people)
     deleted = bool(node.get("isSoftDelete")) or node.get("deletedAtMs") is not None
-    content_type = _need(node, "contentType", str, "message")
+    content_type = need(node, "contentType", str, "message")
     hydrated = node.get("hydratedContent")
     if hydrated is not None and not isinstance(hydrated, dict):
         raise PageChanged("an object or null", "message.hydratedContent")
@@ -134,8 +133,8 @@ def message(node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...
         kind=kind,
         detail=f"{content_type}/{sub_type}" if sub_type else content_type,
         text=_body(hydrated) if kind is MessageKind.TEXT and not deleted else None,
-        sent_at=_time(_need(node, "createdAtMs", (str, int), "message"), "message.createdAtMs"),
-        edited_at=None if edited is None else _time(edited, "message.editedAtMs"),
+        sent_at=time_of(need(node, "createdAtMs", (str, int), "message"), "message.createdAtMs"),
+        edited_at=None if edited is None else time_of(edited, "message.editedAtMs"),
         deleted=deleted,
     )
 
@@ -158,26 +157,26 @@ def _list_page(node: dict[str, Json], inbox: dict[str, Json]) -> ListPage:
     stretch = _edges(inbox[name], f"list.{name}", viewer_id)
     repeated = inbox.get(_REPEATED)
     before = {} if repeated is None else _edges(repeated, f"list.{_REPEATED}", viewer_id)
-    info = _need(inbox[name], "pageInfo", dict, f"list.{name}")
+    info = need(inbox[name], "pageInfo", dict, f"list.{name}")
     return ListPage(
         viewer_id,
         conversations=tuple((stretch | before).values()),
         stretch=tuple(stretch.values()),
-        has_next=_yes(info, "hasNextPage", f"list.{name}.pageInfo"),
-        has_previous=_yes(info, "hasPreviousPage", f"list.{name}.pageInfo"),
+        has_next=yes(info, "hasNextPage", f"list.{name}.pageInfo"),
+        has_previous=yes(info, "hasPreviousPage", f"list.{name}.pageInfo"),
     )
 
 
 def _edges(connection: Json, where: str, viewer_id: str) -> dict[str, SeenConversation]:
     found: dict[str, SeenConversation] = {}
-    for edge in _need(connection, "edges", list, where):
-        conversation = _conversation(_need(edge, "node", dict, f"{where}.edges"), viewer_id)
+    for edge in need(connection, "edges", list, where):
+        conversation = _conversation(need(edge, "node", dict, f"{where}.edges"), viewer_id)
         found.setdefault(conversation.external_id, conversation)
     return found
 
 
 def _thread_page(node: dict[str, Json]) -> ThreadPage:
-    external_id = _need(node, "id", str, "threadData")
+    external_id = need(node, "id", str, "threadData")
     if ids.thread_number(external_id) is None:
         raise PageChanged("a base64 conversation id", "threadData.id")
     return ThreadPage(external_id, node)
@@ -186,10 +185,10 @@ def _thread_page(node: dict[str, Json]) -> ThreadPage:
 def _error_page(errors: list[Json]) -> ErrorPage:
     words, status = "", None
     for error in errors:
-        extensions = _dig(error, "extensions") or {}
-        words += f" {_dig(error, 'message')} {_dig(extensions, 'errorClass')} {_dig(extensions, 'errorType')}"
-        words += f" {_dig(extensions, 'code')}"
-        found = _dig(extensions, "response", "statusCode")
+        extensions = dig(error, "extensions") or {}
+        words += f" {dig(error, 'message')} {dig(extensions, 'errorClass')} {dig(extensions, 'errorType')}"
+        words += f" {dig(extensions, 'code')}"
+        found = dig(extensions, "response", "statusCode")
         status = found if isinstance(found, int) else status
     lowered = words.lower().replace("_", "")
     if "validationrequired" in lowered or status in (420, 440):
@@ -200,14 +199,14 @@ def _error_page(errors: list[Json]) -> ErrorPage:
 
 
 def _conversation(node: dict[str, Json], viewer_id: str, *, opened: bool = False) -> SeenConversation:
-    external_id = _need(node, "id", str, "conversation")
+    external_id = need(node, "id", str, "conversation")
     if ids.thread_number(external_id) is None:
         raise PageChanged("a base64 conversation id", "conversation.id")
     people, viewer_role = _people(node, viewer_id)
     messages = _messages(node, viewer_id, people, opened=opened)
     tags = _tags(node)
     listings = tags.get("stay_listing_ids", [])
-    kind = _need(node, "messageThreadType", str, "conversation")
+    kind = need(node, "messageThreadType", str, "conversation")
     activity = node.get("mostRecentInboxActivityAtMsFromROS")
     return SeenConversation(
         external_id=external_id,
@@ -229,22 +228,20 @@ def _conversation(node: dict[str, Json], viewer_id: str, *, opened: bool = False
 
 
 def _people(node: dict[str, Json], viewer_id: str) -> tuple[tuple[SeenPerson, ...], str | None]:
-    edges = _need(
-        _need(node, "participants", dict, "conversation"), "edges", list, "conversation.participants"
-    )
+    edges = need(need(node, "participants", dict, "conversation"), "edges", list, "conversation.participants")
     people: list[SeenPerson] = []
     viewer_role = None
     for edge in edges:
-        person = _need(edge, "node", dict, "conversation.participants.edges")
-        account_id = str(_need(person, "accountId", (str, int), "participant"))
-        role_name = _need(person, "participantRole", str, "participant")
+        person = need(edge, "node", dict, "conversation.participants.edges")
+        account_id = str(need(person, "accountId", (str, int), "participant"))
+        role_name = need(person, "participantRole", str, "participant")
         role = _ROLES.get(role_name, AuthorRole.TEAM)
         if account_id == viewer_id:
             viewer_role, role = role_name, AuthorRole.HOST
         elif str(person.get("accountType", "USER")).upper() != "USER":
             role = AuthorRole.SITE
         info = person.get("enrichedParticipantInfo")
-        name = _dig(info, "name") or _dig(info, "threadDisplayName")
+        name = dig(info, "name") or dig(info, "threadDisplayName")
         people.append(SeenPerson(account_id, role, name if isinstance(name, str) else None))
     return tuple(people), viewer_role
 
@@ -252,10 +249,10 @@ def _people(node: dict[str, Json], viewer_id: str) -> tuple[tuple[SeenPerson, ..
 def _messages(
     node: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...], *, opened: bool
 ) -> tuple[SeenMessage, ...]:
-    nodes = _dig(node, "messageData", "messages")
+    nodes = dig(node, "messageData", "messages")
     if nodes is None and not opened:  # a list without messageData names the newest only by its preview
-        edges = _list_of(_dig(node, "messages", "edges"), "messages.edges")
-        nodes = [{**_need(e, "node", dict, "messages.edges"), "contentType": "PREVIEW"} for e in edges]
+        edges = list_of(dig(node, "messages", "edges"), "messages.edges")
+        nodes = [{**need(e, "node", dict, "messages.edges"), "contentType": "PREVIEW"} for e in edges]
     if not isinstance(nodes, list):
         raise PageChanged("a list of messages", "messageData.messages")
     found = {m.external_id: m for m in (message(n, viewer_id, people) for n in nodes if n is not None)}
@@ -266,7 +263,7 @@ def _has_older(node: dict[str, Json], *, opened: bool) -> bool:
     """Only of an opened conversation does anything depend on it; the list may leave it out."""
     part = node.get("messageData")
     if opened or (isinstance(part, dict) and part.get("hasOlder") is not None):
-        return _yes(part, "hasOlder", "messageData")
+        return yes(part, "hasOlder", "messageData")
     return False
 
 
@@ -278,8 +275,8 @@ def order(seen: SeenMessage) -> tuple[datetime, int]:
 def _author(
     account: dict[str, Json], viewer_id: str, people: tuple[SeenPerson, ...]
 ) -> tuple[str, AuthorRole]:
-    author_id = str(_need(account, "accountId", (str, int), "message.account"))
-    if _need(account, "accountType", str, "message.account").upper() != "USER":
+    author_id = str(need(account, "accountId", (str, int), "message.account"))
+    if need(account, "accountType", str, "message.account").upper() != "USER":
         return author_id, AuthorRole.SITE
     if author_id == viewer_id:
         return author_id, AuthorRole.HOST
@@ -304,7 +301,7 @@ def _kind(content_type: str, hydrated: dict[str, Json] | None) -> MessageKind:
 def _body(hydrated: dict[str, Json] | None) -> str | None:
     if hydrated is None:
         return None
-    body = _dig(hydrated, "content", "body")
+    body = dig(hydrated, "content", "body")
     if body is not None and not isinstance(body, str):
         raise PageChanged("text", "message.hydratedContent.content.body")
     return body
@@ -312,9 +309,9 @@ def _body(hydrated: dict[str, Json] | None) -> str | None:
 
 def _tags(node: dict[str, Json]) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
-    for tag in _need(node, "userThreadTags", (list, type(None)), "conversation") or []:
-        name = _need(tag, "userThreadTagName", str, "conversation.userThreadTags")
-        values = _list_of(tag.get("additionalValues"), "conversation.userThreadTags.additionalValues")
+    for tag in need(node, "userThreadTags", (list, type(None)), "conversation") or []:
+        name = need(tag, "userThreadTagName", str, "conversation.userThreadTags")
+        values = list_of(tag.get("additionalValues"), "conversation.userThreadTags.additionalValues")
         tags[name] = [str(v) for v in values]
     return tags
 
@@ -335,51 +332,12 @@ def _text_of(node: Json) -> str | None:
     spoken = node.get("accessibilityText")
     if isinstance(spoken, str) and spoken.strip():
         return spoken
-    components = _list_of(node.get("components"), "a text's components")
-    parts = [_dig(component, "text") for component in components]
+    components = list_of(node.get("components"), "a text's components")
+    parts = [dig(component, "text") for component in components]
     return " ".join(part for part in parts if isinstance(part, str)) or None
 
 
 def _activity(value: Json, messages: tuple[SeenMessage, ...]) -> datetime:
     if value is not None:
-        return _time(value, "conversation.mostRecentInboxActivityAtMsFromROS")
+        return time_of(value, "conversation.mostRecentInboxActivityAtMsFromROS")
     return messages[-1].sent_at if messages else datetime.fromtimestamp(0, UTC)
-
-
-def _time(value: Json, where: str) -> datetime:
-    """Milliseconds since 1970, as text or number."""
-    try:
-        return datetime.fromtimestamp(int(value) / 1000, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise PageChanged("a time in milliseconds", where) from None
-
-
-def _yes(node: Json, key: str, where: str) -> bool:
-    """A yes or no that must be there: true or false, or "YES" or "NO" (2.6)."""
-    value = _need(node, key, (bool, str), where)
-    if value not in (True, False, "YES", "NO"):
-        raise PageChanged(f"yes or no as {key}", where)
-    return value in (True, "YES")
-
-
-def _list_of(value: Json, where: str) -> list[Json]:
-    """A list that may be missing or null."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise PageChanged("a list", where)
-    return value
-
-
-def _dig(value: Json, *keys: str) -> Json:
-    for key in keys:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
-
-
-def _need(value: Json, key: str, kinds: type | tuple[type, ...], where: str) -> Json:
-    if not isinstance(value, dict) or key not in value or not isinstance(value[key], kinds):
-        raise PageChanged(f"{key}", where)
-    return value[key]
