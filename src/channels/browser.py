@@ -146,11 +146,17 @@ def clear_stale_lock(profile: Path) -> None:
 
 
 def memory_of(process: psutil.Process) -> int:
-    """Bytes that a process has for itself and its share of what it has in common; 0 if it is gone."""
+    """Bytes that a process has for itself and its share of what it has in common; 0 if it is gone.
+
+    Only root sees the shares of a sandboxed browser; some systems know none. Then it is what it has for itself,
+    or all of it.
+    """
     try:
-        return int(process.memory_full_info().pss)
-    except AttributeError:  # a system that does not know shares
-        return int(process.memory_info().rss)
+        try:
+            return int(process.memory_full_info().pss)
+        except (AttributeError, psutil.AccessDenied):
+            memory = process.memory_info()
+            return int(memory.rss) - int(getattr(memory, "shared", 0))
     except psutil.Error:
         return 0
 

@@ -14,23 +14,27 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 from playwright.async_api import Error as PlaywrightError
 
 from src.channels import browser as module
 from src.channels.airbnb.channel import AirbnbChannel
+from src.channels.airbnb.wire import ThreadPage
 from src.channels.browser import (
     Browser,
     bounded,
     clear_stale_lock,
     find_browsers,
     launch_options,
+    memory_of,
     write_private,
 )
-from src.errors import BrowserGone, SettingsError, TransientError, WallHit
+from src.errors import BrowserGone, PageChanged, SettingsError, TransientError, WallHit
 from src.sandbox.site import SimulatedSite
 from tests.airbnb.conftest import MakeChannel
 from tests.airbnb.support import days_ago, deliver, fill, listed, mode, texts
@@ -396,6 +400,24 @@ def test_the_lock_of_a_living_browser_is_left_alone(tmp_path: Path):
     assert lock.is_symlink()
 
 
+def process_with(shares: object, memory: object) -> Any:
+    def told(what: object) -> Any:
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+    return SimpleNamespace(memory_full_info=lambda: told(shares), memory_info=lambda: told(memory))
+
+
+def test_a_sandboxed_process_whose_shares_are_hidden_is_weighed_all_the_same():
+    memory = SimpleNamespace(rss=300, shared=100)
+    assert memory_of(process_with(SimpleNamespace(pss=250), memory)) == 250
+    assert memory_of(process_with(psutil.AccessDenied(1), memory)) == 200
+    assert memory_of(process_with(SimpleNamespace(), SimpleNamespace(rss=300))) == 300
+    assert memory_of(process_with(psutil.NoSuchProcess(1), memory)) == 0
+    assert memory_of(process_with(SimpleNamespace(), psutil.NoSuchProcess(1))) == 0
+
+
 @pytest.mark.browser
 @asynchronous
 async def test_a_profile_of_a_container_that_was_replaced_opens_and_an_old_or_heavy_browser_is_worn(
@@ -455,6 +477,22 @@ async def test_a_fresh_page_after_many_uses_goes_on_where_the_old_one_was(
         assert (await channel.read(threads[0].id)).newest.text == "news 6"
         pages.add(channel.browser.page)
     assert len(pages) == 4
+
+
+@pytest.mark.browser
+@asynchronous
+async def test_closing_does_not_ask_what_an_answer_that_is_not_understood_says(
+    site: SimulatedSite, channel: AirbnbChannel
+):
+    thread = fill(site, 1)[0]
+    await channel.open()
+    await channel.read(thread.id)
+    tap = channel._visit.tap
+    tap.threads[thread.id].append((tap.seq + 1, ThreadPage(thread.id, {"messageData": {"messages": [7]}})))
+    with pytest.raises(PageChanged):
+        await channel.reread(thread.id)
+    await channel.close()
+    assert channel.browser.page.url == "about:blank"
 
 
 @pytest.mark.browser

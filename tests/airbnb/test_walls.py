@@ -163,6 +163,41 @@ async def test_what_only_looks_or_sounds_like_a_wall_is_none(site: SimulatedSite
     assert len((await channel.glance(days_ago(1))).conversations) == 2
 
 
+async def test_a_wall_on_the_pages_own_news_outlives_the_exchange_of_the_page(
+    site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch
+):
+    thread = fill(site, 2)[0]
+    await channel.open()
+    await channel.glance(days_ago(1))
+    monkeypatch.setattr(AirbnbChannel, "RECYCLE_AFTER", 0)
+    site.log.wait_for("live")
+    site.faults.raise_wall("http_429", at="list")
+    site.inbox.guest_writes(thread, "are you there?")
+    with pytest.raises(WallHit):
+        await channel.wait_for_news(10)
+    before = site.log.mark
+    for step in (channel.glance(days_ago(1)), channel.read(thread.id)):
+        with pytest.raises(WallHit):
+            await step
+    assert site.log.find("document", since=before) == []
+
+
+async def test_a_page_that_shows_a_wall_is_not_exchanged_for_one_without(
+    site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(AirbnbChannel, "RECYCLE_AFTER", 0)
+    thread = fill(site, 2)[0]
+    await channel.open()
+    site.log.wait_for("live")
+    site.faults.raise_wall("airlock_modal", at="list")
+    site.inbox.guest_writes(thread, "are you there?")
+    await channel.browser.page.locator('[aria-labelledby*="user-challenges"]').first.wait_for()
+    before = site.log.mark
+    with pytest.raises(WallHit):
+        await channel.glance(days_ago(1))
+    assert site.log.find("document", since=before) == []
+
+
 async def test_a_wall_in_front_of_the_page_is_never_closed_like_a_notice(
     site: SimulatedSite, channel: AirbnbChannel
 ):

@@ -225,6 +225,28 @@ async def test_what_lies_over_the_page_is_closed_before_writing(
     assert await in_composer(channel) == "Hello"
 
 
+async def test_a_composer_that_is_covered_while_the_caret_is_in_it_is_uncovered_first(
+    site: SimulatedSite, channel: AirbnbChannel
+):
+    thread = await opened(site, channel)
+    await channel.browser.page.locator(COMPOSER).evaluate(
+        """el => {
+          (el.querySelector('textarea, [contenteditable]') || el).focus();
+          const box = el.getBoundingClientRect();
+          const notice = document.createElement('div');
+          notice.setAttribute('role', 'dialog');
+          notice.innerHTML = '<button style="width: 20px; height: 20px"></button>';
+          notice.style.cssText = `position: fixed; z-index: 999; left: ${box.left}px; top: ${box.top}px;`
+            + `width: ${box.width}px; height: ${box.height}px`;
+          notice.firstChild.onclick = () => notice.remove();
+          document.body.append(notice);
+        }"""
+    )
+    await channel.write(thread.id, "Hello")
+    assert await in_composer(channel) == "Hello"
+    assert await channel.browser.page.locator('[role="dialog"]').count() == 0
+
+
 async def test_a_page_that_moved_on_is_not_written_to(site: SimulatedSite, channel: AirbnbChannel):
     threads = fill(site, 2)
     await channel.open()

@@ -13,7 +13,6 @@ from pathlib import Path
 from loguru import logger
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
-from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from src.channels import base
 from src.channels.airbnb import ids, looks, selectors, walls
@@ -21,6 +20,7 @@ from src.channels.airbnb.list_reader import ListReader
 from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
+from src.channels.airbnb.trouble import Trouble
 from src.channels.airbnb.visit import Visit
 from src.channels.browser import Browser, bounded
 from src.channels.screen import Screen
@@ -30,13 +30,10 @@ from src.errors import (
     ComposerBusy,
     Halt,
     NotPressed,
-    NotUnderstood,
     PageChanged,
     TransientError,
 )
 from src.model.inbox import InboxGlance, SeenConversation
-
-_GONE = ("has been closed", "Page crashed", "Connection closed", "Target crashed", "Target closed")
 
 
 class AirbnbChannel:
@@ -87,7 +84,7 @@ class AirbnbChannel:
         return ids.thread_number(external_id) is not None
 
     async def open(self) -> None:
-        async with _Trouble(self):
+        async with Trouble(self):
             await self.browser.start()
             self._visit.listen()
             await self._visit.go_to_inbox()
@@ -95,7 +92,8 @@ class AirbnbChannel:
     async def open_for_person(
         self, timeout: float, shown: Callable[[base.Screen], None] = lambda _: None
     ) -> None:
-        page = await self.browser.start()
+        async with Trouble(self):
+            page = await self.browser.start()
         screen = Screen(self.browser.context, page)
         try:
             await page.goto(self._visit.settings.base_url + selectors.INBOX_PATH, wait_until="commit")
@@ -122,13 +120,13 @@ class AirbnbChannel:
             return False
 
     async def close(self) -> None:
-        self._thread.leave()
+        self._thread.forget()
         self._visit.stop_listening()
         await self.browser.stop()
 
     async def save_login(self) -> Path:
         """Keep the login beside the profile (mode 0600)."""
-        async with _Trouble(self):
+        async with Trouble(self):
             return await self.browser.save_login()
 
     async def worn(self) -> str | None:
@@ -146,7 +144,7 @@ class AirbnbChannel:
     # -- reading --------------------------------------------------------------------------------------------
 
     async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
-        async with _Trouble(self):
+        async with Trouble(self):
             self._thread.leave()
             await self._recycle_if_due(self.RECYCLE_AFTER)
             self._visit.tap.raise_problem()
@@ -157,7 +155,7 @@ class AirbnbChannel:
             return glance
 
     async def wait_for_news(self, timeout: float) -> bool:
-        async with _Trouble(self):
+        async with Trouble(self):
             return await self._list.wait_for_news(timeout)
 
     async def read(
@@ -167,14 +165,14 @@ class AirbnbChannel:
         enough: Callable[[SeenConversation], bool] = lambda _: True,
         anew: bool = False,
     ) -> SeenConversation:
-        async with _Trouble(self):
+        async with Trouble(self):
             self._written = None
             if not anew:  # twice as long: beside a worker that glances, a glance is the better moment
                 await self._recycle_if_due(2 * self.RECYCLE_AFTER)
             return await self._thread.read(external_id, enough=enough, anew=anew)
 
     async def reread(self, external_id: str) -> SeenConversation:
-        async with _Trouble(self):
+        async with Trouble(self):
             view, composer = await self._thread.reread(external_id)
             if self._written is not None and (composer is None or composer.text != plain(self._written)):
                 raise TransientError("The composer does not hold the reply any more.")
@@ -186,7 +184,7 @@ class AirbnbChannel:
         deadline = time.monotonic() + timeout
         patience = min(1.5, timeout / 4)
         tap = self._visit.tap
-        async with _Trouble(self):
+        async with Trouble(self):
             while True:
                 view = self._thread.now(external_id)
                 if until(view):
@@ -203,7 +201,7 @@ class AirbnbChannel:
     # -- writing --------------------------------------------------------------------------------------------
 
     async def write(self, external_id: str, text: str) -> None:
-        async with _Trouble(self):
+        async with Trouble(self):
             self._thread.here(external_id)
             if await self._write_at_once(external_id, text):
                 return
@@ -218,7 +216,7 @@ class AirbnbChannel:
                 await self._give_up_sending(thread, composer)
 
     async def clear(self, external_id: str) -> None:
-        async with _Trouble(self):
+        async with Trouble(self):
             written, self._written = self._written, None
             self._thread.check_address(external_id)
             thread = OpenConversation(self._visit.page)
@@ -227,7 +225,7 @@ class AirbnbChannel:
                 await thread.empty(composer)
 
     async def press_send(self, external_id: str) -> None:
-        async with _Trouble(self):
+        async with Trouble(self):
             try:
                 self._thread.check_address(external_id)
             except TransientError as error:
@@ -263,7 +261,7 @@ class AirbnbChannel:
         """
         before = await self._composer_now(focus=True)
         self._thread.check_address(external_id)
-        if before is None or before.text or not before.focused:
+        if before is None or before.text or not (before.free and before.focused):
             return False
         self._written = text
         await OpenConversation(self._visit.page).insert_here(text)
@@ -316,45 +314,9 @@ class AirbnbChannel:
         self._uses += 1
         if self._uses > most:
             self._uses = 0
-            self._thread.leave()
+            self._thread.forget()
             await self._visit.tap.settle()
+            await self._visit.check_walls()
             await self.browser.fresh_page()
             self._visit.listen()
             await self._visit.go_to_inbox()
-
-
-class _Trouble:
-    """Turns Playwright's errors into ours, cuts the page off at a halt, keeps a picture of what was there."""
-
-    def __init__(self, channel: AirbnbChannel) -> None:
-        self._channel = channel
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        halt = error if isinstance(error, Halt) else None
-        if isinstance(error, PlaywrightError):
-            problem = await self._channel.stopped_by()
-            if problem is None:
-                raise _ours(error) from None
-            halt = problem
-        if halt is not None:
-            self._channel.stop_at(halt)
-            await self._channel.browser.go_offline()
-            if halt.evidence is None:
-                halt.evidence = await self._channel.evidence(halt.kind)
-            if halt is not error:
-                raise halt from None
-        elif isinstance(error, NotUnderstood):
-            where = await self._channel.evidence("not_understood")
-            logger.debug("Evidence of what was not understood: {}", where)
-
-
-def _ours(error: PlaywrightError) -> TransientError:
-    """Our error for one of Playwright's; without its text, which may quote what was typed."""
-    if any(words in str(error) for words in _GONE):
-        return BrowserGone()
-    if isinstance(error, PlaywrightTimeout):
-        return TransientError("A step on the page took too long.")
-    return TransientError("A step on the page failed.")

@@ -51,6 +51,10 @@ class ThreadReader:
                 self._last = self.now(self._open.external_id)
         self._open = None
 
+    def forget(self) -> None:
+        """The page is given up, and with it what it showed."""
+        self._open = self._last = None
+
     def here(self, external_id: str) -> SeenConversation:
         """The open conversation as last read; TransientError if it is another one."""
         if self._open is None or self._open.external_id != external_id:

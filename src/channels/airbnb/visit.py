@@ -87,9 +87,11 @@ class Visit:
         return self._comeback < len(COMEBACKS)
 
     def listen(self) -> None:
-        """Attach to the browser's page, which is new."""
+        """Attach to the browser's page, which is new. What stopped the old one stops this one."""
+        problem = self.problem
         self.stop_listening()
         self._tap = Wiretap(self.page, self.is_own_host, self._cut_off)
+        self._tap.problem = problem
         self._comeback, self._reacts, self._misses = 0, False, 0
         self._forget_page()
 
@@ -106,6 +108,7 @@ class Visit:
     async def go(self, path: str) -> None:
         """Load a page of the site by address."""
         await self.tap.all_answered(self.REFRESH_SEC)
+        self.tap.raise_problem()
         self._forget_page()
         response = await self.page.goto(
             self.settings.base_url.rstrip("/") + path,

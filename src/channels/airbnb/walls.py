@@ -1,7 +1,8 @@
 """What stops us: challenges, login pages, blocks. Detection only; nothing is solved, avoided or disguised.
 
-The positive test comes first (``on_inbox``: we are where we think we are); the known walls name what it is
-otherwise. Sources: field guide, section 4; rules 4.5. Each check is tested on true walls and on look-alikes.
+The positive test comes first (``on_inbox_address`` and the list: we are where we think we are); the known walls
+name what it is otherwise. Sources: field guide, section 4; rules 4.5. Each check is tested on true walls and on
+look-alikes.
 """
 
 from __future__ import annotations

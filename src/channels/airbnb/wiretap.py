@@ -1,7 +1,7 @@
 """Listens to the JSON that the page fetches by itself. Makes no request of its own.
 
 Bodies are read as they arrive, because a body is lost once the page has moved on. What is kept is parsed values,
-never Playwright objects (those pile up in the driver).
+never Playwright objects (those pile up in the driver), but for a question while it is open.
 """
 
 from __future__ import annotations
