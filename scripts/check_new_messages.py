@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv" / "bin" / "python"
 sys.path[:] = [str(ROOT), *(p for p in sys.path if Path(p or ".").resolve() != ROOT / "scripts")]
 os.umask(0o077)
 
+from src.commands.edge import run_script
+
+
+def load() -> Callable[[], int]:
+    from src.commands.look import run_look  # noqa: PLC0415 (it needs the packages)
+
+    return run_look
+
+
 if __name__ == "__main__":
-    try:
-        from src.commands.edge import to_the_end
-        from src.commands.look import run_look
-    except ModuleNotFoundError:
-        if VENV.exists() and Path(sys.prefix) != VENV.parent.parent:
-            # Started with the system's Python: go on with the project's own.
-            os.execv(VENV, [str(VENV), *sys.argv])  # noqa: S606 (our own script, our own interpreter)
-        raise
-    sys.exit(to_the_end(run_look))
+    sys.exit(run_script(load))

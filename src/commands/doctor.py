@@ -15,10 +15,11 @@ from rich.console import Console
 from src.api.server import probe
 from src.channels import registry
 from src.channels.browser import STATE_FILE, find_usable_browsers
+from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.errors import BrowserGone, Halt, NightporterError, SettingsError
-from src.logs import close_logs, safe_error, set_up_logs
+from src.logs import close_logs, safe_error
 from src.services import notify
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
@@ -56,13 +57,7 @@ def run_doctor() -> int:
     settings = _configuration(say)
     if settings is None:
         return 1
-    set_up_logs(
-        settings.log_dir,
-        "worker",
-        terminal=False,
-        secrets=settings.secret_values(),
-        as_json=settings.logs_as_json,
-    )
+    begin_logs(settings, "worker")
     with ExitStack() as stack:
         stack.callback(close_logs)
         db = _database(settings, say)

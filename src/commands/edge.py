@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from src.errors import ExitCode, NightporterError, SettingsError
+
+_OWN_PYTHON = Path(__file__).resolve().parents[2] / ".venv" / "bin" / "python"
+
+
+def run_script(load: Callable[[], Callable[[], int]]) -> int:
+    """``to_the_end`` for a script; ``load`` imports its command.
+
+    A script that was started with the system's Python, which lacks the packages and may be too old, goes on with
+    the project's own.
+    """
+    try:
+        command = load()
+    except ImportError:
+        if _OWN_PYTHON.exists() and Path(sys.prefix) != _OWN_PYTHON.parent.parent:
+            os.execv(_OWN_PYTHON, [str(_OWN_PYTHON), *sys.argv])  # noqa: S606 (our own script and interpreter)
+        raise
+    return to_the_end(command)
 
 
 def to_the_end(command: Callable[[], int]) -> int:

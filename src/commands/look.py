@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime, timedelta
 from textwrap import indent
 
 from rich.console import Console
 
-from src.commands.privacy import refuse_open_files
+from src.commands.opening import opened
 from src.db.engine import Database
-from src.errors import ExitCode, Halt, NightporterError, SettingsError
-from src.logs import close_logs, safe_error, set_up_logs
+from src.errors import ExitCode, Halt, NightporterError
+from src.logs import safe_error
 from src.model.gate import newest_refusal
 from src.model.inbox import InboxGlance, SeenConversation
-from src.settings import Settings, load_settings
+from src.settings import Settings
 from src.workers import lifecycle
 
 WAIT_FOR_BROWSER_SEC = 180.0
@@ -24,20 +23,11 @@ WAIT_FOR_BROWSER_SEC = 180.0
 def run_look() -> int:
     """0 · 2 configuration · 10 or 11 when the inbox cannot be read (nothing is stored) · 1 any other trouble."""
     console = Console(highlight=False)
-    try:
-        settings = load_settings()
-        refuse_open_files(settings)
-        set_up_logs(
-            settings.log_dir,
-            "worker",
-            terminal=False,
-            secrets=settings.secret_values(),
-            as_json=settings.logs_as_json,
-        )
-        db = Database.open(settings.database_url.get_secret_value())
-    except SettingsError as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return ExitCode.SETTINGS
+    with opened("worker") as (settings, db):
+        return _look(console, settings, db)
+
+
+def _look(console: Console, settings: Settings, db: Database) -> int:
     try:
         state = lifecycle.halted(db, settings.account)
         if state is not None:
@@ -56,9 +46,6 @@ def run_look() -> int:
     except NightporterError as error:
         console.print(f"The inbox cannot be read this time: {safe_error(error)}")
         return 1
-    finally:
-        db.close()
-        close_logs()
     return 0
 
 

@@ -10,12 +10,12 @@ import time
 
 from rich.console import Console
 
-from src.commands.privacy import refuse_open_files
+from src.commands.opening import opened
 from src.commands.reconnect_remotely import reconnect_remotely
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
-from src.logs import close_logs, safe_error, set_up_logs
-from src.settings import Settings, load_settings
+from src.logs import safe_error
+from src.settings import Settings
 from src.workers import lifecycle
 from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
 from src.workers.turns import Turns
@@ -42,31 +42,11 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
-    try:
-        settings = load_settings()
-        refuse_open_files(settings)
-        set_up_logs(
-            settings.log_dir,
-            "worker",
-            terminal=False,
-            secrets=settings.secret_values(),
-            as_json=settings.logs_as_json,
-        )
-        db = Database.open(settings.database_url.get_secret_value())
-    except SettingsError as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return ExitCode.SETTINGS
-    try:
-        lifecycle.halted(db, settings.account)
+    with opened("worker") as (settings, db):
+        lifecycle.halted(db, settings.account)  # makes the account's row
         if options.remote:
             return asyncio.run(reconnect_remotely(console, settings, db, options.port))
         return asyncio.run(_reconnect(console, settings, db, check=options.check))
-    except SettingsError as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return ExitCode.SETTINGS
-    finally:
-        db.close()
-        close_logs()
 
 
 async def _reconnect(console: Console, settings: Settings, db: Database, *, check: bool) -> int:

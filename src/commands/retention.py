@@ -6,31 +6,27 @@ from datetime import timedelta
 
 import typer
 
-from src.commands.privacy import refuse_open_files
+from src.commands.opening import opened
 from src.db.engine import Database
 from src.errors import TransientError
-from src.logs import close_logs, set_up_logs
 from src.model.values import utc_now
 from src.services import retention
 from src.services.refusals import Conflict, NotFound
-from src.settings import Settings, load_settings
+from src.settings import Settings
 from src.workers.lifecycle import evidence_dir
 
 
 def run_purge(days: float | None) -> int:
     """Texts and names older than ``days`` (default: RETENTION_DAYS). 0, or 1 if the database is in trouble."""
-    settings, db = _open()
-    try:
-        keep = timedelta(days=settings.retention_days if days is None else days)
-        purged = retention.purge(db, settings.account, keep=keep, now=utc_now())
-        db.compact()
-    except TransientError as error:
-        typer.echo(f"Not finished: {error}. What was done stays done; run it again.", err=True)
-        return 1
-    finally:
-        _close(db)
+    with opened("worker") as (settings, db):
+        days = settings.retention_days if days is None else days
+        try:
+            purged = retention.purge(db, settings.account, keep=timedelta(days=days), now=utc_now())
+            db.compact()
+        except TransientError as error:
+            return _not_finished(error)
     typer.echo(
-        f"Older than {keep.days} days: {purged.messages} messages and {purged.replies} replies lost their texts, "
+        f"Older than {days:g} days: {purged.messages} messages and {purged.replies} replies lost their texts, "
         f"{purged.conversations} conversations their names."
     )
     return 0
@@ -38,18 +34,15 @@ def run_purge(days: float | None) -> int:
 
 def run_forget(conversation_ids: list[str]) -> int:
     """Each of these conversations (the site's ids). 0 if all are forgotten, else 1 and a line for each."""
-    settings, db = _open()
     failed = 0
-    try:
-        for one in conversation_ids:
-            failed += not _forget_one(settings, db, one)
-        pictures = retention.drop_evidence(evidence_dir(settings))
-        db.compact()
-    except TransientError as error:
-        typer.echo(f"Not finished: {error}. What was done stays done; run it again.", err=True)
-        return 1
-    finally:
-        _close(db)
+    with opened("worker") as (settings, db):
+        try:
+            for one in conversation_ids:
+                failed += not _forget_one(settings, db, one)
+            pictures = retention.drop_evidence(evidence_dir(settings))
+            db.compact()
+        except TransientError as error:
+            return _not_finished(error)
     typer.echo(f"{pictures} screenshots deleted. Older copies of the database still hold what they held.")
     return 1 if failed else 0
 
@@ -64,19 +57,6 @@ def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:
     return True
 
 
-def _open() -> tuple[Settings, Database]:
-    settings = load_settings()
-    refuse_open_files(settings)
-    set_up_logs(
-        settings.log_dir,
-        "worker",
-        terminal=False,
-        secrets=settings.secret_values(),
-        as_json=settings.logs_as_json,
-    )
-    return settings, Database.open(settings.database_url.get_secret_value())
-
-
-def _close(db: Database) -> None:
-    db.close()
-    close_logs()
+def _not_finished(error: TransientError) -> int:
+    typer.echo(f"Not finished: {error}. What was done stays done; run it again.", err=True)
+    return 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC
-from typing import Any
 
 from loguru import logger
 from rich.console import Console
@@ -12,57 +12,76 @@ from rich.console import Console
 from src.api.app import create_app
 from src.api.server import listen, probe, serve
 from src.channels import registry
-from src.commands.privacy import refuse_open_files
+from src.commands.opening import opened
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, SettingsError
-from src.logs import close_logs, set_up_logs
+from src.logs import Part
 from src.model.rows import AccountState
 from src.services import notify
-from src.settings import Settings, load_settings
+from src.settings import Settings
 from src.workers import lifecycle
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
 from src.workers.breaker import Breaker
 from src.workers.halt_wait import run_through_halts
 from src.workers.remote import Remote
 
-AGAIN_SEC = 0.5
-"""Between two looks whether a neighbour that is just starting has begun to answer."""
-
 
 def run_workers(*, sync: bool, send: bool, api: bool) -> int:
     """Run the workers (and the API, unless one is there already) until a signal or a halt. Exit code."""
-    settings = load_settings(need_ai=sync)
-    refuse_open_files(settings)
-    notify.check(settings)
-    part: Any = "both" if api else "worker"
-    set_up_logs(
-        settings.log_dir, part, terminal=True, secrets=settings.secret_values(), as_json=settings.logs_as_json
-    )
-    db = Database.open(settings.database_url.get_secret_value())
-    try:
-        state = lifecycle.halted(db, settings.account)
-        if state is not None and not settings.halt_wait:
-            return _end_halted(settings, db, state)
-        if settings.reply_mode == "off" and send:
-            logger.info("REPLY_MODE=off: nothing is sent, only read")
-            send = False
-            if not sync:
-                return ExitCode.STOPPED
-        serve_api = api and _api_is_ours(settings, db)
-        _say_what_comes(settings, sync=sync, send=send, api=api, serve_api=serve_api)
-        crew = lifecycle.Crew(sync=sync, send=send)
-        crew.beside = [AlertWorker(settings, db, heartbeat=sync).run]
-        if serve_api:
-            crew.beside.append(lambda stop: _serve(settings, db, stop))
-        return _run(settings, db, crew)
-    except SettingsError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the edge of the program
-        return _say_unexpected(error)
-    finally:
-        db.close()
-        close_logs()
+
+    def work(settings: Settings, db: Database) -> int:
+        return _work(settings, db, sync=sync, send=send, api=api)
+
+    return _to_the_end("both" if api else "worker", work, need_ai=sync)
+
+
+def run_api() -> int:
+    """Serve the API until a signal. Exit code."""
+    return _to_the_end("api", _work_as_api, need_ai=False)
+
+
+def _to_the_end(part: Part, work: Callable[[Settings, Database], int], *, need_ai: bool) -> int:
+    """Do the work of a long-running command. What nobody expected is said as one line and may be restarted.
+
+    The line is on the terminal; the places in our code are in the log; the value of a variable is in neither.
+    """
+    with opened(part, terminal=True, need_ai=need_ai, check=notify.check) as (settings, db):
+        try:
+            return work(settings, db)
+        except SettingsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of the program
+            words = "Ended by something that was not expected; logs/app.log says where"
+            logger.opt(exception=error).critical(words)
+            return ExitCode.WATCHDOG
+
+
+def _work(settings: Settings, db: Database, *, sync: bool, send: bool, api: bool) -> int:
+    state = lifecycle.halted(db, settings.account)
+    if state is not None and not settings.halt_wait:
+        return _end_halted(settings, db, state)
+    if settings.reply_mode == "off" and send:
+        logger.info("REPLY_MODE=off: nothing is sent, only read")
+        send = False
+        if not sync:
+            return ExitCode.STOPPED
+    serve_api = api and _api_is_ours(settings, db)
+    _say_what_comes(settings, sync=sync, send=send, api=api, serve_api=serve_api)
+    crew = lifecycle.Crew(sync=sync, send=send)
+    crew.beside = [AlertWorker(settings, db, heartbeat=sync).run]
+    if serve_api:
+        crew.beside.append(lambda stop: _serve(settings, db, stop))
+    return _run(settings, db, crew)
+
+
+def _work_as_api(settings: Settings, db: Database) -> int:
+    if not _api_is_ours(settings, db):
+        return ExitCode.STOPPED
+    alerting = AlertWorker(settings, db, heartbeat=False)
+    crew = lifecycle.Crew(beside=[alerting.run, lambda stop: _serve(settings, db, stop)])
+    lifecycle.halted(db, settings.account)  # makes the account's row
+    return int(asyncio.run(lifecycle.run(settings, db, crew)))
 
 
 def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
@@ -86,41 +105,6 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
     breaker.ended_in_order()
     logger.info("Stopped ({})", int(code))
     return int(code)
-
-
-def _say_unexpected(error: Exception) -> int:
-    """One line on the terminal, the places in our code in the log; no value of any variable. May be restarted."""
-    logger.opt(exception=error).critical("Ended by something that was not expected; logs/app.log says where")
-    return ExitCode.WATCHDOG
-
-
-def run_api() -> int:
-    """Serve the API until a signal. Exit code."""
-    settings = load_settings()
-    refuse_open_files(settings)
-    notify.check(settings)
-    set_up_logs(
-        settings.log_dir,
-        "api",
-        terminal=True,
-        secrets=settings.secret_values(),
-        as_json=settings.logs_as_json,
-    )
-    db = Database.open(settings.database_url.get_secret_value())
-    try:
-        if not _api_is_ours(settings, db):
-            return ExitCode.STOPPED
-        alerting = AlertWorker(settings, db, heartbeat=False)
-        crew = lifecycle.Crew(beside=[alerting.run, lambda stop: _serve(settings, db, stop)])
-        lifecycle.halted(db, settings.account)
-        return int(asyncio.run(lifecycle.run(settings, db, crew)))
-    except SettingsError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the edge of the program
-        return _say_unexpected(error)
-    finally:
-        db.close()
-        close_logs()
 
 
 async def _serve(settings: Settings, db: Database, stop: asyncio.Event) -> None:

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
+from src.commands import edge, opening
 from src.commands import retention as commands
-from src.commands.edge import to_the_end
+from src.commands.edge import run_script, to_the_end
 from src.db.engine import Database
 from src.errors import SettingsError, TransientError
 from src.settings import Settings
@@ -25,8 +29,8 @@ def settings(tmp_path, db, monkeypatch):
         log_dir=tmp_path / "logs",
         playwright_session_dir=tmp_path / "session",
     )
-    monkeypatch.setattr(commands, "load_settings", lambda: made)
-    monkeypatch.setattr(commands, "refuse_open_files", lambda _: None)
+    monkeypatch.setattr(opening, "load_settings", lambda **_: made)
+    monkeypatch.setattr(opening, "refuse_open_files", lambda _: None)
     return made
 
 
@@ -103,3 +107,25 @@ def test_what_nobody_expected_shows_where_and_no_value(capsys):
     assert "canary" not in said
     assert "Traceback" not in said
     assert to_the_end(lambda: 11) == 11
+
+
+@pytest.mark.parametrize("missing", [ModuleNotFoundError("no rich"), ImportError("no UTC in datetime")])
+def test_a_script_under_the_systems_python_goes_on_with_the_projects_own(missing, tmp_path, monkeypatch):
+    own = tmp_path / ".venv" / "bin" / "python"
+    went_on: list[object] = []
+    monkeypatch.setattr(edge, "_OWN_PYTHON", own)
+    monkeypatch.setattr(os, "execv", lambda *asked: went_on.append(asked))
+    monkeypatch.setattr(sys, "argv", ["scripts/reconnect_airbnb.py", "--check"])
+
+    def load():
+        raise missing
+
+    with pytest.raises(ImportError):  # no other Python: the reason is shown
+        run_script(load)
+    assert went_on == []
+    own.parent.mkdir(parents=True)
+    own.touch()
+    with pytest.raises(ImportError):
+        run_script(load)
+    assert went_on == [(own, [str(own), "scripts/reconnect_airbnb.py", "--check"])]
+    assert run_script(lambda: lambda: 10) == 10

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from src.commands import opening
 from src.commands import run as run_command
 from src.db import accounts
 from src.errors import ExitCode, WallHit
@@ -103,8 +104,8 @@ def test_a_process_that_ends_at_a_halt_has_told_of_it_before(
     settings = make_settings(
         alert_webhook_url=httpserver.url_for("/alert"), ai_webhook_url="http://127.0.0.1:9/ai"
     )
-    monkeypatch.setattr(run_command, "load_settings", lambda **_: settings)
-    monkeypatch.setattr(run_command, "set_up_logs", lambda *_, **__: None)
+    monkeypatch.setattr(opening, "load_settings", lambda **_: settings)
+    monkeypatch.setattr(opening, "set_up_logs", lambda *_, **__: None)
     for _ in range(3):
         assert run_command.run_workers(sync=True, send=False, api=False) == ExitCode.HALTED_PERSON_NEEDED
     told = [json.loads(request.get_data()) for request, _ in httpserver.log]

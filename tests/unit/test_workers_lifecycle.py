@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from src.commands import opening
 from src.commands import run as run_command
 from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.wakeup import Wakeup
@@ -262,8 +263,8 @@ def test_a_start_while_halted_touches_nothing_and_ends_with_the_same_code(db, se
     def untouched(*_arguments, **_fields):
         pytest.fail("nothing may be started")
 
-    monkeypatch.setattr(run_command, "load_settings", lambda **_: settings)
-    monkeypatch.setattr(run_command, "set_up_logs", lambda *_, **__: None)
+    monkeypatch.setattr(opening, "load_settings", lambda **_: settings)
+    monkeypatch.setattr(opening, "set_up_logs", lambda *_, **__: None)
     monkeypatch.setattr(lifecycle, "make_channel", untouched)
     monkeypatch.setattr(lifecycle, "run", untouched)
     for _ in range(3):
@@ -280,7 +281,7 @@ def test_what_nobody_expected_is_one_line_without_values_and_exit_70(
         password = "canary-in-a-variable"
         raise RuntimeError(f"api_key=canary-in-a-message is wrong\ncanary-on-the-second-line {len(password)}")
 
-    monkeypatch.setattr(run_command, "load_settings", lambda **_: settings)
+    monkeypatch.setattr(opening, "load_settings", lambda **_: settings)
     monkeypatch.setattr(run_command, "_api_is_ours", lambda *_: True)
     monkeypatch.setattr(lifecycle, "run", broken)
     code = (
