@@ -51,11 +51,14 @@ outcome=0
 sh scripts/check.sh || outcome=1
 
 # What fails is tried once more, alone: two at a time on a busy machine, a limit may be met that is none. A test that
-# fails again is a failure; one that passes then is named in the output of both runs.
+# fails again is a failure; one that passes then is named in the output of both runs. A run that did not come to its
+# end (pytest's codes above 1) has no list of what failed, and is a failure.
 run_tests() {
     marks=$1
     shift
-    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$marks" "$@" && return 0
+    code=0
+    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$marks" "$@" || code=$?
+    [ $code -eq 1 ] || return $code
     step "Once more, one at a time, what has failed"
     "$VENV_PYTHON" -m pytest --last-failed --last-failed-no-failures none -m "$marks" "$@"
 }
