@@ -1,7 +1,6 @@
 """Finds a channel by the name of its folder, so that a further site needs no edit in the core.
 
-A channel's package defines ``SETTINGS`` (a ``Variables`` class with its own prefix), ``build(settings, browser,
-evidence_dir)`` and ``headless(settings)``.
+What a channel's package offers is ``ChannelFolder``.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ class ChannelFolder(Protocol):
     """What the package of a channel offers."""
 
     SETTINGS: type[Variables]
+    """Its variables, with a prefix of their own."""
 
     def build(
         self,
