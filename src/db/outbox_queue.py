@@ -148,9 +148,8 @@ def enqueue(
     if made is not None:
         return made, True
     found = by_key(conn, account, idempotency_key)
-    if (
-        found is None
-    ):  # PostgreSQL: in a transaction that began before the other one ended, above READ COMMITTED
+    if found is None:
+        # PostgreSQL above READ COMMITTED, in a transaction that began before the other one ended.
         raise StaleJob("enqueue: another process has just made this job")
     return found, False
 

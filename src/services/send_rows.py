@@ -226,23 +226,25 @@ class SendRows:
             return outbox_views.left_behind(conn, self._account)
 
     def release_lost(self, job: Job) -> None:
-        """One that is not armed: back into the queue."""
+        """One that is not armed: back into the queue, or to a person after too many tries."""
         with self._db.write() as conn:
-            now = self._clock()
-            lease = now + timedelta(seconds=self._pace.lease)
-            outbox_queue.take_over(conn, job.id, job.claimed_by, self._owner, lease)
+            self._take_over(conn, job)
             # The try counts: a job at which worker after worker ends must not keep all others waiting.
             if job.attempts >= self._pace.lost_attempts:
                 outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
+                after_commit(conn, partial(_say_held, job.id, "could_not_be_sent"))
             else:
-                outbox_queue.release(conn, job.id, self._owner, due_at=now, error="left_behind")
-        logger.info("Reply {} was claimed by a worker that ended; back in the queue", job.id)
+                outbox_queue.release(conn, job.id, self._owner, due_at=self._clock(), error="left_behind")
+        logger.info("Reply {} was claimed by a worker that ended before its arm", job.id)
 
     def take_over(self, job: Job) -> Job:
         """One that is armed: ours to be looked for."""
         with self._db.write() as conn:
-            lease = self._clock() + timedelta(seconds=self._pace.lease)
-            return outbox_queue.take_over(conn, job.id, job.claimed_by, self._owner, lease)
+            return self._take_over(conn, job)
+
+    def _take_over(self, conn: Connection, job: Job) -> Job:
+        lease = self._clock() + timedelta(seconds=self._pace.lease)
+        return outbox_queue.take_over(conn, job.id, job.claimed_by, self._owner, lease)
 
     def known_at_arm(self, job: Job) -> set[str]:
         """Everything stored before the arm: none of it can be the message that the press made."""
