@@ -42,7 +42,6 @@ from src.variables import AnyVariables, Variable, Variables, given_values, make,
 __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACEHOLDER_AI_WEBHOOK_URL = "https://your-ai.example/webhook"
 
 _EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
 

@@ -24,7 +24,6 @@ NAMED_KEYS = frozenset(
         "End",
         "PageUp",
         "PageDown",
-        "Space",
     }
 )
 """Keys that are pressed by name; everything that makes a character comes as text."""

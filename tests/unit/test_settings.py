@@ -7,8 +7,9 @@ import pytest
 
 from src.channels.airbnb.settings import AirbnbSettings, is_own_host
 from src.errors import SettingsError
-from src.settings import PLACEHOLDER_AI_WEBHOOK_URL, ROOT, Settings, is_loopback, load_settings, variables
+from src.settings import ROOT, Settings, is_loopback, load_settings, variables
 
+PLACEHOLDER = "https://your-ai.example/webhook"
 GOOD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -169,7 +170,7 @@ def test_a_file_that_is_not_text_is_a_problem_and_not_a_crash(tmp_path):
     assert problems_of(tmp_path) == [".env: cannot be read; it must be a readable text file in UTF-8"]
 
 
-@pytest.mark.parametrize("url", [PLACEHOLDER_AI_WEBHOOK_URL, "https://ai.example.com/x", ""])
+@pytest.mark.parametrize("url", [PLACEHOLDER, "https://ai.example.com/x", ""])
 def test_the_main_job_does_not_start_without_a_real_ai_webhook(tmp_path, url):
     (problem,) = problems_of(tmp_path, {"AI_WEBHOOK_URL": url}, need_ai=True)
     assert problem.startswith("AI_WEBHOOK_URL: is ")
@@ -197,7 +198,7 @@ def test_the_example_file_has_every_variable_with_its_default_and_nothing_else(t
     assert set(given) == set(rows)
     for name, value in given.items():
         if name == "AI_WEBHOOK_URL":
-            assert value == PLACEHOLDER_AI_WEBHOOK_URL
+            assert value == PLACEHOLDER
         elif value:
             assert value == rows[name].default.replace("<API_PORT>", "8000"), name
     write_env(tmp_path, re.sub(r"^#([A-Z0-9_]+=)", r"\1", text, flags=re.MULTILINE))

@@ -176,11 +176,6 @@ MODE_MEANS = {
     "draft": _("answers wait for your approval"),
     "off": _("only reads, answers nothing"),
 }
-SCOPES = {
-    "conversation": _("this conversation"),
-    "listing": _("this listing"),
-    "account": _("the whole account"),
-}
 STAY = {
     "trip_stage": _("Trip"),
     "reservation_status": _("Reservation"),
