@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -44,7 +45,7 @@ def anybody(settings: Settings) -> bool:
 
 
 def tell(settings: Settings, words: Words, notice: Notice | None = None) -> bool:
-    """Tell everybody; True if at least one took it. ``notice`` None: a test. Blocks up to PATIENCE_SEC for each."""
+    """Tell everybody at once; True if at least one took it. ``notice`` None: a test. Blocks up to PATIENCE_SEC."""
     ways: list[tuple[str, Callable[[], bool]]] = [
         (f"address {number} of NOTIFY_URLS", partial(_by_apprise, address, words))
         for number, address in enumerate(settings.alert_addresses, 1)
@@ -52,11 +53,11 @@ def tell(settings: Settings, words: Words, notice: Notice | None = None) -> bool
     if settings.alert_webhook_url is not None:
         url = settings.alert_webhook_url.get_secret_value()
         ways.append(("ALERT_WEBHOOK_URL", lambda: _post(url, _payload(settings, words, notice))))
-    took = {name: bounded(way, PATIENCE_SEC) for name, way in ways}
-    for name, ok in took.items():
+    took = _all_bounded([way for _, way in ways], PATIENCE_SEC)
+    for (name, _), ok in zip(ways, took, strict=True):
         if not ok:
             logger.warning("An alert was not taken by {}", name)
-    return any(took.values())
+    return any(took)
 
 
 def beat(url: str) -> bool:
@@ -74,18 +75,28 @@ def bounded(work: Callable[[], bool], seconds: float) -> bool:
 
     On a thread that the end of the program does not wait for: a service that hangs must not keep a worker.
     """
-    result = [False]
+    return _all_bounded([work], seconds)[0]
 
-    def run() -> None:
+
+def _all_bounded(works: Sequence[Callable[[], bool]], seconds: float) -> list[bool]:
+    """The same for several side by side: one that hangs takes no time from the others."""
+    results = [False] * len(works)
+
+    def run(place: int) -> None:
         try:
-            result[0] = work()
+            results[place] = works[place]()
         except Exception as error:  # noqa: BLE001 (whatever a service makes of it: it is no reason to stop)
             logger.debug("A service that is told of alerts: {}", safe_error(error))
 
-    thread = threading.Thread(target=run, name="notify", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return result[0] and not thread.is_alive()
+    threads = [
+        threading.Thread(target=run, args=[place], name="notify", daemon=True) for place in range(len(works))
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return [ok and not thread.is_alive() for ok, thread in zip(results, threads, strict=True)]
 
 
 def _payload(settings: Settings, words: Words, notice: Notice | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from src.model.inbox import AuthorRole
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.services import notify
 from src.services.after_halt import end_halt
+from src.services.alert_words import words_of_test
 from src.settings import Settings
 from src.workers.alert_worker import AlertWorker
 from tests.integration.api_support import ACCOUNT, inbox, thread_id  # noqa: F401
@@ -447,6 +448,13 @@ async def test_a_service_that_hangs_neither_blocks_nor_outlives_the_process(
         await running
         assert time.monotonic() - began < 4
         connection.close()
+
+
+def test_a_service_that_hangs_does_not_keep_the_next_one_from_being_told(monkeypatch):
+    all_are_told = threading.Barrier(2)
+    monkeypatch.setattr(notify, "_by_apprise", lambda *_: all_are_told.wait(10) in {0, 1})
+    settings = Settings(notify_urls="json://one json://two")
+    assert notify.tell(settings, words_of_test(settings))
 
 
 @on_sqlite
