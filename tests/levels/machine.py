@@ -42,8 +42,6 @@ ACCEPTANCES = [
     Acceptance(hidden_for=12),
     Acceptance(taken=False),
 ]
-
-
 LOT = 20
 
 
@@ -233,17 +231,16 @@ def play(house: House, stories: int, seed: int) -> None:
 
 
 def trials(plan: Plan) -> Iterator[Tally]:
-    """A trial is a story; they are told in lots, each of which has a seed of its own."""
+    """A trial is a story; they are told in whole lots, each of which has a seed of its own that tells it again."""
     db = Database.open(plan.fresh())
     with in_one_thread(), House(db, Clock()) as house:
         for number in range(-(-plan.trials // LOT)):
-            lot = min(LOT, plan.trials - number * LOT)
-            tally = Tally(lot)
+            tally = Tally(LOT)
             try:
-                play(house, lot, plan.seed + number)
+                play(house, LOT, plan.seed + number)
             except AssertionError as error:
                 line = f"I0 {str(error).splitlines()[0] if str(error) else 'a promise was broken'}"
                 tally.judge([line], replay_line("H", plan.seed + number, plan.database))
-            tally.count("stories", lot)
+            tally.count("stories", LOT)
             yield tally
     db.close()

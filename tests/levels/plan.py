@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.db import connections, migrate, places
-from tests.conftest import _postgres_programs, _run_postgres
+from tests.databases import make_sqlite, postgres_programs, running_postgres
 
 FreshDatabase = Callable[[], str]
 """Gives the address of an empty database with all tables; who was connected to the last one is thrown out."""
+
+
+class NoServer(Exception):
+    """PostgreSQL is wanted, and not installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def memory_folder() -> str | None:
 
 @contextmanager
 def prepared(trials: int, seed: int, database: str) -> Iterator[Plan]:
-    """A plan with a folder and databases of its own, which are gone afterwards. RuntimeError without a server."""
+    """A plan with a folder and databases of its own, which are gone afterwards. NoServer without one."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levels-", dir=memory_folder())))
         make = _postgres if database == "postgresql" else _sqlite
@@ -50,11 +53,7 @@ def prepared(trials: int, seed: int, database: str) -> Iterator[Plan]:
 
 @contextmanager
 def _sqlite(folder: Path) -> Iterator[FreshDatabase]:
-    template, current = folder / "template.db", folder / "data" / "inbox.db"
-    places.prepare_file(template)
-    engine = connections.make_engine(places.parse(f"sqlite:///{template}"))
-    migrate.bring_up_to_date(engine, template)
-    engine.dispose()
+    template, current = make_sqlite(folder / "template.db"), folder / "data" / "inbox.db"
     current.parent.mkdir(mode=0o700)
 
     def fresh() -> str:
@@ -68,11 +67,11 @@ def _sqlite(folder: Path) -> Iterator[FreshDatabase]:
 
 @contextmanager
 def _postgres(folder: Path) -> Iterator[FreshDatabase]:
-    programs = _postgres_programs()
+    programs = postgres_programs()
     if programs is None:
-        raise RuntimeError("no PostgreSQL server here: install it (apt install postgresql)")
+        raise NoServer("no PostgreSQL server here: install it (apt install postgresql)")
     folder.chmod(0o755)  # the server runs under a user of its own
     home = folder / "postgres"
     home.mkdir()
-    with contextmanager(_run_postgres)(programs, home) as server:
+    with running_postgres(programs, home) as server:
         yield lambda: next(server.emptied_database())

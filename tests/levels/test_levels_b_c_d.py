@@ -3,7 +3,7 @@
 import pytest
 
 from tests.levels import level_b, level_c, level_d, walls
-from tests.levels.plan import prepared
+from tests.levels.plan import NoServer, prepared
 from tests.levels.tally import Tally
 
 TRIALS = {"sqlite": 3, "postgresql": 1}
@@ -16,7 +16,7 @@ def played(trials, number, seed, database="sqlite", **more):
     try:
         with prepared(number, seed, database) as plan:
             return summed(trials(plan, **more))
-    except RuntimeError as error:
+    except NoServer as error:
         pytest.skip(str(error))
 
 
