@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import urllib.error
+import json
 import urllib.request
+from typing import Any
 
-from tests.acceptance.house import House
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def health(house: House) -> str | None:
-    """The body of ``GET /health``; None while nobody answers."""
+def health(port: int) -> dict[str, Any] | None:
+    """What ``GET /health`` says; None while nobody answers."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{house.port}/health", timeout=5) as response:
-            body: str = response.read().decode()
-            return body
-    except (urllib.error.URLError, OSError):
+        with _DIRECT.open(f"http://127.0.0.1:{port}/health", timeout=5) as response:
+            said: dict[str, Any] = json.load(response)
+            return said
+    except OSError:
         return None

@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Any
 
 from src.sandbox.ai import SandboxAI
 from src.sandbox.site import SimulatedSite
+from tests.fakes.waiting import came
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SEC = 60.0
@@ -31,19 +31,9 @@ CANARIES = (
 """Secrets that every run has, and that must not turn up anywhere."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE_SEC) -> None:
     """Poll something observable; AssertionError naming ``what`` when it does not come."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout:g} s in vain for: {what}"
-        time.sleep(0.05)
+    assert came(condition, timeout, every_sec=0.05), f"waited {timeout:g} s in vain for: {what}"
 
 
 @dataclass
@@ -71,8 +61,8 @@ class House:
             "PLAYWRIGHT_SESSION_DIR": str(self.folder / "session"),
             "LOG_DIR": str(self.folder / "logs"),
             "API_PORT": str(self.port),
-            "SCRAPE_INTERVAL_SEC": "2",
-            "SEND_WORKER_INTERVAL_SEC": "2",
+            "SCRAPE_INTERVAL_SEC": "0.5",
+            "SEND_WORKER_INTERVAL_SEC": "0.5",
             "GROUPING_DELAY_SEC": "0.3",
             "GROUPING_MAX_SEC": "3",
             "HUMAN_PAUSE_MIN": "0",

@@ -14,14 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 
-from sqlalchemy import select
-
 from src.db.engine import Database
-from src.db.statements import INBOX
-from src.model.statuses import OPEN_INBOX, OutboxStatus
 from src.sandbox.ai import Plan as AiPlan
 from src.sandbox.ai import SandboxAI
 from tests.fakes.site import Acceptance
+from tests.fakes.waiting import came
 from tests.levels import forks, people
 from tests.levels.invariants import broken_promises
 from tests.levels.plan import Plan
@@ -90,7 +87,6 @@ def _trouble(
     met: list[str] = []
     process: list[BaseProcess] = []
     frozen_until: list[float] = []
-
     left = [at]
 
     def at_point(name: str, number: int) -> None:
@@ -109,18 +105,14 @@ def _trouble(
     server.set_anew(at_point)
     with server.turn:  # so that it reaches no point before its number is known
         process.append(start())
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not met and process[0].is_alive() and time.monotonic() < deadline:
-        time.sleep(0.005)
-        if _idle(server):
-            break
+    _wait(lambda: met or _at_rest(server, process[0]))
     if met:
         tally.count(f"{'frozen' if freeze else 'killed'} {met[0]}")
     if frozen_until:
         tally.count("freezes")
-        time.sleep(max(0.0, frozen_until[0] - time.monotonic()))
+        time.sleep(max(0.0, frozen_until[0] - time.monotonic()))  # that time passes is the trouble
         os.kill(process[0].pid or 0, signal.SIGCONT)
-        _wait_until_idle(server, process[0])
+        _wait(lambda: _at_rest(server, process[0]))
     if not met or freeze:
         kill(process[0].pid)  # it went through everything, or was frozen: it does not end by itself
     tally.count("kills at a step" if met and not freeze else "kills at rest")
@@ -128,17 +120,17 @@ def _trouble(
     process[0].join()
 
 
-def _idle(server: SiteServer) -> bool:
-    """Whether a process has done all there is: it only looks at the list any more."""
+def _at_rest(server: SiteServer, process: BaseProcess) -> bool:
+    """Whether it has ended, or has done all there is: it only looks at the list any more."""
+    if not process.is_alive():
+        return True
     with server.turn:
         last = [point for point in server.points if "commit" not in point][-6:]
     return len(last) == 6 and all("glance" in point for point in last)
 
 
-def _wait_until_idle(server: SiteServer, process: BaseProcess) -> None:
-    deadline = time.monotonic() + PATIENCE_SEC
-    while process.is_alive() and not _idle(server) and time.monotonic() < deadline:
-        time.sleep(0.01)
+def _wait(condition: Callable[[], object]) -> None:
+    came(condition, PATIENCE_SEC, every_sec=0.005)
 
 
 def _until_all_is_well(
@@ -149,19 +141,20 @@ def _until_all_is_well(
     server.set_anew(lambda _name, _number: None)
     began = time.monotonic()
     process = start()
-    wrong = ["I5 not looked at yet"]
-    while process.is_alive() and time.monotonic() - began < PATIENCE_SEC:
+
+    def well() -> bool:
         _show_what_is_late(server)
-        wrong = _wrong(case, server)
-        if not wrong and not anything_open(case) and _idle(server):
-            break
-        time.sleep(0.02)
+        kept = not _wrong(case, server) and not case.anything_open()
+        return not process.is_alive() or (kept and _at_rest(server, process))
+
+    came(well, PATIENCE_SEC)
     tally.took("settled after the last kill", time.monotonic() - began)
+    wrong = _wrong(case, server)
     if not process.is_alive():
         wrong = [f"I5 the worker ended by itself with {process.exitcode}"]
-    elif anything_open(case):
+    elif case.anything_open():
         wrong = [*wrong, "I5 something is still under way"]
-    os.kill(process.pid or 0, signal.SIGTERM)
+    process.terminate()
     process.join(PATIENCE_SEC)
     if process.exitcode != 0:
         wrong.append(f"I10 the worker ended with {process.exitcode} when it was asked to stop")
@@ -183,16 +176,6 @@ def _show_what_is_late(server: SiteServer) -> None:
 def _wrong(case: Case, server: SiteServer) -> list[str]:
     with server.turn:
         return broken_promises(case)
-
-
-def anything_open(case: Case) -> bool:
-    """Whether a reply or a request is still on its way."""
-    waiting = {OutboxStatus.PENDING, OutboxStatus.PROCESSING}
-    if any(job.status in waiting for job in case.jobs()):
-        return True
-    with case.db.read() as conn:
-        open_requests = select(INBOX.c.id).where(INBOX.c.status.in_(list(OPEN_INBOX)))
-        return conn.execute(open_requests).first() is not None
 
 
 def long_trials(plan: Plan) -> Iterator[Tally]:

@@ -5,9 +5,7 @@ Each trial has five kills, one after the other, on the same database and profile
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,9 +19,9 @@ from src.db.engine import Database
 from src.sandbox.ai import Plan as AiPlan
 from src.sandbox.ai import SandboxAI
 from src.sandbox.site import SimulatedSite
+from tests.fakes.waiting import came
 from tests.levels import forks, people
 from tests.levels.invariants import broken_promises
-from tests.levels.level_b import anything_open
 from tests.levels.plan import Plan
 from tests.levels.site_server import SiteServer, kill
 from tests.levels.story import replay_line
@@ -111,14 +109,17 @@ class _Trial:
                 gone.extend(family)
                 _kill(victim, family)
 
+        def struck() -> bool:
+            with self.server.turn:  # where at_point kills
+                if not met:
+                    self._running()
+            return bool(met)
+
         with self.server.turn:
             self.server.set_anew(at_point)
             self._running()
         self.site.inbox.add_thread(guest="Ines", says=f"{self.text()} ?")
-        deadline = time.monotonic() + PATIENCE_SEC
-        while not met and time.monotonic() < deadline:
-            self._running()
-            time.sleep(0.01)
+        came(struck, PATIENCE_SEC)
         self.server.at_point = lambda _name, _number: None
         if not met:
             self.tally.judge([f"I5 in {PATIENCE_SEC:g} s no reply came to {anchor}"], self.replay)
@@ -141,16 +142,15 @@ class _Trial:
             self.tally.judge([f"I10 {len(alive)} processes live on without Python"], self.replay)
 
     def _settle(self) -> None:
-        began = time.monotonic()
-        wrong = ["I5 not looked at yet"]
-        while time.monotonic() - began < PATIENCE_SEC:
+        def well() -> bool:
             self._running()  # 70 and crashes are what a supervisor restarts
-            wrong = broken_promises(self.case)
-            if not wrong and not anything_open(self.case) and self.case.jobs():
-                break
-            time.sleep(0.1)
+            return not broken_promises(self.case) and not self.case.anything_open() and bool(self.case.jobs())
+
+        began = time.monotonic()
+        came(well, PATIENCE_SEC, every_sec=0.1)
         self.tally.took("settled after the last kill", time.monotonic() - began)
-        if anything_open(self.case):
+        wrong = broken_promises(self.case)
+        if self.case.anything_open():
             wrong.append("I5 something is still under way")
         self._stop(wrong)
         self.tally.judge([*wrong, *broken_promises(self.case)], self.replay)
@@ -162,21 +162,16 @@ class _Trial:
 
     def _stop(self, wrong: list[str]) -> None:
         process = self._running()
-        _until(lambda: self.server.points)  # before that it has no ear for signals yet, and ends at once
+        # Before that it has no ear for signals yet, and ends at once.
+        came(lambda: self.server.points, PATIENCE_SEC)
         family = _family(process.pid)
-        os.kill(process.pid or 0, signal.SIGTERM)
+        process.terminate()
         process.join(70)
         if process.exitcode != 0:
             wrong.append(f"I10 the worker ended with {process.exitcode} when it was asked to stop")
         _, alive = psutil.wait_procs(family[1:], timeout=5)
         if alive:
             wrong.append(f"I10 {len(alive)} processes are left five seconds after the end")
-
-
-def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SEC
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def _family(process_id: int | None) -> list[psutil.Process]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +13,14 @@ import httpx
 
 from src.db import outbox_views
 from src.db.engine import Database
+from tests.acceptance.api import health
+from tests.fakes.waiting import came
 from tests.levels import forks
 from tests.levels.plan import Plan
 from tests.levels.site_server import SiteServer, kill
 from tests.levels.story import replay_line
 from tests.levels.tally import Tally
+from tests.ports import free_port
 
 AT_ONCE = 100
 PATIENCE_SEC = 60.0
@@ -41,9 +43,7 @@ class _Trial:
         url = plan.fresh()
         self.db = Database.open(url)
         self.server = SiteServer(plan.folder)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.told = forks.environment(
             plan.folder, DATABASE_URL=url, AIRBNB_BASE_URL="http://127.0.0.1:9", API_PORT=str(self.port)
         )
@@ -64,15 +64,9 @@ class _Trial:
 
     def _started(self) -> BaseProcess:
         process = forks.start(["api"], self.told, self.server.address, self.folder)
-        deadline = time.monotonic() + PATIENCE_SEC
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"http://127.0.0.1:{self.port}/health/live", trust_env=False)
-            except httpx.TransportError:
-                time.sleep(0.02)
-            else:
-                return process
-        raise TimeoutError("the API does not answer")
+        if not came(lambda: health(self.port), PATIENCE_SEC):
+            raise TimeoutError("the API does not answer")
+        return process
 
     def _post(self) -> tuple[int, str | None]:
         body = {"conversation_id": THREAD, "message": "Yes, there is one.", "sender": "Gerda"}

@@ -15,11 +15,11 @@ import httpx
 from src.db.engine import Database
 from src.sandbox.ai import SandboxAI
 from src.sandbox.site import SimulatedSite
-from tests.acceptance.api import health as api_answers
+from tests.acceptance.api import health
 from tests.acceptance.house import House
+from tests.fakes.waiting import came
 from tests.levels import people
 from tests.levels.invariants import broken_promises
-from tests.levels.level_b import anything_open
 from tests.levels.plan import Plan
 from tests.levels.story import replay_line
 from tests.levels.tally import Tally
@@ -40,6 +40,7 @@ def trials(plan: Plan) -> Iterator[Tally]:
         folder.mkdir()
         changes = {"DATABASE_URL": plan.fresh(), "GROUPING_DELAY_SEC": "1", "CRASH_LOOP_STARTS": "1000"}
         changes |= dict.fromkeys(("REPLY_CAP_CONVERSATION_HOUR", "REPLY_CAP_ROUNDS"), "1000")
+        changes |= dict.fromkeys(("SCRAPE_INTERVAL_SEC", "SEND_WORKER_INTERVAL_SEC"), "2")
         with SimulatedSite() as site, SandboxAI(brain=_brain(texts)) as ai:
             house = House(folder, site, ai, changes)
             try:
@@ -62,8 +63,7 @@ def _trial(house: House, rng: random.Random, replay: str) -> Tally:
         for number in range(1, MESSAGES + 1):
             house.site.inbox.guest_writes(rng.choice(threads), f"{text()} ?")
             _fault(house, rng, tally)
-            presses = house.presses()
-            _wait_for_a_press(house, presses, rng.uniform(0.5, 6.0))
+            _wait_for_a_press(house, rng.uniform(0.5, 6.0))
             if number % KILL_EVERY == 0:
                 process.kill()
                 process.wait()
@@ -75,8 +75,9 @@ def _trial(house: House, rng: random.Random, replay: str) -> Tally:
     return tally
 
 
-def _wait_for_a_press(house: House, before: int, seconds: float) -> None:
-    _wait(lambda: house.presses() > before, seconds)
+def _wait_for_a_press(house: House, seconds: float) -> None:
+    before = house.presses()
+    came(lambda: house.presses() > before, seconds)
 
 
 def _fault(house: House, rng: random.Random, tally: Tally) -> None:
@@ -92,17 +93,17 @@ def _fault(house: House, rng: random.Random, tally: Tally) -> None:
 
 def _settle(house: House, db: Database, process: subprocess.Popen[str], tally: Tally, replay: str) -> None:
     case = Case(db, lambda: as_known_to_itself(house.site))
-    _wait(lambda: api_answers(house), PATIENCE_SEC)
+    came(lambda: health(house.port), PATIENCE_SEC)
     for lost in [callback for callback in house.ai.callbacks if callback.status == 0]:
         # Nobody was there: an AI tries again, as the specification of its webhooks asks.
         httpx.post(lost.request.payload["callback_url"], json=lost.body, timeout=30, trust_env=False)
         tally.count("callbacks repeated by the AI")
     began = time.monotonic()
-    _wait(lambda: not anything_open(case) and not broken_promises(case), PATIENCE_SEC)
+    came(lambda: not case.anything_open() and not broken_promises(case), PATIENCE_SEC, every_sec=0.1)
     tally.took("settled after the last message", time.monotonic() - began)
     code, _ = house.stop(process, signal.SIGTERM)
     wrong = broken_promises(case)
-    if anything_open(case):
+    if case.anything_open():
         wrong.append("I5 something is still under way")
     if code != 0:
         wrong.append(f"I10 syncsend ended with {code}")
@@ -113,9 +114,3 @@ def _settle(house: House, db: Database, process: subprocess.Popen[str], tally: T
     tally.count("presses", house.presses())
     for job in jobs:
         tally.count(f"ended {job.status}")
-
-
-def _wait(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)

@@ -6,19 +6,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import Any
 
+from src.model.values import utc_now
 from tests.fakes.site import FakeSite
 
 AtPoint = Callable[[str, int], None]
 """Given the point's name and its number, counted from 1 over the process; runs before the process may go on."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class SiteServer:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from sqlalchemy import select
+
 from src.db import outbox_views
 from src.db.engine import Database
+from src.db.statements import INBOX
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.rows import Job
+from src.model.statuses import OPEN_INBOX, OutboxStatus
+from src.model.values import utc_now
 from src.sandbox.model import Message, Thread
 from src.sandbox.site import SimulatedSite
 from tests.fakes.house import ACCOUNT, RULES
 from tests.fakes.site import FakeConversation, FakeMessage, FakeSite, Press
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Case:
@@ -40,6 +41,15 @@ class Case:
     def jobs(self) -> list[Job]:
         with self.db.read() as conn:
             return outbox_views.list_jobs(conn, ACCOUNT, None, 10_000)
+
+    def anything_open(self) -> bool:
+        """Whether a reply or a request is still on its way."""
+        waiting = {OutboxStatus.PENDING, OutboxStatus.PROCESSING}
+        if any(job.status in waiting for job in self.jobs()):
+            return True
+        with self.db.read() as conn:
+            open_requests = select(INBOX.c.id).where(INBOX.c.status.in_(list(OPEN_INBOX)))
+            return conn.execute(open_requests).first() is not None
 
 
 def as_known_to_itself(site: SimulatedSite) -> FakeSite:
