@@ -4,7 +4,7 @@ Every start and every signal becomes a line in the file that STAND_IN_DIARY name
 
     exit=N    ends at once with that code
     work      starts a child, as the product starts a browser, and waits for SIGINT; then finishes its work,
-              which takes STAND_IN_WORK_SEC and needs the child, and exits 0
+              which takes STAND_IN_WORK_SEC (asleep) and needs the child, and exits 0
 
 The child ends when its parent does, or at once if a signal reaches it.
 """
@@ -41,13 +41,13 @@ def child() -> int:
 
 
 def work() -> int:
-    received: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _frame: received.append(number))
-    signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)  # each signal that has a handler becomes a byte
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     with subprocess.Popen([sys.executable, __file__, "child"], stdin=subprocess.PIPE) as helper:
-        while not received:
-            time.sleep(0.02)
-        note(f"got {signal.Signals(received[0]).name}")
+        note(f"got {signal.Signals(os.read(told, 1)[0]).name}")
         time.sleep(float(os.environ.get("STAND_IN_WORK_SEC", "0")))
         note("work finished" if helper.poll() is None else "the child died early")
     return 0

@@ -10,21 +10,20 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.house import House
+from tests.acceptance.api import health
+from tests.acceptance.house import ROOT, House, wait_until
+from tests.npm import npm_modules
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.xdist_group("pm2"),
@@ -33,32 +32,15 @@ pytestmark = [
     pytest.mark.timeout(240),
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = Path(__file__).with_name("pm2_stand_in.py")
 PM2_VERSION = "7.0.4"
 # PM2's default is 1.6 s: work that takes longer than this is finished only if kill_timeout is really obeyed.
-LONGER_THAN_PM2_WAITS_BY_DEFAULT = 3.0
+LONGER_THAN_PM2_WAITS_BY_DEFAULT = 2.2
 
 
 @pytest.fixture(scope="session")
 def pm2_program() -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, so PM2 cannot be")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "nightporter-tests" / f"pm2-{PM2_VERSION}"
-    program = folder / "node_modules" / ".bin" / "pm2"
-    if not program.exists():
-        command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"pm2@{PM2_VERSION}"]
-        for last_try in (False, True):
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL, check=False
-            )
-            if done.returncode == 0:
-                break
-            if last_try:
-                pytest.skip(f"npm cannot install PM2 here: {done.stderr.strip()[-300:]}")
-    return program
+    return npm_modules("pm2", PM2_VERSION) / ".bin" / "pm2"
 
 
 class PM2:
@@ -130,13 +112,6 @@ def pm2(pm2_daemon: PM2) -> Iterator[PM2]:
     yield pm2_daemon
     if pm2_daemon.apps():
         pm2_daemon("delete", "all")
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 40.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout:g} s in vain until {what}"
-        time.sleep(0.1)
 
 
 def from_pm2_json(name: str, folder: Path) -> dict[str, Any]:
@@ -275,20 +250,6 @@ def test_the_file_as_it_stands_starts_both_apps_from_the_repository_root(
         pm2("kill")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def health(port: int) -> str | None:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-            return str(json.load(answer)["status"])
-    except (urllib.error.URLError, OSError, ValueError, KeyError):
-        return None
-
-
 def test_the_real_api_starts_answers_and_stops(pm2: PM2, tmp_path: Path) -> None:
     port = free_port()
     api = from_pm2_json("api", tmp_path)
@@ -301,8 +262,8 @@ def test_the_real_api_starts_answers_and_stops(pm2: PM2, tmp_path: Path) -> None
 
     pm2.start(tmp_path, api)
 
-    wait_until(lambda: health(port) is not None, "the API answers")
-    assert health(port) in {"healthy", "degraded"}
+    wait_until(lambda: health(port), "the API answers")
+    assert (health(port) or {})["status"] in {"healthy", "degraded"}
     pm2("stop", "api")
     assert pm2.status("api") == "stopped"
     assert pm2.app("api")["pm2_env"]["exit_code"] == 0

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from src.channels.browser import find_usable_browsers, launch_options
 from tests.acceptance.house import CANARIES, House, wait_until
+from tests.browsers import a_browser
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -33,11 +33,8 @@ E_MAIL = "gerda.host@example.org"
 @pytest_asyncio.fixture
 async def person() -> AsyncIterator[Browser]:
     """The person's own browser, somewhere else."""
-    found = await find_usable_browsers(None)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found[0], **launch_options())
+    async with a_browser() as browser:
         yield browser
-        await browser.close()
 
 
 async def soon(condition: Any, what: str) -> None:
@@ -55,10 +52,15 @@ def ask(house: House, method: str, path: str) -> tuple[int, dict[str, Any]]:
             return error.code, json.load(error)
 
 
+async def a_page(person: Browser) -> Page:
+    """On a phone."""
+    context = await person.new_context(viewport=PHONE, has_touch=True, locale="en-GB")
+    return await context.new_page()
+
+
 async def enter(person: Browser, link: str) -> Page:
     """Open the link on a phone and press the button."""
-    context = await person.new_context(viewport=PHONE, has_touch=True, locale="en-GB")
-    page = await context.new_page()
+    page = await a_page(person)
     await page.goto(link)
     await page.click("#enter")
     return page
@@ -66,8 +68,7 @@ async def enter(person: Browser, link: str) -> Page:
 
 async def find_the_way_in(house: House, person: Browser) -> tuple[Page, str, str]:
     """Log in at the dashboard, ask for the browser; the page with its link, and a link that is void by then."""
-    context = await person.new_context(viewport=PHONE, has_touch=True, locale="en-GB")
-    page = await context.new_page()
+    page = await a_page(person)
     await page.goto(f"http://127.0.0.1:{house.port}/reconnect")
     await page.fill("input[type=password]", CANARIES[1])
     await page.keyboard.press("Enter")
@@ -79,8 +80,12 @@ async def find_the_way_in(house: House, person: Browser) -> tuple[Page, str, str
 
 
 async def see_it(page: Page) -> None:
+    """Until the picture is there, and as narrow as the phone: a tap on an earlier one would hit something else."""
     await page.wait_for_function(
-        "() => document.querySelector('#done').disabled === false && document.querySelector('#screen').width > 300"
+        """() => {
+          const width = document.querySelector('#screen').width;
+          return !document.querySelector('#done').disabled && width > 300 && width <= window.innerWidth;
+        }"""
     )
 
 

@@ -1,13 +1,10 @@
-"""The pages served on a port, on a database of invented guests, and one browser for all tests."""
+"""The pages served on a port, on a database of invented guests, and a browser for each test."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +12,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from benchmarks.crowd import fill
 from src.api.app import create_app
 from src.api.server import serve
-from src.channels.browser import find_browsers, launch_options
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
+from tests.browsers import a_browser
+from tests.npm import npm_modules
 
 AXE_VERSION = "4.14.1"
 SIZES = {"desk": {"width": 1280, "height": 860}, "phone": {"width": 360, "height": 740}}
@@ -69,19 +67,6 @@ async def house(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Callable
         db.close()
 
 
-@asynccontextmanager
-async def a_browser() -> AsyncIterator[Browser]:
-    """The browser that the product itself would start."""
-    async with async_playwright() as playwright:
-        found = find_browsers(
-            Path(given) if (given := os.environ.get("BROWSER_EXECUTABLE_PATH")) else None,
-            playwright.chromium.executable_path,
-        )
-        browser = await playwright.chromium.launch(executable_path=found[0], **launch_options())
-        yield browser
-        await browser.close()
-
-
 @pytest_asyncio.fixture
 async def person() -> AsyncIterator[Callable[..., Awaitable[Page]]]:
     """``await person("phone")``: a browser of its own; what its console says against the page fails the test."""
@@ -105,26 +90,6 @@ async def person() -> AsyncIterator[Callable[..., Awaitable[Page]]]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The script of axe-core, fetched once by npm into a cache outside the repository."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, so axe-core cannot be")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "nightporter-tests" / f"axe-core-{AXE_VERSION}"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        command = [
-            npm,
-            "install",
-            "--prefix",
-            str(folder),
-            "--no-audit",
-            "--no-fund",
-            f"axe-core@{AXE_VERSION}",
-        ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL, check=False
-        )
-        if done.returncode != 0:
-            pytest.skip(f"npm cannot install axe-core here: {done.stderr.strip()[-300:]}")
+    """The script of axe-core."""
+    script = npm_modules("axe-core", AXE_VERSION) / "axe-core" / "axe.min.js"
     return script.read_text(encoding="utf-8")
