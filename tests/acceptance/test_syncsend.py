@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psutil
 import pytest
 
 from src.sandbox.ai import Plan
+from src.sandbox.responses import Responses
 from tests.acceptance.house import House, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
@@ -55,12 +57,10 @@ def test_after_a_stop_the_browser_is_gone_and_a_second_start_answers_nothing_twi
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
 
-    mark = house.site.log.mark
+    cycles = "SELECT cycles FROM workers WHERE worker = 'sync'"
+    before = house.one(cycles)
     second = house.start("syncsend")
-    house.site.log.wait_for("list", since=mark, timeout=60)
-    wait_until(
-        lambda: house.rows("SELECT 1 FROM workers WHERE worker = 'sync' AND cycles > 2"), "a few cycles"
-    )
+    wait_until(lambda: house.one(cycles) > before + 2, "a few cycles")
     assert house.stop(second)[0] == 0
     assert house.presses() == 1
 
@@ -105,9 +105,18 @@ def test_reconnect_check_clears_the_halt_only_when_the_inbox_is_readable(house: 
     assert house.stop(process)[0] == 0
 
 
-def test_a_page_whose_ids_were_renamed_halts_with_exit_code_11_and_evidence(house: House) -> None:
+def test_a_page_that_is_not_understood_halts_with_exit_code_11_and_evidence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.site.inbox.add_thread(guest="Ines", says="Is there a lift?")
-    house.site.faults.rename_ids()
+    thread_list = Responses.thread_list
+
+    def without_the_host(*arguments: Any, **named: Any) -> Any:
+        answer = thread_list(*arguments, **named)
+        del answer["data"]["node"]["id"]
+        return answer
+
+    monkeypatch.setattr(Responses, "thread_list", without_the_host)
     process = house.start("syncsend")
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 11, output
