@@ -88,7 +88,7 @@ def cycle(db, clock, worker="sync", *, ok=True, outcome=""):
         accounts.cycle_done(conn, ACCOUNT, worker, outcome=outcome, duration_ms=5, ok=ok, now=clock())
 
 
-def a_reply(db, clock, inbox, number=1, status=OutboxStatus.PENDING, text="Yes, gladly"):
+def a_reply(db, clock, number=1, status=OutboxStatus.PENDING, text="Yes, gladly"):
     clock.advance(1)  # each is younger than the one before it
     with db.write() as conn:
         conversation = conversations.ensure_named(conn, ACCOUNT, thread_id(number), clock())
@@ -248,14 +248,14 @@ def test_an_ai_that_comes_and_goes_is_one_incident(worker, told, db, clock):
 
 
 @on_sqlite
-def test_drafts_of_one_look_are_one_alert_and_their_approval_is_none(worker, told, db, clock, inbox):
-    jobs = [a_reply(db, clock, inbox, number, OutboxStatus.DRAFT) for number in (1, 2)]
+def test_drafts_of_one_look_are_one_alert_and_their_approval_is_none(worker, told, db, clock):
+    jobs = [a_reply(db, clock, number, OutboxStatus.DRAFT) for number in (1, 2)]
     worker.run_once()
     (one,) = told()
     assert (one["event"], one["kind"], one["count"]) == ("alert", "draft", 2)
     assert one["title"] == "2 replies wait for you"
     assert one["link"].endswith("/outbox?state=draft")
-    a_reply(db, clock, inbox, 3, OutboxStatus.DRAFT)
+    a_reply(db, clock, 3, OutboxStatus.DRAFT)
     worker.run_once()
     assert in_short(told()) == [("alert", "draft", 1)]
     with db.write() as conn:
@@ -265,8 +265,8 @@ def test_drafts_of_one_look_are_one_alert_and_their_approval_is_none(worker, tol
     assert told() == []
 
 
-def test_a_reply_without_proof_that_settles_soon_is_never_told(worker, told, db, clock, inbox):
-    settled, lasting = (a_reply(db, clock, inbox, number) for number in (1, 2))
+def test_a_reply_without_proof_that_settles_soon_is_never_told(worker, told, db, clock):
+    settled, lasting = (a_reply(db, clock, number) for number in (1, 2))
     press(db, clock, settled)
     press(db, clock, lasting)
     worker.run_once()
@@ -315,14 +315,8 @@ def test_a_guest_whose_24_hours_run_out_is_told_of_unless_answered(
     assert in_short(told()) == [("recovered", "inquiry", 1)], "the clock has run out: no alert helps any more"
 
 
-def test_a_reply_that_does_not_get_out_is_told_of_but_not_while_it_is_meant_to_wait(
-    worker,
-    told,
-    db,
-    clock,
-    inbox,
-):
-    job = a_reply(db, clock, inbox)
+def test_a_reply_that_does_not_get_out_is_told_of_but_not_while_it_is_meant_to_wait(worker, told, db, clock):
+    job = a_reply(db, clock)
     with db.write() as conn:
         accounts.pause(conn, ACCOUNT, clock())
     clock.advance(HOUR)
@@ -344,9 +338,9 @@ def test_a_reply_that_does_not_get_out_is_told_of_but_not_while_it_is_meant_to_w
 
 
 @on_sqlite
-def test_replies_that_wait_for_their_turn_after_a_halt_are_not_stuck(worker, told, db, clock, inbox):
+def test_replies_that_wait_for_their_turn_after_a_halt_are_not_stuck(worker, told, db, clock):
     halt(db, clock)
-    waiting = [a_reply(db, clock, inbox, number) for number in (1, 2, 3)]
+    waiting = [a_reply(db, clock, number) for number in (1, 2, 3)]
     clock.advance(2 * HOUR)
     worker.run_once()
     done = end_halt(db, ACCOUNT, max_age=timedelta(hours=24), now=clock())
@@ -362,7 +356,7 @@ def test_nothing_of_a_guest_leaves_the_house(worker, told, db, clock, inbox, mak
         thread_id(7), make_message("My code is 4711", author_name="Gerda Guest", sent_at=clock())
     )
     clock.advance(21 * HOUR)
-    a_reply(db, clock, inbox, 7, OutboxStatus.DRAFT, text="The key box says 4711")
+    a_reply(db, clock, 7, OutboxStatus.DRAFT, text="The key box says 4711")
     halt(db, clock)
     worker.run_once()
     everything = json.dumps(told())

@@ -10,7 +10,7 @@ from tests.integration.api_support import KEY, client, inbox  # noqa: F401
 from tests.integration.api_support import sqlite_db as db  # noqa: F401
 
 PASSWORD = "correct horse battery"
-PAGES = ["/"]
+PAGES = ["/", "/conversations", "/outbox", "/reconnect"]
 
 
 def token_of(page):

@@ -13,18 +13,12 @@ from src.model.gate import Refusal
 from src.model.inbox import AuthorRole
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.services.intake import take_in_now, taking
-from tests.fakes.house import ACCOUNT, House
+from tests.fakes.house import ACCOUNT
 from tests.fakes.site import FakeSite
 from tests.levels.invariants import broken_promises
 
 STAGES = ["pending", "waiting", "answered", "draft"]
 REASONS = CancelReason
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 @pytest.fixture(params=STAGES)

@@ -5,17 +5,11 @@ import pytest
 from src.db import outbox_queue
 from src.model.gate import Refusal
 from src.model.statuses import InboxStatus, OutboxStatus
-from tests.fakes.house import ACCOUNT, House
+from tests.fakes.house import ACCOUNT
 from tests.fakes.site import Acceptance
 from tests.levels.invariants import broken_promises
 
 REPLY = "Yes, there is one in the wardrobe. Kind regards!"
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 def armed(house, where, job, owner="w"):

@@ -9,17 +9,11 @@ from src.model.gate import Refusal
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.statuses import CancelReason, InboxStatus
 from src.model.tables import Direction, ReplyMode
-from tests.fakes.house import ACCOUNT, RULES, House
+from tests.fakes.house import ACCOUNT, RULES
 from tests.fakes.site import FakeSite
 from tests.levels.invariants import broken_promises
 
 DAY = 24 * 3600
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 def texts_of(house, request):

@@ -140,7 +140,6 @@ async def test_what_a_person_asked_for_is_neither_held_nor_counted(house_with, d
 
 def test_answers_that_come_in_at_the_same_time_are_counted_one_after_the_other(house_with, db, clock):
     house = house_with(db, only(account_hour=5))
-    requests = []
     for _ in range(20):
         thread = house.site.conversation()
         house.site.guest_writes(thread, "Is there a cot?")

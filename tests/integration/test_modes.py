@@ -7,15 +7,9 @@ from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
 from src.services.refusals import NotFound
 from src.services.switches import set_mode
-from tests.fakes.house import ACCOUNT, House
+from tests.fakes.house import ACCOUNT
 
 OFF, DRAFT, AUTO = ReplyMode.OFF, ReplyMode.DRAFT, ReplyMode.AUTO
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 def put(house, scope, scope_id, mode):

@@ -20,12 +20,6 @@ from tests.fakes.site import Acceptance
 CANARY = "Kanarienvogel"
 
 
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
-
-
 async def answered(house: House):
     """A conversation in which a guest was answered; everything in it holds the canary."""
     thread = house.site.conversation(f"{CANARY}: is there a cot?")

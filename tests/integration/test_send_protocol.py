@@ -21,7 +21,7 @@ from src.services import intake as intake_module
 from src.services import send as send_module
 from src.services import send_rows
 from tests.fakes.channel import FakeChannel
-from tests.fakes.house import ACCOUNT, House
+from tests.fakes.house import ACCOUNT
 from tests.fakes.site import Acceptance, FakeSite
 from tests.levels.invariants import broken_promises
 
@@ -30,12 +30,6 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 REPLY = "Yes, there is one in the wardrobe. Kind regards!"
 GUESTS_NEXT = "Found it already, thanks"
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 @pytest.fixture

@@ -11,17 +11,11 @@ from src.model.gate import Refusal
 from src.model.inbox import AuthorRole
 from src.model.statuses import InboxStatus, OutboxStatus
 from tests.fakes.channel import FakeChannel
-from tests.fakes.house import ACCOUNT, House, TroubledDatabase
+from tests.fakes.house import ACCOUNT, TroubledDatabase
 from tests.fakes.site import Acceptance, FakeSite
 from tests.levels.invariants import broken_promises
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 def account(house):

@@ -1,8 +1,6 @@
-"""Bugs that were found by reading the code: each has its test, named after what went wrong."""
+"""Where SEND, SYNC, the queue of the AI and people cross: each test is named after what once went wrong."""
 
 from dataclasses import replace
-
-import pytest
 
 from src.db import inbox_queue, outbox_queue
 from src.errors import TransientError
@@ -11,16 +9,10 @@ from src.services.intake import take_in
 from src.services.outbox_moves import send_again
 from src.services.send import Pace
 from src.services.sync import FAILURES_OF_ONE
-from tests.fakes.house import ACCOUNT, House
+from tests.fakes.house import ACCOUNT
 from tests.levels.invariants import broken_promises
 
 REPLY = "Yes, there is one in the wardrobe. Kind regards!"
-
-
-@pytest.fixture
-def house(db, clock):
-    with House(db, clock) as made:
-        yield made
 
 
 def claimed(house, owner="dead"):
