@@ -5,9 +5,7 @@ The captures are not part of the repository; where they are missing, these tests
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,36 +16,9 @@ from src.channels.airbnb import wire
 from src.errors import PageChanged
 from src.model.inbox import GUEST_SIDE, MessageKind, SeenMessage
 from tests.contract.test_captures_are_understood import LIST, THREAD, load, the_list
+from tests.fakes.mutated import JUNK, Place, mutated, places
 
 pytestmark = pytest.mark.skipif(not (LIST.exists() and THREAD.exists()), reason="the captures are not here")
-
-Place = tuple[str | int, ...]
-REMOVED = object()
-JUNK: tuple[object, ...] = (
-    REMOVED,
-    None,
-    True,
-    0,
-    -1,
-    7.5,
-    10**40,
-    "",
-    "x",
-    "TEXT_CONTENT",
-    "USER",
-    [],
-    [None],
-    ["x"],
-    {},
-    {"node": 1},
-)
-
-
-def places(value: Any, here: Place = ()) -> Iterator[Place]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, below in inner:
-        yield (*here, key)
-        yield from places(below, (*here, key))
 
 
 @functools.cache
@@ -55,18 +26,6 @@ def of_file(name: str) -> tuple[Any, list[Place], str]:
     """The response, every place in it, and whose inbox it is."""
     payload = load(LIST if name == "list" else THREAD)
     return payload, list(places(payload)), the_list().viewer_id
-
-
-def changed(payload: Any, place: Place, junk: object) -> Any:
-    made = copy.deepcopy(payload)
-    holder: Any = made
-    for key in place[:-1]:
-        holder = holder[key]
-    if junk is REMOVED:
-        del holder[place[-1]]
-    else:
-        holder[place[-1]] = copy.deepcopy(junk)
-    return made
 
 
 def guest_texts(payload: Any, viewer_id: str) -> dict[str, str]:
@@ -93,7 +52,7 @@ def test_a_response_that_is_wrong_in_one_place_is_read_rightly_or_named(name: st
     @given(place=st.sampled_from(everywhere), junk=st.sampled_from(JUNK))
     def one_change(place: Place, junk: object) -> None:
         try:
-            read = guest_texts(changed(payload, place, junk), viewer_id)
+            read = guest_texts(mutated(payload, place, junk), viewer_id)
         except PageChanged:
             return
         touched = "body" in place or "content" in place
