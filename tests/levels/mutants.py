@@ -26,12 +26,11 @@ AT_MOST_SEC = 600
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """In this file, these words, which must stand there exactly ``times``, become others."""
+    """In this file, these words, which must stand there exactly once, become others."""
 
     file: str
     old: str
     new: str
-    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +243,11 @@ MUTANTS = (
 
 
 def apply(mutant: Mutant, root: Path) -> None:
-    """Change the files below ``root``. ValueError if the words to be changed are not there as often as said."""
+    """Change the files below ``root``. ValueError if the words to be changed are not there exactly once."""
     for change in mutant.changes:
         path = root / change.file
         text = path.read_text(encoding="utf-8")
-        if text.count(change.old) != change.times:
+        if text.count(change.old) != 1:
             raise ValueError(f"{mutant.words}: {change.file} has {text.count(change.old)} of {change.old!r}")
         path.write_text(text.replace(change.old, change.new), encoding="utf-8")
 
