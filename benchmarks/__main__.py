@@ -89,8 +89,7 @@ def _options() -> Any:
 
 
 def _steps(group: str, size: Size) -> int:
-    steps = importlib.import_module(f"benchmarks.{group}").steps
-    return int(steps(size) if inspect.signature(steps).parameters else steps())
+    return int(importlib.import_module(f"benchmarks.{group}").steps(size))
 
 
 def _one_group(group: str, size: Size, out: Path) -> int:

@@ -43,7 +43,7 @@ WHO = {
 PATH = "/api/ai/webhook-simple"
 
 
-def steps() -> int:
+def steps(_size: Size) -> int:
     return len(WHO)
 
 

@@ -41,7 +41,7 @@ from src.workers.turns import Turns
 GROUP = "Callback → claim"
 
 
-def steps() -> int:
+def steps(_size: Size) -> int:
     return 4
 
 

@@ -85,12 +85,16 @@ def _conversation(
 
 def _state(number: int) -> str:
     """The end of a conversation: most are answered; of the newest, some are in every other state."""
-    odd = {2: "draft", 4: "escalated", 7: "pending", 9: "draft", 13: "failed", 15: "cancelled"}
-    if number < 2_000 and number % 20 in odd and number < 20:
-        return odd[number % 20]
-    if number == 21:
-        return "unconfirmed"
-    return "cancelled" if number % 23 == 22 else "sent"
+    odd = {
+        2: "draft",
+        4: "escalated",
+        7: "pending",
+        9: "draft",
+        13: "failed",
+        15: "cancelled",
+        21: "unconfirmed",
+    }
+    return odd.get(number, "cancelled" if number % 23 == 22 else "sent")
 
 
 def _turn(

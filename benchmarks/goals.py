@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks import callbacks, inbox, queues
 from benchmarks.inbox import LATENCY, NO_LATENCY
-from benchmarks.results import Goal, Results, number
+from benchmarks.results import Goal, Results, Series, number
 
 
 def judge(results: Results) -> list[Goal]:
@@ -33,6 +33,18 @@ def _goal(
     if value is None:
         return Goal(what, wanted, "–", None)
     return Goal(what, wanted, f"{number(value) if value >= 0 else f'{value:.2f}'} {unit}{more}", holds(value))
+
+
+def _median(found: Series | None) -> float | None:
+    return found.median if found else None
+
+
+def _share(found: Series | None, part: float) -> float | None:
+    return found.share(part) if found else None
+
+
+def _ratio(ours: Series | None, other: Series | None) -> float | None:
+    return ours.median / other.median if ours and other else None
 
 
 def _sizes(results: Results) -> list[tuple[int, str]]:
@@ -73,7 +85,7 @@ def _cycles(results: Results) -> list[Goal]:
         for latency in (NO_LATENCY, LATENCY):
             small = results.find(f"{kind}, N=20, {latency}", "ours", "ms")
             large = results.find(f"{kind}, N=1000, {latency}", "ours", "ms")
-            grown = large.median / small.median if small and large else None
+            grown = _ratio(large, small)
             bare = [results.find(f"{kind}, N={n}, {latency}", "floor", "ms") for n in (20, 1000)]
             drift = (
                 f" (the floor itself {bare[1].median / bare[0].median:.2f} x)" if bare[0] and bare[1] else ""
@@ -125,7 +137,7 @@ def _reactions(results: Results) -> list[Goal]:
             _goal(
                 f"message shown → AI asked, p95, {latency}",
                 "≤ 250 ms beyond the page's fetch",
-                told.share(0.95) if told else None,
+                _share(told, 0.95),
                 lambda v: v <= 250,
                 "ms",
             )
@@ -138,7 +150,7 @@ def _reactions(results: Results) -> list[Goal]:
         _goal(
             "guest writes → verified reply, median",
             "≤ 1 s",
-            whole.median if whole else None,
+            _median(whole),
             lambda v: v <= 1000,
             "ms",
         )
@@ -152,7 +164,7 @@ def _reactions(results: Results) -> list[Goal]:
                 _goal(
                     f"callback → claim, p95, {dialect}, {where}",
                     f"≤ {most} ms",
-                    found.share(0.95) if found else None,
+                    _share(found, 0.95),
                     lambda v, most=most: v <= most,  # type: ignore[misc]
                     "ms",
                     more,
@@ -163,7 +175,7 @@ def _reactions(results: Results) -> list[Goal]:
         _goal(
             "idle workers (and the API), CPU",
             "≤ 0.5 % of a core",
-            idle.median if idle else None,
+            _median(idle),
             lambda v: v <= 0.5,
             "%",
         )
@@ -182,19 +194,19 @@ def _queue(results: Results) -> list[Goal]:
         _goal(
             "queue against huey (SQLite)",
             "≥ 2 x jobs/s",
-            mine.median / huey.median if mine and huey else None,
+            _ratio(mine, huey),
             lambda v: v >= 2,
         ),
         _goal(
             "queue on SQLite against procrastinate",
             "≥ 10 x jobs/s",
-            mine.median / procrastinate.median if mine and procrastinate else None,
+            _ratio(mine, procrastinate),
             lambda v: v >= 10,
         ),
         _goal(
             "queue on PostgreSQL against procrastinate",
             "≥ 10 x jobs/s",
-            on_postgres.median / procrastinate.median if on_postgres and procrastinate else None,
+            _ratio(on_postgres, procrastinate),
             lambda v: v >= 10,
         ),
     ]
@@ -216,7 +228,7 @@ def _queue(results: Results) -> list[Goal]:
                 _goal(
                     f"{deep[-1].case} against {deep[0].case.split(' rows')[0].rpartition(' ')[2]}",
                     "as fast (≤ 1.5 x)",
-                    deep[-1].median / deep[0].median,
+                    _ratio(deep[-1], deep[0]),
                     lambda v: v <= 1.5,
                 )
             )
@@ -235,7 +247,7 @@ def _api(results: Results) -> list[Goal]:
         _goal(
             "callback API, p99, 16 clients",
             "≤ 100 ms",
-            calls.share(0.99) if calls else None,
+            _share(calls, 0.99),
             lambda v: v <= 100,
             "ms",
         )
@@ -251,7 +263,7 @@ def _memory(results: Results) -> list[Goal]:
         _goal(
             "Python over cycles and sends",
             "≤ +2 MiB",
-            python.median if python else None,
+            _median(python),
             lambda v: v <= 2,
             "MiB",
             f" ({python.note})" if python else "",
@@ -259,7 +271,7 @@ def _memory(results: Results) -> list[Goal]:
         _goal(
             "browser and driver over them",
             "≤ +10 %",
-            browser.median if browser else None,
+            _median(browser),
             lambda v: v <= 10,
             "%",
         ),
@@ -280,7 +292,7 @@ def _starts(results: Results) -> list[Goal]:
             _goal(
                 f"start of {what}",
                 "≤ 0.6 s",
-                found.median if found else None,
+                _median(found),
                 lambda v: v <= 0.6,
                 "s",
             )
@@ -291,7 +303,7 @@ def _starts(results: Results) -> list[Goal]:
         _goal(
             "syncsend asks for the inbox, against a bare launch of the browser",
             "≤ 1.5 x",
-            asked.median / launched.median if asked and launched else None,
+            _ratio(asked, launched),
             lambda v: v <= 1.5,
         )
     )

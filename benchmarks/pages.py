@@ -22,7 +22,7 @@ GROUP = "Dashboard"
 CONVERSATIONS = 10_000
 
 
-def steps() -> int:
+def steps(_size: Size) -> int:
     return 2
 
 

@@ -33,7 +33,7 @@ THREADS = 200
 PACE = {"SCRAPE_INTERVAL_SEC": "45", "SEND_WORKER_INTERVAL_SEC": "15"}
 
 
-def steps() -> int:
+def steps(_size: Size) -> int:
     return len(LATENCIES) + 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -69,11 +70,24 @@ def redis() -> Iterator[str]:
         options += ["--appendonly", "yes", "--appendfsync", "always"]
         server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
         try:
-            time.sleep(0.5)
+            _wait_until_open(port)
             yield f"redis://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(20)
+
+
+def _wait_until_open(port: int) -> None:
+    give_up_at = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:  # it does not say when it is ready
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def new_database(server_url: str, name: str) -> str:

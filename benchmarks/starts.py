@@ -25,7 +25,7 @@ ONE_LINER = (
 )
 
 
-def steps() -> int:
+def steps(_size: Size) -> int:
     return 2
 
 
