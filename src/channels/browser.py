@@ -148,8 +148,7 @@ def clear_stale_lock(profile: Path) -> None:
 def memory_of(process: psutil.Process) -> int:
     """Bytes that a process has for itself and its share of what it has in common; 0 if it is gone.
 
-    Only root sees the shares of a sandboxed browser; some systems know none. Then it is what it has for itself,
-    or all of it.
+    Where shares are not known or may not be read, it is what it has for itself, or all of it.
     """
     try:
         try:

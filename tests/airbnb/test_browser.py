@@ -409,7 +409,7 @@ def process_with(shares: object, memory: object) -> Any:
     return SimpleNamespace(memory_full_info=lambda: told(shares), memory_info=lambda: told(memory))
 
 
-def test_a_sandboxed_process_whose_shares_are_hidden_is_weighed_all_the_same():
+def test_a_process_whose_shares_may_not_be_read_is_weighed_all_the_same():
     memory = SimpleNamespace(rss=300, shared=100)
     assert memory_of(process_with(SimpleNamespace(pss=250), memory)) == 250
     assert memory_of(process_with(psutil.AccessDenied(1), memory)) == 200
