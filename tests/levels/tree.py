@@ -127,26 +127,27 @@ class _Tree:
         return ripe
 
     async def grow(self, depth: int) -> AsyncIterator[None]:
-        """Depth first, so that only the states of one plan are kept at a time. Stops now and then, to be looked at."""
+        """Depth first, so that only the states of one plan are kept at a time. Stops at each, to be looked at."""
         await self.stage.set(1)
         self.house.site.acceptance = self.acceptance
-        async for after in self._troubled(self._state()):
-            self.tally.count("plans", 1 + await self._go_on(after, depth - 1))
+        start = self._state()
+        async for _ in self._go_on(start, depth):
             yield
+        self.tally.count("plans", self._plans[start.key, depth])
 
-    async def _go_on(self, state: _State, depth: int) -> int:
-        """Judge what was reached, and go on from there. How many plans that makes."""
-        if state.key not in self._judged:
-            self._judged.add(state.key)
-            await self._judge(state)
-        if depth == 0:
-            return 0
-        if (state.key, depth) not in self._plans:
-            plans = 0
-            async for after in self._troubled(state):
-                plans += 1 + await self._go_on(after, depth - 1)
-            self._plans[state.key, depth] = plans
-        return self._plans[state.key, depth]
+    async def _go_on(self, state: _State, depth: int) -> AsyncIterator[None]:
+        """From a state that was judged: judge what follows, and go on from there. Counts the plans that makes."""
+        plans = 0
+        async for after in self._troubled(state):
+            if after.key not in self._judged:
+                self._judged.add(after.key)
+                await self._judge(after)
+                yield
+            if depth > 1 and (after.key, depth - 1) not in self._plans:
+                async for _ in self._go_on(after, depth - 1):
+                    yield
+            plans += 1 + self._plans.get((after.key, depth - 1), 0)
+        self._plans[state.key, depth] = plans
 
     async def _troubled(self, state: _State) -> AsyncIterator[_State]:
         for trouble in TROUBLES:
