@@ -43,10 +43,7 @@ def _facts(db: Database, account: str) -> dict[str, Any]:
     with db.read() as conn:
         numbers = overview(conn, account, now)
         workers = accounts.workers(conn, account)
-        try:
-            state = accounts.get(conn, account)
-        except KeyError:
-            state = None
+        state = accounts.find(conn, account)
     halt = None
     if state is not None and state.halted:
         halt = {

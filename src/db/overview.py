@@ -11,11 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, func, select
 
 from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
-from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, InboxStatus, OutboxStatus
+from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, InboxStatus, OutboxStatus
 from src.model.values import Direction
-
-# `unconfirmed` is final for the worker only: somebody may still have to look.
-_UNFINISHED = frozenset(OutboxStatus) - FINAL_OUTBOX | {OutboxStatus.UNCONFIRMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ def overview(conn: Connection, account: str, now: datetime, *, finals: bool = Tr
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return Overview(
         inbox=inbox_counts(conn, account, InboxStatus if finals else OPEN_INBOX),
-        outbox=outbox_counts(conn, account, OutboxStatus if finals else _UNFINISHED),
+        outbox=outbox_counts(conn, account, OutboxStatus if finals else UNFINISHED_OUTBOX),
         sent_today=_since(conn, account, OutboxStatus.SENT, midnight),
         answered_today=_answered_since(conn, account, midnight),
         received_today=_received_since(conn, account, midnight),

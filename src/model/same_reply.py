@@ -29,10 +29,10 @@ def same_reply(intended: str, shown: str | None) -> bool:
     if shown is None:
         return False
     ours, theirs = normalised(intended), normalised(shown)
+    if not ours or not theirs:  # nothing that could be compared, and so no proof of anything
+        return False
     if ours == theirs:
         return True
-    if not ours or not theirs:
-        return False
     if _only_contact_data_masked(ours.split(), theirs.split()):
         return True
     return nearly_equal(ours, theirs)

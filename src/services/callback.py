@@ -216,7 +216,7 @@ def _close(
     """The answer to an open request."""
     now, sources, external_id = around.now, [request.status], conversation.external_id
     about = {"conversation_id": external_id, "request_id": request.id}
-    if now > request.reply_by:
+    if request.is_too_late(now):
         inbox_queue.expired(conn, request.id, sources, "no_answer_in_time", now)
         _say(conn, "WARNING", "the AI's answer came too late to be of use", **about)
         return Conflict("no_answer_in_time", "the answer comes too late to be of use")

@@ -47,7 +47,7 @@ def _still_fits(conn: Connection, job: Job, now: datetime) -> None:
     newest = inbox_queue.latest_request(conn, job.conversation_id)
     if newest is not None and newest.id != request.id:
         raise Conflict("overtaken", "the guest wrote again after this draft was made", state="draft")
-    if now > request.reply_by:
+    if request.is_too_late(now):
         raise Conflict("too_late", "the message that this draft answers is too old by now", state="draft")
 
 

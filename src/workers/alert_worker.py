@@ -16,6 +16,7 @@ from src.logs import safe_error
 from src.model.values import utc_now
 from src.services import alert_words, alerts, notify
 from src.settings import Settings
+from src.workers import waits
 
 LOOK_EVERY_SEC = 15.0
 HEARTBEAT_EVERY = timedelta(seconds=60)
@@ -56,9 +57,7 @@ class AlertWorker:
             await asyncio.wait({look, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
             look.cancel()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._every):
-                    await stop.wait()
+            await waits.sleep(stop, self._every)
 
     async def _in_thread(self) -> None:
         done = asyncio.Event()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import httpx
 
@@ -25,14 +26,30 @@ from tests.levels.story import replay_line
 from tests.levels.tally import Tally
 from tests.levels.truth import Case, as_known_to_itself
 
-GUESTS, MESSAGES = 10, 30
-KILL_EVERY = 10
-"""After so many messages the process group is killed and started anew."""
 PATIENCE_SEC = 420.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How much is going on in a trial."""
+
+    guests: int
+    messages: int
+    kill_every: int
+    """After so many messages the process group is killed and started anew."""
+
+
+SMALL = Crowd(guests=10, messages=30, kill_every=10)
+LARGE = Crowd(guests=60, messages=300, kill_every=50)
 FAULTS = ("none", "none", "accept_then_drop", "vanish", "alter_text", "accept_late", "server_error")
 
 
-def trials(plan: Plan) -> Iterator[Tally]:
+def large_trials(plan: Plan) -> Iterator[Tally]:
+    """For each seed sixty guests, who write three hundred messages."""
+    return trials(plan, LARGE)
+
+
+def trials(plan: Plan, crowd: Crowd = SMALL) -> Iterator[Tally]:
     """For each seed ten guests, who write thirty messages."""
     for seed in plan.seeds:
         texts = people.Texts()
@@ -44,7 +61,8 @@ def trials(plan: Plan) -> Iterator[Tally]:
         with SimulatedSite() as site, SandboxAI(brain=_brain(texts)) as ai:
             house = House(folder, site, ai, changes)
             try:
-                yield _trial(house, random.Random(seed), replay_line("E", seed, plan.database))
+                level = "E" if crowd is SMALL else "E-large"
+                yield _trial(house, crowd, random.Random(seed), replay_line(level, seed, plan.database))
             finally:
                 house.kill_all()
 
@@ -53,22 +71,23 @@ def _brain(texts: people.Texts) -> Callable[[str, str], str]:
     return lambda _sender, _message: texts()
 
 
-def _trial(house: House, rng: random.Random, replay: str) -> Tally:
+def _trial(house: House, crowd: Crowd, rng: random.Random, replay: str) -> Tally:
     tally = Tally()
-    text = people.Texts(1_000)
+    text = people.Texts(10_000)
     db = Database.open(house.changes["DATABASE_URL"])
     process = house.start("syncsend")
     try:
-        threads = [house.site.inbox.add_thread(guest=f"Guest {number}") for number in range(GUESTS)]
-        for number in range(1, MESSAGES + 1):
+        threads = [house.site.inbox.add_thread(guest=f"Guest {number}") for number in range(crowd.guests)]
+        for number in range(1, crowd.messages + 1):
             house.site.inbox.guest_writes(rng.choice(threads), f"{text()} ?")
             _fault(house, rng, tally)
             _wait_for_a_press(house, rng.uniform(0.5, 6.0))
-            if number % KILL_EVERY == 0:
+            if number % crowd.kill_every == 0:
                 process.kill()
                 process.wait()
                 tally.count("kills")
                 process = house.start("syncsend")
+        tally.count("messages", crowd.messages)
         _settle(house, db, process, tally, replay)
     finally:
         db.close()
@@ -109,7 +128,6 @@ def _settle(house: House, db: Database, process: subprocess.Popen[str], tally: T
         wrong.append(f"I10 syncsend ended with {code}")
     tally.judge([*wrong, *(f"I11 {leak}" for leak in house.leaks())], replay)
     jobs = case.jobs()
-    tally.count("messages", MESSAGES)
     tally.count("replies", len(jobs))
     tally.count("presses", house.presses())
     for job in jobs:

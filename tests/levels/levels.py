@@ -32,4 +32,5 @@ LEVELS = {
     "D": Level("the API, killed and crowded", level_d.trials, 10, 100),
     "walls": Level("walls, and starts under a halt", walls.trials, 4, 40, ("sqlite",)),
     "E": Level("everything at once, thirty messages each", level_e.trials, 1, 10, ("sqlite",)),
+    "E-large": Level("the same, three hundred messages", level_e.large_trials, 0, 1, ("sqlite",)),
 }

@@ -67,6 +67,11 @@ def test_a_short_text_must_be_the_same_exactly():
     assert not same_reply("No problem", "No problems")
 
 
+@pytest.mark.parametrize("shown", ["", "\u200b", " \n"])
+def test_a_reply_whose_text_was_taken_out_is_proven_by_nothing(shown):
+    assert not same_reply("", shown)
+
+
 def test_an_invisible_character_within_a_letter_does_not_matter():
     assert same_reply("Caf\u00e9", "Cafe\u200b\u0301")
 

@@ -26,7 +26,7 @@ def _against_reply(scene: Scene, job: Job) -> CancelReason | None:
         return CancelReason.NOT_ANSWERABLE
     request = inbox_queue.get(scene.conn, job.request_id) if job.request_id else None
     if request is not None:
-        if scene.now > request.reply_by:
+        if request.is_too_late(scene.now):
             return CancelReason.EXPIRED
         return _against(scene, request)
     newest = scene.seen.newest
