@@ -57,7 +57,6 @@ def trials(plan: Plan, crowd: Crowd = SMALL) -> Iterator[Tally]:
         folder.mkdir()
         changes = {"DATABASE_URL": plan.fresh(), "GROUPING_DELAY_SEC": "1", "CRASH_LOOP_STARTS": "1000"}
         changes |= dict.fromkeys(("REPLY_CAP_CONVERSATION_HOUR", "REPLY_CAP_ROUNDS"), "1000")
-        changes |= dict.fromkeys(("SCRAPE_INTERVAL_SEC", "SEND_WORKER_INTERVAL_SEC"), "2")
         with SimulatedSite() as site, SandboxAI(brain=_brain(texts)) as ai:
             house = House(folder, site, ai, changes)
             try:
