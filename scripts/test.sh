@@ -23,6 +23,8 @@ while [ $# -gt 0 ]; do
 done
 
 started=$(now)
+# What pytest makes of the tests is kept between runs, whatever this shell says: compiling them takes its time.
+unset PYTHONDONTWRITEBYTECODE
 
 postgres_is_there() {
     have initdb && return 0
