@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from src.api.server import probe
+from src.api.port import probe
 from src.channels import registry
 from src.channels.browser import STATE_FILE, find_usable_browsers
 from src.commands.opening import begin_logs

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC
 
 from loguru import logger
 from rich.console import Console
 
-from src.api.app import create_app
-from src.api.server import listen, probe, serve
+from src.api.port import listen, probe
 from src.channels import registry
 from src.commands.opening import opened
 from src.db.engine import Database
-from src.db.wakeup import Wakeup
 from src.errors import ExitCode, SettingsError
 from src.logs import Part
 from src.model.rows import AccountState
@@ -24,7 +22,6 @@ from src.workers import lifecycle
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
 from src.workers.breaker import Breaker
 from src.workers.halt_wait import run_through_halts
-from src.workers.remote import Remote
 
 
 def run_workers(*, sync: bool, send: bool, api: bool) -> int:
@@ -108,33 +105,14 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
 
 
 async def _serve(settings: Settings, db: Database, stop: asyncio.Event) -> None:
-    wakeup = Wakeup(db)
-    remote = Remote(settings, db)
-    app = create_app(
-        settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id, remote=remote
-    )
+    def load() -> Callable[[Settings, Database, asyncio.Event], Awaitable[None]]:
+        from src.commands.serving import serve_all
 
-    def started(address: str) -> None:
-        logger.bind(part="api").info("Dashboard and API at {} (callback, /health, /docs)", address)
+        return serve_all
 
-    async def close_view() -> None:
-        await stop.wait()
-        await remote.close()  # else the server would wait for a viewer who stays
-
-    closing = asyncio.create_task(close_view())
-    try:
-        await serve(
-            app,
-            settings.api_host,
-            settings.api_port,
-            stop=stop,
-            on_started=started,
-            on_ending=app.state.streams.end,
-        )
-    finally:
-        closing.cancel()
-        await remote.close()
-        wakeup.close()
+    # The browser is starting meanwhile: loading the API takes as long as half of that.
+    serve_all = await asyncio.to_thread(load)
+    await serve_all(settings, db, stop)
 
 
 def _api_is_ours(settings: Settings, db: Database) -> bool:

@@ -14,7 +14,8 @@ import pytest
 
 from src.api.app import create_app
 from src.api.limits import Guard
-from src.api.server import listen, probe, serve
+from src.api.port import listen, probe
+from src.api.server import serve
 from src.db.wakeup import Wakeup
 from src.errors import SettingsError
 from src.settings import Settings

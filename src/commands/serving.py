@@ -1,0 +1,46 @@
+"""The API of a process that runs for long, with the dashboard and the remote view."""
+
+from __future__ import annotations
+
+import asyncio
+
+from loguru import logger
+
+from src.api.app import create_app
+from src.api.server import serve
+from src.channels import registry
+from src.db.engine import Database
+from src.db.wakeup import Wakeup
+from src.settings import Settings
+from src.workers.remote import Remote
+
+
+async def serve_all(settings: Settings, db: Database, stop: asyncio.Event) -> None:
+    """Serve until ``stop``. SettingsError naming the variable if the address cannot be had."""
+    wakeup = Wakeup(db)
+    remote = Remote(settings, db)
+    app = create_app(
+        settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id, remote=remote
+    )
+
+    def started(address: str) -> None:
+        logger.bind(part="api").info("Dashboard and API at {} (callback, /health, /docs)", address)
+
+    async def close_view() -> None:
+        await stop.wait()
+        await remote.close()  # else the server would wait for a viewer who stays
+
+    closing = asyncio.create_task(close_view())
+    try:
+        await serve(
+            app,
+            settings.api_host,
+            settings.api_port,
+            stop=stop,
+            on_started=started,
+            on_ending=app.state.streams.end,
+        )
+    finally:
+        closing.cancel()
+        await remote.close()
+        wakeup.close()
