@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
-from src.api.ids import OUR_ID, SITE_ID
+from src.api.ids import OUR_ID, SITE_ID, moment_of
 from src.api.limits import read_json, refusal
 from src.api.remote import routes as remote_view
 from src.model.rows import Job
@@ -43,6 +43,15 @@ class ModeBody(_Body):
     id: str | None = Field(None, description="the site's id of the listing or conversation; none for account")
     mode: Literal["auto", "draft", "off", "inherit"] = Field(
         description="inherit: no rule of its own any more, the next wider one holds"
+    )
+
+
+class SeenToBody(_Body):
+    until: str | None = Field(
+        None,
+        description="the time (sent_at, edited_at) of the newest message that you have seen;"
+        " without it, of all that are known",
+        json_schema_extra={"format": "date-time"},
     )
 
 
@@ -164,6 +173,20 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         link = await context.remote.link()
         where = f"{settings.dashboard_url}{remote_view.PATH}#{link.token}"
         return {"success": True, "link": where, "expires_at": link.expires_at.isoformat()}
+
+    @router.post(
+        "/conversations/{conversation_id:path}/seen-to",
+        tags=["conversations"],
+        summary="No answer is needed: it waits for nobody until the guest writes again",
+        openapi_extra=described(SeenToBody, optional=True),
+    )
+    async def seen_to(conversation_id: str, request: Request) -> dict[str, Any]:
+        body = await read_json(request, SeenToBody, optional=True)
+        if not SITE_ID.fullmatch(conversation_id):
+            raise NotFound("there is no conversation with this id")
+        until = None if body.until is None else moment_of(body.until, "until")
+        see_to = partial(switches.see_to, db, settings.account, conversation_id, until, now=context.clock())
+        return views.seen_to(await run_in_threadpool(see_to))
 
     @router.put(
         "/mode",

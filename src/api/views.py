@@ -32,6 +32,10 @@ def recent(db: Database, account: str, limit: int) -> list[dict[str, Any]]:
         return [_conversation(one) for one in conversations.list_recent(conn, account, limit)]
 
 
+def seen_to(one: StoredConversation) -> dict[str, Any]:
+    return {"success": True, "conversation": _conversation(one)}
+
+
 def conversation(db: Database, settings: Settings, external_id: str, limit: int) -> dict[str, Any]:
     """One conversation, its newest messages (oldest of them first), its latest request and that one's replies."""
     with db.read() as conn:
@@ -83,6 +87,8 @@ def _conversation(one: StoredConversation) -> dict[str, Any]:
         "skip_reason": one.skip_reason,
         "last_activity_at": _time(one.last_activity_at),
         "host_wrote_at": _time(one.host_wrote_at),
+        "seen_to_at": _time(one.seen_to_at),
+        "seen_to_until": _time(one.seen_to_until),
         "seen_at": _time(one.seen_at),
     }
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from src.db.conversations import waits_again, written_at
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX, WORKERS, Unindexed, literal
 from src.model.gate import Refusal
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
@@ -51,6 +52,14 @@ class Waiting:
     """Nobody of the host's side has ever written in the conversation."""
     job_id: str | None = None
     reply: str | None = None
+    reply_by: datetime | None = None
+    """Of a draft: after this it cannot be sent any more."""
+    written_at: datetime | None = None
+    """Of what is left to a person: the newest that the guest has written of it, or changed."""
+
+    def is_too_late(self, now: datetime) -> bool:
+        """It is a draft that is of no use any more."""
+        return self.what == OutboxStatus.DRAFT and self.reply_by is not None and now > self.reply_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +78,18 @@ def waiting(conn: Connection, account: str, now: datetime) -> list[Waiting]:
     since = now - LOOK_BACK
     found = [
         *_jobs_waiting(conn, account, since),
-        *_requests_waiting(conn, account, since),
-        *_messages_waiting(conn, account, since),
+        *_requests_waiting(conn, INBOX.c.account == account, since),
+        *_messages_waiting(conn, MESSAGES.c.account == account, since),
+    ]
+    return sorted(found, key=lambda one: one.asked_at)
+
+
+def left_to_a_person(conn: Connection, conversation_id: str, now: datetime) -> list[Waiting]:
+    """What of one conversation (our id) a person has to answer, or to see to. The oldest message first."""
+    since = now - LOOK_BACK
+    found = [
+        *_requests_waiting(conn, INBOX.c.conversation_id == conversation_id, since),
+        *_messages_waiting(conn, MESSAGES.c.conversation_id == conversation_id, since),
     ]
     return sorted(found, key=lambda one: one.asked_at)
 
@@ -114,6 +133,7 @@ def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiti
         _never_answered(OUTBOX.c.conversation_id),
         OUTBOX.c.id,
         OUTBOX.c.text,
+        INBOX.c.reply_by,
     ).select_from(home)
     found: list[Waiting] = []
     for status in (OutboxStatus.DRAFT, OutboxStatus.UNCONFIRMED, OutboxStatus.FAILED):
@@ -122,12 +142,12 @@ def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiti
             mine = mine.where(OUTBOX.c.processed_at >= since)
         if status is OutboxStatus.FAILED:
             mine = mine.where(not_(_answered_later(OUTBOX.c.conversation_id, OUTBOX.c.created_at)))
-        found += _made(conn, mine.order_by(Unindexed(OUTBOX.c.created_at)))
+        found += _made(conn, mine.order_by(Unindexed(OUTBOX.c.created_at)), "job_id", "reply", "reply_by")
     return found
 
 
-def _requests_waiting(conn: Connection, account: str, since: datetime) -> list[Waiting]:
-    """Requests that ended without an answer, and that nobody has answered since."""
+def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datetime) -> list[Waiting]:
+    """Requests that ended without an answer, and that nobody has answered, or seen to, since."""
     newer = INBOX.alias("newer")
     overtaken = exists().where(
         newer.c.conversation_id == INBOX.c.conversation_id, newer.c.created_at > INBOX.c.created_at
@@ -135,6 +155,9 @@ def _requests_waiting(conn: Connection, account: str, since: datetime) -> list[W
     home = INBOX.join(CONVERSATIONS, CONVERSATIONS.c.id == INBOX.c.conversation_id).join(
         MESSAGES, _newest_of_request()
     )
+    carried = MESSAGES.alias("carried")
+    written = select(func.max(written_at(carried))).where(carried.c.request_id == INBOX.c.id)
+    newest = func.coalesce(written.scalar_subquery(), MESSAGES.c.sent_at, type_=MESSAGES.c.sent_at.type)
     found: list[Waiting] = []
     for status in (InboxStatus.ESCALATED, InboxStatus.FAILED, InboxStatus.EXPIRED):
         wanted = (
@@ -146,22 +169,24 @@ def _requests_waiting(conn: Connection, account: str, since: datetime) -> list[W
                 MESSAGES.c.sent_at,
                 MESSAGES.c.text,
                 _never_answered(INBOX.c.conversation_id),
+                newest,
             )
             .select_from(home)
             .where(
-                INBOX.c.account == account,
+                where,
                 INBOX.c.status == literal(status),
                 INBOX.c.processed_at >= since,
                 not_(overtaken),
                 not_(_answered_later(INBOX.c.conversation_id, MESSAGES.c.sent_at)),
+                waits_again(newest),
             )
         )
-        found += _made(conn, wanted.order_by(Unindexed(INBOX.c.processed_at).desc()))
+        found += _made(conn, wanted.order_by(Unindexed(INBOX.c.processed_at).desc()), "written_at")
     return found
 
 
-def _messages_waiting(conn: Connection, account: str, since: datetime) -> list[Waiting]:
-    """Guests' photos and cards that nobody has answered, and that no machine reads."""
+def _messages_waiting(conn: Connection, where: ColumnElement[bool], since: datetime) -> list[Waiting]:
+    """Guests' photos and cards that nobody has answered, or seen to, and that no machine reads."""
     later = MESSAGES.alias("next")
     followed = exists().where(
         later.c.conversation_id == MESSAGES.c.conversation_id, later.c.sent_at > MESSAGES.c.sent_at
@@ -175,25 +200,31 @@ def _messages_waiting(conn: Connection, account: str, since: datetime) -> list[W
             MESSAGES.c.sent_at,
             MESSAGES.c.text,
             _never_answered(MESSAGES.c.conversation_id),
+            written_at(MESSAGES),
         )
         .select_from(MESSAGES.join(CONVERSATIONS, CONVERSATIONS.c.id == MESSAGES.c.conversation_id))
         .where(
-            MESSAGES.c.account == account,
+            where,
             MESSAGES.c.sent_at >= since,
             MESSAGES.c.direction == literal(Direction.INBOUND),
             MESSAGES.c.skip_reason.in_(_FOR_A_PERSON),
             Unindexed(MESSAGES.c.request_id).is_(None),
             Unindexed(CONVERSATIONS.c.skip_reason).is_(None),
             not_(followed),
+            waits_again(written_at(MESSAGES)),
         )
     )
-    return _made(conn, wanted.order_by(MESSAGES.c.sent_at.desc()))
+    return _made(conn, wanted.order_by(MESSAGES.c.sent_at.desc()), "written_at")
 
 
-def _made(conn: Connection, wanted: Select[Any]) -> list[Waiting]:
+def _made(conn: Connection, wanted: Select[Any], *more: str) -> list[Waiting]:
+    """``more``: what the last columns are called in a ``Waiting``."""
     return [
-        Waiting(str(what), reason, conversation, guest, asked_at, asked, bool(first), *reply)
-        for what, reason, conversation, guest, asked_at, asked, first, *reply in conn.execute(
+        Waiting(
+            *(str(what), reason, conversation, guest, asked_at, asked, bool(first)),
+            **dict(zip(more, rest, strict=True)),
+        )
+        for what, reason, conversation, guest, asked_at, asked, first, *rest in conn.execute(
             wanted.limit(_MOST)
         )
     ]

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, bindparam, func, or_, select, update
 
-from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, one_or_none, rows
+from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, literal, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
 from src.model.rows import StoredConversation, StoredMessage
 from src.model.values import Direction, new_id
@@ -127,6 +127,38 @@ def mark_host_wrote(conn: Connection, conversation_id: str, at: datetime) -> Non
         .where(_C.id == conversation_id, or_(_C.host_wrote_at.is_(None), _C.host_wrote_at < at))
         .values(host_wrote_at=at)
     )
+
+
+def mark_seen_to(conn: Connection, conversation_id: str, until: datetime | None, now: datetime) -> bool:
+    """A person has seen what guests wrote up to then (None: all that is stored), and no answer is needed.
+
+    Only that is noted which is there: a message that is read later was not seen by anybody. Never moves back.
+    Says whether it was news. Repeatable.
+    """
+    there = select(func.max(written_at(MESSAGES))).where(
+        _M.conversation_id == conversation_id, _M.direction == literal(Direction.INBOUND)
+    )
+    if until is not None:
+        there = there.where(written_at(MESSAGES) <= until)
+    newest: datetime | None = conn.execute(there).scalar_one()
+    if newest is None:
+        return False
+    noted = (
+        update(CONVERSATIONS)
+        .where(_C.id == conversation_id, waits_again(newest))
+        .values(seen_to_at=now, seen_to_until=newest)
+    )
+    return conn.execute(noted).rowcount > 0
+
+
+def written_at(messages: FromClause) -> ColumnElement[datetime]:
+    """When the text of a message came to be as it is."""
+    return func.coalesce(messages.c.edited_at, messages.c.sent_at, type_=messages.c.sent_at.type)
+
+
+def waits_again(written: ColumnElement[datetime] | datetime) -> ColumnElement[bool]:
+    """That nobody has seen to what was written then in a conversation (of the statement)."""
+    return or_(_C.seen_to_until.is_(None), _C.seen_to_until < written)
 
 
 def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConversation]:

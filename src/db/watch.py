@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, exists, or_, select
 
-from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
+from src.db.conversations import waits_again, written_at
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, literal
 from src.model.gate import Refusal
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.values import Direction
@@ -51,7 +52,8 @@ def unanswered(
 ) -> list[tuple[str, datetime]]:
     """Id and time of guests' texts of that stretch of time after which nobody of the host's side has written.
 
-    The newest of each conversation. What needs no answer (the gate, the AI or the mode says so) is left out.
+    The newest of each conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left
+    out.
     """
     m, later, request = MESSAGES.alias("m"), MESSAGES.alias("later"), INBOX.alias("request")
     follows = exists().where(
@@ -64,6 +66,7 @@ def unanswered(
     )
     found = (
         select(m.c.id, m.c.sent_at)
+        .join(CONVERSATIONS, CONVERSATIONS.c.id == m.c.conversation_id)
         .where(
             m.c.account == account,
             m.c.direction == Direction.INBOUND,
@@ -73,6 +76,7 @@ def unanswered(
             or_(m.c.skip_reason.is_(None), m.c.skip_reason.in_(_A_PERSON_SHOULD_LOOK)),
             ~follows,
             ~needs_none,
+            waits_again(written_at(m)),
         )
         .order_by(m.c.sent_at)
         .limit(_AT_MOST)

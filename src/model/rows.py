@@ -100,6 +100,8 @@ class StoredConversation:
     skip_reason: str | None
     newest_fingerprint: str | None
     host_wrote_at: datetime | None
+    seen_to_at: datetime | None
+    seen_to_until: datetime | None
     last_activity_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
@@ -128,6 +130,11 @@ class StoredMessage:
     skip_reason: str | None
     purged_at: datetime | None
     seen_at: datetime
+
+    @property
+    def written_at(self) -> datetime:
+        """When its text came to be as it is."""
+        return self.edited_at or self.sent_at
 
 
 @dataclass(frozen=True, slots=True)

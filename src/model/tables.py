@@ -177,6 +177,10 @@ class Conversation(SQLModel, table=True):
     """Which version of which newest message has been taken in; another one in the list means: open it."""
     host_wrote_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """When a person of the host's side last wrote; HUMAN_PAUSE_MIN counts from here."""
+    seen_to_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When a person said of what waited here that no answer is needed."""
+    seen_to_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """What guests wrote up to then, by the site's clock, that person has seen; what came later waits again."""
     last_activity_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

@@ -1,4 +1,4 @@
-"""What a person switches: everything on or off, and what becomes of the AI's answers, here or there."""
+"""What a person switches: everything on or off, what becomes of the AI's answers, and what waits no more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
+from src.model.rows import StoredConversation
 from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
 from src.services.refusals import NotFound
@@ -62,6 +63,26 @@ def set_mode(
         held = _hold(conn, account, scope, scope_id, default)
     logger.bind(scope=scope, mode=str(mode or "inherit"), held=held).info("a person set a mode")
     return held
+
+
+def see_to(
+    db: Database, account: str, external_id: str, until: datetime | None, *, now: datetime
+) -> StoredConversation:
+    """A person saw to what guests wrote in a conversation (the site's id) up to then: no answer is needed.
+
+    Without ``until``, to all that is known. It waits for nobody any more, here and in the alerts; what the guest
+    writes later does. Nothing else changes: neither what the AI is asked nor what is sent. ``NotFound`` for a
+    conversation that is not known. Repeatable.
+    """
+    with db.write() as conn:
+        found = conversations.by_external_id(conn, account, external_id)
+        if found is None:
+            raise NotFound("there is no conversation with this id")
+        news = conversations.mark_seen_to(conn, found.id, until, now)
+        found = conversations.get(conn, found.id)
+    if news:
+        logger.bind(conversation_id=found.id).info("a person saw to a conversation: no answer is needed")
+    return found
 
 
 def _hold(conn: Connection, account: str, scope: str, scope_id: str, default: ReplyMode) -> int:

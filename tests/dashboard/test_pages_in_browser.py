@@ -25,12 +25,13 @@ def jobs(house, status):
 
 
 def paths(house):
-    one = f"/conversations/{quote(house.conversations[2], safe='')}"
+    one, left = (f"/conversations/{quote(house.conversations[n], safe='')}" for n in (2, 4))
     return [
         "/",
         "/conversations",
         "/conversations?q=cot",
         one,
+        left,
         "/outbox",
         "/outbox?state=unconfirmed",
         "/login",
@@ -141,3 +142,19 @@ async def test_a_conversation_is_found_read_steered_and_a_doubtful_reply_settled
     await page.get_by_role("button", name="Oui, elle a été envoyée").click()
     await expect(page.get_by_role("status").first).to_contain_text("elle a été envoyée")
     assert jobs(here, "unconfirmed") == []
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_what_needs_no_answer_is_seen_to_by_keyboard(house, person, size):
+    here = await house()
+    page = await person(size)
+    await page.goto(here.url)
+    left = page.get_by_role("button", name="Seen to")
+    before = await left.count()
+    assert before
+    name = await page.locator("li", has=left).locator("strong").first.inner_text()
+    await expect(left.first).to_have_accessible_name(f"Seen to ({name})")
+    await left.first.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status").first).to_contain_text("no answer is needed")
+    await expect(left).to_have_count(before - 1)

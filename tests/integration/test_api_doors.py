@@ -150,6 +150,7 @@ OPERATORS = [
     ("GET", "/api/outbox"),
     ("GET", "/api/conversations"),
     ("GET", f"/api/conversations/{thread_id()}"),
+    ("POST", f"/api/conversations/{thread_id()}/seen-to"),
     ("POST", "/api/outbox/x/approve"),
     ("POST", "/api/outbox/x/reject"),
     ("POST", "/api/outbox/x/retry"),

@@ -32,6 +32,7 @@ OPERATIONS = {
     ("get", "/api/outbox"),
     ("get", "/api/conversations"),
     ("get", "/api/conversations/{conversation_id}"),
+    ("post", "/api/conversations/{conversation_id}/seen-to"),
     ("post", "/api/outbox/{job_id}/approve"),
     ("post", "/api/outbox/{job_id}/reject"),
     ("put", "/api/mode"),

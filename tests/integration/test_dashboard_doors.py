@@ -124,6 +124,7 @@ async def test_a_form_without_its_token_changes_nothing(client):
         refused = await one.post("/logout", data={"form_token": token})
         assert refused.status_code == 409
     assert (await one.get("/")).status_code == 200
+    assert (await one.post("/seen-to", data={"form_token": "0" * 64})).status_code == 409
     elsewhere = await one.post("/api/pause", headers={"origin": "https://evil.example"})
     assert elsewhere.status_code == 401
 

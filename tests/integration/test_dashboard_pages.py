@@ -82,9 +82,14 @@ async def test_a_draft_that_has_become_too_late_says_so_before_anybody_approves_
         request = inbox_queue.get(conn, job.request_id)
     clock.advance((request.reply_by - clock()).total_seconds())
     assert f"/outbox/{job.id}/approve" in (await one.get(path)).text
+    assert "Draft to approve" in words_of(await one.get("/"))
     clock.advance(1)
     late = await one.get(path)
     assert "too old by now" in words_of(late)
+    overview = words_of(await one.get("/"))
+    assert "Draft to approve" not in overview
+    assert "Draft, too late to send" in overview
+    assert "too old by now" in overview
     assert "Oui, bien sûr." in words_of(late)
     assert f"/outbox/{job.id}/approve" not in late.text
     assert (await press(one, job, "reject", path)).status_code == 303
@@ -150,7 +155,9 @@ async def test_an_unknown_conversation_is_404(client, path):
     assert (await client().get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("key", ["x", "2026-01-01~1", "2026-01-01T00:00:00+00:00~", "~", "²~a"])
+@pytest.mark.parametrize(
+    "key", ["x", "2026-01-01~1", "0001-01-01T00:00:00+14:00~a", "2026-01-01T00:00:00+00:00~", "~", "²~a"]
+)
 async def test_a_page_that_ends_nowhere_is_refused(client, key):
     assert (await client().get("/conversations", params={"after": key})).status_code == 422
     assert (await client().get("/outbox", params={"after": key})).status_code == 422

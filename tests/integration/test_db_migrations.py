@@ -181,3 +181,21 @@ def _then(after: Any) -> Any:
         after()
 
     return both
+
+
+def test_conversations_from_before_they_could_be_seen_to_are_kept_and_wait(empty_url, clock, monkeypatch):
+    upgrade = command.upgrade
+    with monkeypatch.context() as before:
+        before.setattr("alembic.command.upgrade", lambda config, _: upgrade(config, "0005"))
+        before.setattr(migrate, "known_revisions", lambda: ["0005"])
+        old = Database.open(empty_url)
+        fill(old, clock())
+        held = _everything(old)
+        old.close()
+    db = Database.open(empty_url)
+    assert _everything(db) == held
+    with db.read() as conn:
+        seen_to = conn.execute(select(CONVERSATIONS.c.seen_to_at, CONVERSATIONS.c.seen_to_until)).all()
+    assert set(map(tuple, seen_to)) == {(None, None)}
+    assert len(seen_to) == len(InboxStatus) + len(OutboxStatus)
+    db.close()

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from src.db import board, conversations, inbox_queue, outbox_queue, outbox_views, overview, search, stories
+from src.db import (
+    board,
+    conversations,
+    inbox_queue,
+    outbox_queue,
+    outbox_views,
+    overview,
+    search,
+    stories,
+    watch,
+)
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.inbox import AuthorRole, SeenConversation, SeenPerson
@@ -117,6 +127,9 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "messages of a request": lambda c: conversations.messages_of_request(c, "r1"),
     "known messages": lambda c: conversations.known_external_ids(c, "c1"),
     "what waits for a person": lambda c: board.waiting(c, A, NOW),
+    "what of a conversation does": lambda c: board.left_to_a_person(c, "c1", NOW),
+    "a person saw to it": lambda c: conversations.mark_seen_to(c, "c1", NOW, NOW),
+    "what nobody has answered": lambda c: watch.unanswered(c, A, NOW - timedelta(days=1), NOW),
     "numbers of a day": lambda c: board.numbers(c, A, NOW - timedelta(days=1), NOW),
     "messages of a day": lambda c: board.received(c, A, NOW - timedelta(days=1), NOW),
     "times to answer": lambda c: board.answer_times(c, A, NOW - timedelta(days=7), NOW),

@@ -1,4 +1,4 @@
-"""``/conversations``: find one; read it as the guest sees it, with the story of each message; set its mode."""
+"""``/conversations``: find one; read it as the guest sees it, with the story of each message; steer it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.api.context import Context
 from src.api.dashboard import stories
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
-from src.api.ids import SITE_ID
+from src.api.ids import SITE_ID, moment_of
 from src.db import accounts, board, conversations, search
 from src.db.engine import Connection
 from src.db.search import Filters
@@ -65,6 +65,16 @@ def conversation_routes(context: Context) -> APIRouter:
             lambda: switches.set_mode(context.db, account, scope, scope_id, wanted, default=default, now=now)
         )
         return page.go(form.get("next", "/"), "mode")
+
+    @router.post("/seen-to")
+    async def seen_to(request: Request) -> Response:
+        page, form = await open_form(context, request)
+        conversation_id, until = form.get("id", ""), moment_of(form.get("until", ""), "until")
+        if not SITE_ID.fullmatch(conversation_id):
+            raise Malformed("id", "is not an id")
+        account, now = context.settings.account, page.now
+        await run_in_threadpool(lambda: switches.see_to(context.db, account, conversation_id, until, now=now))
+        return page.go(form.get("next", "/"), "seen_to")
 
     @router.get("/conversations/{conversation_id:path}")
     async def one(conversation_id: str, request: Request) -> Response:
@@ -143,10 +153,12 @@ def _conversation(page: Page, external_id: str) -> dict[str, Any]:
         carried = messages_of_requests(conn, part.requests)
         state = accounts.find(conn, account)
         rules = _rules(conn, account)
+        left = board.left_to_a_person(conn, found.id, page.now) if before is None else []
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,
-        "entries": stories.entries(part, carried, newest=before is None),
+        "entries": stories.entries(part, carried, found, newest=before is None),
+        "left_until": max((one.written_at for one in left if one.written_at), default=None),
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
         "not_live": stories.why_not_live(settings, found, state, _narrowest(found, rules), page.now),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from src.api.dashboard.page import Page
+from src.api.ids import moment_of
 from src.db.search import Key
 from src.services.refusals import Malformed
 
@@ -22,10 +23,6 @@ def read_key(text: str | None) -> Key | None:
     if not text:
         return None
     at, _, row_id = text.partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        raise Malformed("after", "is not where a page ends") from None
-    if moment.tzinfo is None or not row_id or "\0" in row_id:
+    if not row_id or "\0" in row_id:
         raise Malformed("after", "is not where a page ends")
-    return moment, row_id
+    return moment_of(at, "after"), row_id

@@ -48,7 +48,13 @@ class Entry:
         return self.message.origin if self.message else "assistant"
 
 
-def entries(part: Stretch, carried: Mapping[str, list[StoredMessage]], *, newest: bool) -> list[Entry]:
+def entries(
+    part: Stretch,
+    carried: Mapping[str, list[StoredMessage]],
+    conversation: StoredConversation,
+    *,
+    newest: bool,
+) -> list[Entry]:
     """In the order of time. A reply that waits stands at the end if this is the ``newest`` stretch."""
     jobs = {job.id: job for job in part.jobs}
     by_request: dict[str, list[Job]] = {}
@@ -57,6 +63,8 @@ def entries(part: Stretch, carried: Mapping[str, list[StoredMessage]], *, newest
             by_request.setdefault(job.request_id, []).append(job)
     shown = {m.outbox_id for m in part.messages if m.outbox_id}
     found = [_of_message(m, part, jobs, by_request, carried) for m in part.messages]
+    for entry in found:
+        entry.steps.extend(_seen_to(entry.message, conversation))
     # Also a sent one: a person says so, and the site's message was never seen.
     found += [_of_reply(job.created_at, None, job, part, carried) for job in part.jobs if job.id not in shown]
     waits = {OutboxStatus.DRAFT, OutboxStatus.PENDING, OutboxStatus.PROCESSING}
@@ -100,6 +108,13 @@ def _skipped(message: StoredMessage) -> list[Step]:
     if message.skip_reason:
         steps.append(Step(None, sentence("Not given to the AI."), reason=message.skip_reason))
     return steps
+
+
+def _seen_to(message: StoredMessage | None, conversation: StoredConversation) -> list[Step]:
+    """Said under the newest of what a person has seen to; what is older went with it."""
+    if message is None or message.direction != "inbound" or message.written_at != conversation.seen_to_until:
+        return []
+    return [Step(conversation.seen_to_at, sentence("A person saw to it: no answer was needed."))]
 
 
 _ENDS = {

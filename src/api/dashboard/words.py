@@ -15,6 +15,7 @@ DONE = {
     "paused": _("Paused: nothing is sent until you resume. Reading and drafting go on."),
     "resumed": _("Sending goes on."),
     "mode": _("The mode is set."),
+    "seen_to": _("Noted: no answer is needed. If the guest writes again, it waits for you again."),
     "logged_out": _("You are logged out."),
 }
 
