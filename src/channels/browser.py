@@ -21,6 +21,7 @@ import psutil
 from loguru import logger
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from src.errors import BrowserGone, SettingsError
 
@@ -187,7 +188,10 @@ class Browser:
         return self._context
 
     async def start(self) -> Page:
-        """Launch and return the one page. Raises SettingsError if no browser can be started at all."""
+        """Launch and return the one page. Raises SettingsError if no browser can be started at all.
+
+        One that only takes too long is BrowserGone: it is the machine that is in trouble, and that passes.
+        """
         self.session_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.session_dir.chmod(0o700)
         clear_stale_lock(self.session_dir / PROFILE_FOLDER)
@@ -260,7 +264,7 @@ class Browser:
     async def _launch(self, playwright: Playwright) -> BrowserContext:
         own = playwright.chromium.executable_path
         candidates = find_browsers(self.executable, own)
-        reason = "none is installed"
+        reason, too_slow = "none is installed", False
         for executable in candidates:
             try:
                 return await playwright.chromium.launch_persistent_context(
@@ -278,6 +282,9 @@ class Browser:
                 logger.debug("Browser {} did not start: {}", executable, first)
                 if "ProcessSingleton" in str(error) or "already in use" in str(error):
                     raise BrowserGone("Another browser is using the profile folder.") from None
+                too_slow = too_slow or isinstance(error, PlaywrightTimeout)
+        if too_slow:
+            raise BrowserGone(f"The browser did not start within {_LAUNCH_TIMEOUT_MS / 1000:g} s.")
         raise SettingsError(
             [f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"]
         )

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 _SQLITE_PASSING = {
     sqlite3.SQLITE_BUSY: "the database is locked",
     sqlite3.SQLITE_LOCKED: "the database is locked",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk does not answer as it should",
+    sqlite3.SQLITE_FULL: "the disk is full; make room on it",
+    sqlite3.SQLITE_IOERR: "the disk does not answer as it should; is it full?",
     sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
     sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_PROTOCOL: "the database is locked",
 }
 # SQLSTATE classes and codes: https://www.postgresql.org/docs/15/errcodes-appendix.html
 _POSTGRES_PASSING = {
-    "08": "the connection to the database was lost",
+    "08": "the connection to the database was lost; is the server running?",
     "25P03": "the transaction was idle for too long",
     "40": "the transaction collided with another one",
     "53": "the database server is out of room",

@@ -30,6 +30,7 @@ class AiWorker:
         self._beats = beats
         self._wakeup = wakeup
         self._clock = clock
+        self._failures = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Post what is due, wait until something is."""
@@ -41,11 +42,17 @@ class AiWorker:
                     handled = await self._webhook.run_once()
                     least = 0.0 if handled else NOTHING_DONE_SEC
                     pause = max(least, await self._seconds_until_event())
+                self._failures = 0
             except TransientError as error:
-                logger.warning("The AI's queue could not be read: {}", error)
+                self._failures += 1
+                # What was due still is: without a pause it would be tried thousands of times a minute.
+                pause = waits.back_off(NOTHING_DONE_SEC, self._failures, LONGEST_WAIT_SEC)
+                logger.warning("The AI's queue is out of reach ({} in a row): {}", self._failures, error)
             if handled:
                 await self._beats.cycle("ai", outcome=f"{handled} posted", seconds=0.0, ok=True)
             await waits.sleep_until_woken(stop, self._wakeup, pause)
+            if self._failures:  # nor may each new message be another try
+                await waits.sleep(stop, min(pause, NOTHING_DONE_SEC))
 
     async def _seconds_until_event(self) -> float:
         at = await self._webhook.next_event_at()

@@ -70,7 +70,7 @@ class SendWorker:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         if self._failures:
-            pause = min(2.0 ** (self._failures - 1), LONGEST_BACK_OFF_SEC)
+            pause = waits.back_off(1.0, self._failures, LONGEST_BACK_OFF_SEC)
         elif self._due is None:
             pause = self._interval
         else:

@@ -40,9 +40,8 @@ class SyncWorker:
             await self.run_once(stop)
             self.first_done.set()
             if self._failures:
-                pause = min(
-                    self._interval * 2 ** (self._failures - 1), max(LONGEST_BACK_OFF_SEC, self._interval)
-                )
+                longest = max(LONGEST_BACK_OFF_SEC, self._interval)
+                pause = waits.back_off(self._interval, self._failures, longest)
                 await waits.sleep(stop, pause)
             else:
                 await self._wait_for_news(stop, max(0.0, self._interval - (time.monotonic() - began)))

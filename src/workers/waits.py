@@ -8,6 +8,11 @@ from contextlib import suppress
 from src.db.wakeup import Wakeup
 
 
+def back_off(first: float, failures: int, longest: float) -> float:
+    """The pause after so many failures in a row: doubled by each, up to ``longest``, for however many days."""
+    return min(first * 2.0 ** min(failures - 1, 60), longest)
+
+
 async def sleep(stop: asyncio.Event, seconds: float) -> None:
     """Wait so long."""
     with suppress(TimeoutError):

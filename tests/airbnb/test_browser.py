@@ -43,9 +43,9 @@ asynchronous = pytest.mark.asyncio(loop_scope="session")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def program(folder: Path, name: str) -> str:
+def program(folder: Path, name: str, does: str = "exit 1") -> str:
     path = folder / name
-    path.write_text("#!/bin/sh\nexit 1\n")
+    path.write_text(f"#!/bin/sh\n{does}\n")
     path.chmod(0o755)
     return str(path)
 
@@ -101,6 +101,17 @@ async def test_a_browser_that_does_not_start_is_a_wrong_setting(tmp_path: Path):
     with pytest.raises(BrowserGone):
         _ = made.page
     await made.stop()
+
+
+@asynchronous
+async def test_a_browser_that_is_too_slow_to_start_is_no_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    slow = program(tmp_path, "slow", "exec sleep 30")
+    monkeypatch.setattr(module, "_LAUNCH_TIMEOUT_MS", 500)
+    made = Browser(tmp_path / "session", headless=True, executable=slow)
+    with pytest.raises(BrowserGone, match="did not start within"):
+        await made.start()
 
 
 # --- files ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from src.db.wakeup import Wakeup
 from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError, WallHit
 from src.services.sync import SyncReport
 from src.workers import sync_worker, waits
+from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
@@ -418,6 +419,54 @@ async def test_a_database_in_trouble_does_not_end_send(first_pause, beat_of):
     steps.due_error = TransientError("the database is locked")
     assert await first_pause(steps) == 1
     assert (beat_of("send").failures_in_a_row, steps.calls) == (1, 0)
+
+
+# --- the AI's queue --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ai_pauses(beats, clock, wakeup, stop, monkeypatch):
+    """``await ai_pauses(outcomes)``: how long the AI's clock waits after each, while a request is due."""
+
+    async def run(*outcomes):
+        pauses, left = [], list(outcomes)
+
+        async def due():
+            return clock()
+
+        async def run_once():
+            outcome = left.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        async def wait(timeout):
+            pauses.append(timeout)
+            if not left:
+                stop.set()
+            return False
+
+        async def no_time(_stop, _seconds):
+            return None
+
+        monkeypatch.setattr(wakeup, "wait", wait)
+        monkeypatch.setattr("src.workers.waits.sleep", no_time)
+        webhook = SimpleNamespace(next_event_at=due, run_once=run_once)
+        await AiWorker(webhook, beats, wakeup=wakeup, clock=clock).run(stop)
+        return pauses
+
+    return run
+
+
+async def test_a_full_disk_does_not_make_the_ai_s_clock_spin(ai_pauses):
+    full = TransientError("the disk is full")
+    assert await ai_pauses(*[full] * 6, 0, full) == [1, 2, 4, 8, 15, 15, 1, 1]
+
+
+@pytest.mark.parametrize("first", [1.0, 45.0])
+async def test_weeks_of_failures_do_not_end_a_worker(db, first):
+    assert waits.back_off(first, 1, 900.0) == first
+    assert waits.back_off(first, 100_000, 900.0) == 900  # a power of two that large is no float any more
 
 
 # --- signs of life ---------------------------------------------------------------------------------------------
