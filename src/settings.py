@@ -128,7 +128,9 @@ class Settings(Variables):
         None, "called about once a minute while the inbox is really read (a dead man's switch)", "an address"
     )
     crash_loop_starts: Count = variable(
-        5, "more starts than this within 10 minutes without one good look at the inbox are a halt", "starts"
+        5,
+        "so many starts that fail within 10 minutes (four times as many that are killed) are a halt",
+        "starts",
     )
     halt_wait: bool = variable(
         default=False,

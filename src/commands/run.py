@@ -99,6 +99,9 @@ def _run(settings: Settings, db: Database, crew: lifecycle.Crew) -> int:
     except SettingsError:
         breaker.ended_in_order()
         raise
+    except Exception:
+        breaker.failed()
+        raise
     breaker.ended_in_order()
     logger.info("Stopped ({})", int(code))
     return int(code)

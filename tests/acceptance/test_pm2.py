@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from src.workers.breaker import VANISHED_FOR_ONE
 from tests.acceptance.api import health
 from tests.acceptance.house import ROOT, House, wait_until
 from tests.npm import npm_modules
@@ -306,11 +307,11 @@ def test_a_crash_loop_is_ended_by_the_product_itself(pm2: PM2, house: House, tmp
     def kill(_: object) -> None:
         os.kill(house.one("SELECT process_id FROM workers WHERE worker = 'sync'"), signal.SIGKILL)
 
-    house.site.faults.on_event("list", kill)
+    house.site.faults.on_event("list", kill, once=False)
     pm2.start(tmp_path, workers)
 
     wait_until(lambda: pm2.status("workers") == "stopped", "the product has halted", 120)
     assert pm2.app("workers")["pm2_env"]["exit_code"] == 10
-    assert pm2.restarts("workers") == 1
+    assert pm2.restarts("workers") == VANISHED_FOR_ONE
     assert house.one("SELECT halt_kind FROM accounts") == "crash_loop"
     assert "reconnect_airbnb.py --check" in house.run("syncsend").stderr

@@ -8,13 +8,14 @@ import pytest
 
 from src.commands import opening
 from src.commands import run as run_command
-from src.db import accounts, conversations, outbox_queue, outbox_views
+from src.db import accounts, conversations, outbox_queue, outbox_views, starts
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, NotUnderstood, PageChanged, SettingsError, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from src.model.tables import utc_now
 from src.settings import Settings
 from src.workers import lifecycle
+from src.workers.breaker import WINDOW
 from src.workers.lifecycle import Crew
 from src.workers.locks import FileLock
 from src.workers.watchdog import Watchdog
@@ -294,6 +295,9 @@ def test_what_nobody_expected_is_one_line_without_values_and_exit_70(
     logged = (settings.log_dir / "app.log").read_text(encoding="utf-8")
     assert "Ended by something that was not expected" in printed
     assert "RuntimeError" in logged
+    with db.write() as conn:
+        earlier = starts.note(conn, settings.account, "the next one", utc_now(), WINDOW)
+    assert (earlier.failed, earlier.vanished) == ((1, 0) if command == "workers" else (0, 0))
     for text in (printed, logged):
         assert "canary" not in text
         assert "Traceback" not in text
