@@ -23,6 +23,7 @@ from src.channels import registry
 from src.channels.base import Channel
 from src.db import accounts
 from src.db.account_lock import AccountLock
+from src.db.clock_moves import Queue
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, Halt, SettingsError
@@ -37,6 +38,7 @@ from src.settings import Settings
 from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
 from src.workers.breaker import KIND
+from src.workers.clock_watch import ClockWatch
 from src.workers.housekeeping import start_housekeeping
 from src.workers.locks import FileLock, place_of
 from src.workers.send_worker import SendWorker
@@ -247,6 +249,10 @@ def _start(
         running.append(worker.run(stop))
     tasks = [asyncio.ensure_future(one) for one in running]
     if crew.sync or crew.send:
+        mine: dict[Queue, bool] = {"inbox": crew.sync, "outbox": crew.send}
+        queues = [queue for queue, wanted in mine.items() if wanted]
+        watch = ClockWatch(db, settings.account, queues, clock=utc_now)
+        tasks.append(asyncio.ensure_future(watch.run(stop)))
         tasks.append(asyncio.ensure_future(_until_stop(turns.yield_when_idle(), stop)))
         tasks.append(asyncio.ensure_future(_until_stop(turns.watch_account_lock(), stop)))
     return tasks
