@@ -35,7 +35,7 @@ from src.model.rows import Job
 from src.model.same_reply import same_reply
 from src.services.intake import Rules
 from src.services.send_rows import Pace, SendRows
-from src.services.sync import far_enough
+from src.services.sync import far_enough, nobody_waits
 
 __all__ = ["Pace", "Send"]
 
@@ -81,9 +81,15 @@ class Send:
         """When there is something to do, maybe in the past; None if nothing, or the account pauses. Blocking."""
         return self._rows.next_work_at()
 
-    async def run_once(self, channel: Channel, go_on: Callable[[], bool] = lambda: True) -> int:
+    async def run_once(
+        self,
+        channel: Channel,
+        let_others: Callable[[], Awaitable[None]] = nobody_waits,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> int:
         """Settle what was left in the middle, then send what is due while ``go_on()``. Returns the jobs handled.
 
+        ``let_others`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
         Raises Halt and BrowserGone (state kept), and TransientError for the database or for a job that could
         not be looked for; every other trouble of a job is written to its row.
         """
@@ -95,6 +101,7 @@ class Send:
             handled += 1
             with logger.contextualize(job_id=job.id):
                 await self._deliver(channel, job)
+            await let_others()
         if trouble is not None:
             raise trouble
         return handled

@@ -46,7 +46,7 @@ class SyncReport:
 
 
 async def nobody_waits() -> None:
-    """The default between two conversations: no other worker wants the page."""
+    """The default between two steps: no other worker wants the page."""
 
 
 class Sync:

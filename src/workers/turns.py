@@ -128,7 +128,13 @@ class Turns:
             self._away.add(who)
             self._turn.release()
             await asyncio.sleep(0)
-            await self._turn.acquire()
+            self._waiting += (
+                1  # as for a turn: who has it now lets this one go on between two of its own steps
+            )
+            try:
+                await self._turn.acquire()
+            finally:
+                self._waiting -= 1
             self._away.discard(who)
             if self._halt is not None:
                 raise self._halt

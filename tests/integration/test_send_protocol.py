@@ -96,11 +96,23 @@ async def test_replies_are_sent_oldest_first_and_each_in_its_own_conversation(ho
     assert broken_promises(house, settled=False) == []
 
 
+async def test_others_may_go_between_two_replies(house):
+    for number in range(2):
+        house.reply_for(house.site.conversation(f"Question {number}"))
+    pressed = []
+
+    async def let_others():
+        pressed.append(len(house.site.presses))
+
+    assert await house.send.run_once(house.channel, let_others) == 2
+    assert pressed == [1, 2]
+
+
 async def test_it_stops_between_two_replies_when_it_shall_not_go_on(house):
     for number in range(3):
         house.reply_for(house.site.conversation(f"Question {number}"))
     answers = iter([True, True, False])
-    assert await house.send.run_once(house.channel, lambda: next(answers)) == 2
+    assert await house.send.run_once(house.channel, go_on=lambda: next(answers)) == 2
     assert len(house.site.presses) == 2
 
 
@@ -662,7 +674,7 @@ async def test_two_workers_in_turn_press_once(house):
     others = [(house.new_send(), FakeChannel(house.site)) for _ in range(2)]
     for send, channel in others * 3:
         once = iter([True, True, False])
-        await send.run_once(channel, lambda once=once: next(once))
+        await send.run_once(channel, go_on=lambda once=once: next(once))
     assert [house.presses_of(job) for job in jobs] == [1, 1, 1, 1]
     assert broken_promises(house, settled=False) == []
 
@@ -743,7 +755,7 @@ async def test_a_reply_without_proof_after_a_crash_is_unconfirmed(house, where):
 
 async def test_nothing_is_looked_after_once_the_worker_shall_stop(house, where):
     job = await crashed_after_press(house, where)
-    assert await house.send.run_once(house.channel, lambda: False) == 0
+    assert await house.send.run_once(house.channel, go_on=lambda: False) == 0
     assert house.channel.calls == []
     assert house.job(job).status is OutboxStatus.PROCESSING
 

@@ -341,7 +341,7 @@ async def test_a_new_job_wakes_send_at_once(make_worker, turns, wakeup, stop):
 async def test_send_finishes_what_is_in_hand_and_then_stops(make_worker, turns, stop):
     said = []
 
-    def work(_channel, go_on):
+    def work(_channel, _let_others, go_on):
         said.append(go_on())
         stop.set()
         said.append(go_on())
@@ -349,6 +349,30 @@ async def test_send_finishes_what_is_in_hand_and_then_stops(make_worker, turns, 
 
     await make_worker(Steps(work)).run(stop)
     assert said == [True, False]
+    await turns.close()
+
+
+async def test_sync_gets_its_turn_between_two_replies(make_worker, turns, stop):
+    story = []
+
+    async def sync():
+        async with turns.turn("SYNC"):
+            story.append("SYNC")
+
+    class TwoReplies(Steps):
+        async def run_once(self, channel, let_others, go_on):
+            story.append("first reply")
+            waiting = asyncio.create_task(sync())
+            await asyncio.sleep(0)
+            await let_others()
+            story.append("second reply")
+            await let_others()
+            await waiting
+            stop.set()
+            return 2
+
+    await make_worker(TwoReplies()).run(stop)
+    assert story == ["first reply", "SYNC", "second reply"]
     await turns.close()
 
 

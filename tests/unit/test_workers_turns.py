@@ -85,6 +85,20 @@ async def test_a_waiting_worker_goes_first_between_two_steps(made):
     assert story == ["nobody waited", "SEND", "SYNC again"]
 
 
+async def test_two_workers_with_many_steps_take_them_in_turn(made):
+    story = []
+
+    async def work(who):
+        async with made.turns.turn(who):
+            for _ in range(3):
+                story.append(who)
+                await asyncio.sleep(0)
+                await made.turns.let_others(who)
+
+    await asyncio.gather(work("SYNC"), work("SEND"))
+    assert story == ["SYNC", "SEND"] * 3
+
+
 @pytest.mark.parametrize(
     "error", [BrowserGone, lambda: SettingsError(["no browser"]), asyncio.CancelledError]
 )
