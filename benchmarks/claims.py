@@ -153,6 +153,8 @@ class _NoBrowser:
     async def turn(self, who: str) -> AsyncIterator[None]:  # noqa: ARG002
         yield None
 
+    async def let_others(self, who: str) -> None: ...
+
 
 def _settings(url: str, port: int, folder: Path) -> Settings:
     return load_settings(folder, {"DATABASE_URL": url, "API_PORT": str(port), "LOG_DIR": str(folder)})
