@@ -55,6 +55,8 @@ RULES = Rules(
     default_mode=ReplyMode.AUTO,
     caps=Caps(*[1_000_000] * 5),
 )
+NEVER = 1_000_000
+"""The page is exchanged when the benchmark says so: one in a hundred cycles would hide among the others."""
 
 
 class Ours:
@@ -176,6 +178,7 @@ async def _one_inbox(
             theirs.options(**latency)
             bench = _Bench(size, results, f"N={threads}, {name}", numbers)
             our_meter, bare_meter = Meter(our_drivers), Meter(bare_drivers)
+            ours.channel.RECYCLE_AFTER = NEVER
             for turn in range(size.rounds):
                 await bench.idle(ours, mine, our_meter, floor, bare_meter)
                 await bench.busy(ours, mine, our_meter, floor, theirs, bare_meter)
@@ -186,6 +189,7 @@ async def _one_inbox(
                         Naive(page, theirs.url), threads, threads == min(200, max(size.threads))
                     )
                     await floor.open()
+            await bench.exchange(ours, mine, our_meter)
 
 
 class _Bench:
@@ -222,6 +226,15 @@ class _Bench:
         walls, used = await bare_meter.measure(floor.refresh, self._size.idle_cycles)
         self._add("idle cycle", "floor", "ms", walls)
         self._add("idle cycle", "floor", "ms CPU", [used])
+
+    async def exchange(self, ours: Ours, mine: RemoteSite, our_meter: Meter) -> None:
+        """What one cycle in a hundred costs: the one that goes on in a fresh page."""
+        ours.channel.RECYCLE_AFTER, mark = 1, mine.mark()
+        walls, used = await our_meter.measure(lambda: ours.sync.run_once(ours.channel), 1)
+        ours.channel.RECYCLE_AFTER = NEVER
+        self._results.counts[f"idle cycle in a fresh page, {self._case}"] = mine.counts(mark)
+        self._add("idle cycle in a fresh page", "ours", "ms", walls)
+        self._add("idle cycle in a fresh page", "ours", "ms CPU", [used])
 
     async def busy(
         self,
