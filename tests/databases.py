@@ -33,7 +33,7 @@ class PostgresServer:
     """Lends databases: an emptied one, which is quick, or a new one without tables."""
 
     def __init__(self, url: str, control: Callable[[str], None] | None = None) -> None:
-        """``control("stop")`` and ``control("start")`` stop and start it, if it is ours."""
+        """``control("start")`` starts it, ``control("fast")`` and ``control("immediate")`` stop it, if it is ours."""
         self._url = make_url(url)
         self._control = control
         self._numbers = itertools.count(1)
@@ -44,10 +44,13 @@ class PostgresServer:
         return self._control is not None
 
     @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """The server is stopped meanwhile: every connection breaks, and no new one can be made."""
+    def stopped(self, mode: str = "immediate") -> Iterator[None]:
+        """The server is stopped meanwhile: every connection breaks, and no new one can be made.
+
+        ``mode``: ``immediate``, as if it crashed, or ``fast``, as at an orderly end.
+        """
         assert self._control is not None
-        self._control("stop")
+        self._control(mode)
         try:
             yield
         finally:
@@ -117,7 +120,7 @@ def running_postgres(programs: Path, folder: Path) -> Iterator[PostgresServer]:
         " -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB"
     )
     start = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
-    stop = [programs / "pg_ctl", "stop", "-m", "immediate", "-D", data]
+    stop = [programs / "pg_ctl", "stop", "-D", data, "-m"]
     init = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
 
     def run(command: Sequence[str | Path]) -> None:
@@ -127,10 +130,11 @@ def running_postgres(programs: Path, folder: Path) -> Iterator[PostgresServer]:
 
     run(init)
     run(start)
-    commands = {"stop": stop, "start": start}
+    commands = {"start": start, **{mode: [*stop, mode] for mode in ("fast", "immediate")}}
     try:
         yield PostgresServer(
             f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", lambda what: run(commands[what])
         )
     finally:
-        subprocess.run([*as_user, *map(str, stop)], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        last = [*as_user, *map(str, commands["immediate"])]
+        subprocess.run(last, check=True, stdout=subprocess.DEVNULL, cwd="/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.levels import level_a, level_b, level_c, level_d, level_e, machine, nth, tree, walls
+from tests.levels import level_a, level_b, level_c, level_d, level_e, level_m, machine, nth, tree, walls
 from tests.levels.plan import Plan
 from tests.levels.tally import Tally
 
@@ -31,6 +31,7 @@ LEVELS = {
     "C": Level("real browsers, killed in four ways", level_c.trials, 4, 70),
     "D": Level("the API, killed and crowded", level_d.trials, 10, 100),
     "walls": Level("walls, and starts under a halt", walls.trials, 4, 40, ("sqlite",)),
+    "M": Level("the machine in trouble", level_m.trials, 2, 24),
     "E": Level("everything at once, thirty messages each", level_e.trials, 1, 10, ("sqlite",)),
     "E-large": Level("the same, three hundred messages", level_e.large_trials, 0, 1, ("sqlite",)),
 }

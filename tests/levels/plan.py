@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.databases import make_sqlite, postgres_programs, running_postgres
+from tests.databases import PostgresServer, make_sqlite, postgres_programs, running_postgres
 
 FreshDatabase = Callable[[], str]
 """Gives the address of an empty database with all tables; who was connected to the last one is thrown out."""
@@ -31,6 +31,8 @@ class Plan:
     folder: Path
     """For its files, removed afterwards."""
     fresh: FreshDatabase
+    server: PostgresServer | None = None
+    """The one that ``fresh`` uses, None with SQLite."""
 
     @property
     def seeds(self) -> range:
@@ -47,8 +49,11 @@ def prepared(trials: int, seed: int, database: str) -> Iterator[Plan]:
     """A plan with a folder and databases of its own, which are gone afterwards. NoServer without one."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levels-", dir=memory_folder())))
-        make = _postgres if database == "postgresql" else _sqlite
-        yield Plan(trials, seed, database, folder, stack.enter_context(make(folder)))
+        if database == "postgresql":
+            server = stack.enter_context(_postgres(folder))
+            yield Plan(trials, seed, database, folder, lambda: next(server.emptied_database()), server)
+        else:
+            yield Plan(trials, seed, database, folder, stack.enter_context(_sqlite(folder)))
 
 
 @contextmanager
@@ -66,7 +71,7 @@ def _sqlite(folder: Path) -> Iterator[FreshDatabase]:
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[FreshDatabase]:
+def _postgres(folder: Path) -> Iterator[PostgresServer]:
     programs = postgres_programs()
     if programs is None:
         raise NoServer("no PostgreSQL server here: install it (apt install postgresql)")
@@ -74,4 +79,4 @@ def _postgres(folder: Path) -> Iterator[FreshDatabase]:
     home = folder / "postgres"
     home.mkdir()
     with running_postgres(programs, home) as server:
-        yield lambda: next(server.emptied_database())
+        yield server

@@ -1,8 +1,9 @@
-"""Levels B, C and D, the quick part: real processes that are really killed. The long one: ``sh scripts/soak.sh``."""
+"""Levels B, C, D and M, the quick part: real processes that are really killed. The long one: ``sh scripts/soak.sh``."""
 
 import pytest
 
-from tests.levels import level_b, level_c, level_d, walls
+from tests.levels import level_b, level_c, level_d, level_m, walls
+from tests.levels.machine_troubles import Impossible
 from tests.levels.plan import NoServer, prepared
 from tests.levels.tally import Tally
 
@@ -16,7 +17,7 @@ def played(trials, number, seed, database="sqlite", **more):
     try:
         with prepared(number, seed, database) as plan:
             return summed(trials(plan, **more))
-    except NoServer as error:
+    except (NoServer, Impossible) as error:
         pytest.skip(str(error))
 
 
@@ -50,3 +51,11 @@ def test_twenty_starts_under_a_halt_make_no_request():
     counts = played(walls.trials, 1, 0)
     assert counts["starts under a halt"] == walls.RESTARTS
     assert counts["requests of those starts"] == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("trouble", ["disk", "clock"])
+def test_a_machine_in_trouble_for_a_moment_breaks_no_promise(trouble):
+    counts = played(level_m.trials, 1, 0, only=trouble, length=level_m.MOMENT)
+    assert counts[f"trouble {trouble}"] == 1
+    assert counts["presses"] >= 2
