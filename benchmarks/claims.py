@@ -132,8 +132,10 @@ async def _call(number: int, port: int) -> dict[str, tuple[float, float]]:
 class _ClaimOnly(Send):
     """The SEND step up to the claim."""
 
-    def __init__(self, db: Database) -> None:
-        super().__init__(db, account=DEFAULT_ACCOUNT, owner="bench", rules=RULES, clock=utc_now)
+    def __init__(self, db: Database, wakeup: Wakeup) -> None:
+        super().__init__(
+            db, account=DEFAULT_ACCOUNT, owner="bench", rules=RULES, wakeup=wakeup, clock=utc_now
+        )
         self.database = db
         self.claimed: dict[str, float] = {}
 
@@ -163,7 +165,8 @@ def _settings(url: str, port: int, folder: Path) -> Settings:
 async def _live(role: str, url: str, port: int, folder: Path) -> dict[str, float]:
     settings, stop = _settings(url, port, folder), asyncio.Event()
     db = Database.open(url)
-    send = _ClaimOnly(db)
+    wakeup = Wakeup(db, ["outbox"])
+    send = _ClaimOnly(db, wakeup)
     running: list[asyncio.Task[Any]] = []
     if role in ("api", "both"):
         app = create_app(settings, db, Wakeup(db), is_conversation_id=registry.find().is_conversation_id)
@@ -175,7 +178,7 @@ async def _live(role: str, url: str, port: int, folder: Path) -> dict[str, float
             send,
             cast("Turns", _NoBrowser()),
             beats,
-            wakeup=Wakeup(db, ["outbox"]),
+            wakeup=wakeup,
             interval=15.0,
             clock=utc_now,
         )

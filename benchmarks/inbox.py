@@ -71,7 +71,14 @@ class Ours:
         self.channel = AirbnbChannel(settings, self.browser, evidence_dir=folder / "evidence")
         self.wakeup = Wakeup(self.db)
         self.sync = Sync(self.db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=self.wakeup, clock=utc_now)
-        self.send = Send(self.db, account=DEFAULT_ACCOUNT, owner="bench", rules=RULES, clock=utc_now)
+        self.send = Send(
+            self.db,
+            account=DEFAULT_ACCOUNT,
+            owner="bench",
+            rules=RULES,
+            wakeup=self.wakeup,
+            clock=utc_now,
+        )
 
     async def open(self) -> None:
         await self.channel.open()

@@ -20,6 +20,7 @@ from loguru import logger
 
 from src.channels.base import Channel
 from src.db.engine import Database
+from src.db.wakeup import Wakeup
 from src.errors import (
     BrowserGone,
     ComposerBusy,
@@ -54,19 +55,24 @@ class Send:
         account: str,
         owner: str,
         rules: Rules,
+        wakeup: Wakeup,
         clock: Callable[[], datetime],
         pace: Pace | None = None,
         mark: Callable[[str], None] = lambda _: None,
         check_alone: Callable[[], Awaitable[None]] = nobody_else,
     ) -> None:
-        """``mark`` is told of every step, so that a watchdog can tell slow from stuck.
+        """``wakeup`` wakes who asks the AI, where SEND finds a message before SYNC does.
+
+        ``mark`` is told of every step, so that a watchdog can tell slow from stuck.
 
         ``check_alone`` raises BrowserGone if another machine may drive the inbox by now; asked before every press.
         """
         self._rules = rules
         self._clock = clock
         self._pace = pace or Pace()
-        self._rows = SendRows(db, account=account, owner=owner, rules=rules, clock=clock, pace=self._pace)
+        self._rows = SendRows(
+            db, account=account, owner=owner, rules=rules, wakeup=wakeup, clock=clock, pace=self._pace
+        )
         self._mark = mark
         self._check_alone = check_alone
 

@@ -14,6 +14,7 @@ from loguru import logger
 
 from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.engine import Connection, Database, after_commit
+from src.db.wakeup import Wakeup
 from src.errors import (
     BrowserGone,
     CannotWrite,
@@ -64,6 +65,7 @@ class SendRows:
         account: str,
         owner: str,
         rules: Rules,
+        wakeup: Wakeup,
         clock: Callable[[], datetime],
         pace: Pace,
     ) -> None:
@@ -71,6 +73,7 @@ class SendRows:
         self._account = account
         self._owner = owner
         self._rules = rules
+        self._wakeup = wakeup
         self._clock = clock
         self._pace = pace
 
@@ -132,7 +135,7 @@ class SendRows:
                 if job.armed:
                     outbox_queue.disarm(conn, job.id, self._owner)
                 outbox_queue.cancelled(conn, job.id, _IN_HAND, intake.against, now, owner=self._owner)
-        tell(intake)
+        tell(intake, self._wakeup)
         if intake.against is not None:
             logger.info("Reply {} cancelled before Send: {}", job.id, intake.against)
         return intake.against is None
@@ -159,7 +162,7 @@ class SendRows:
     def settle(self, job: Job, view: SeenConversation) -> None:
         """Take in what is seen after the press: by that the job is sent, or it is unconfirmed."""
         intake = take_in_now(self._db, self._account, view, rules=self._rules, now=self._clock())
-        tell(intake)
+        tell(intake, self._wakeup)
         if job.id not in {settled.id for settled in intake.settled}:
             self.unconfirmed(job, "no_proof")
 

@@ -151,9 +151,7 @@ class Sync:
         intake = await asyncio.to_thread(self._store, listed, view, unopenable)
         report.new_messages += intake.new_guest_messages
         report.queued += intake.queued is not None
-        tell(intake)
-        if intake.queued is not None:
-            self._wakeup.notify("inbox")
+        tell(intake, self._wakeup)
 
     def _must_open(self, listed: SeenConversation) -> bool:
         """Whether there may be something to answer that the list does not show."""
@@ -218,8 +216,13 @@ def far_enough(view: SeenConversation, known: set[str], oldest: datetime) -> boo
     return bool(view.messages) and view.messages[0].sent_at < oldest
 
 
-def tell(intake: Intake) -> None:
-    """One log line for each thing that taking in has done; none for nothing. Ids only, never a text or a name."""
+def tell(intake: Intake, wakeup: Wakeup) -> None:
+    """Wake who asks the AI, if there is something new to ask; one log line for each thing that taking in has done.
+
+    None for nothing; ids only, never a text or a name.
+    """
+    if intake.queued is not None:
+        wakeup.notify("inbox")
     log = logger.bind(conversation_id=intake.conversation.external_id)
     if intake.host_wrote:
         log.info("Host wrote in {}; the AI keeps quiet there for a while", intake.conversation.external_id)

@@ -234,6 +234,7 @@ def _start(
             account=settings.account,
             owner=owner,
             rules=rules,
+            wakeup=outbox,
             clock=utc_now,
             mark=turns.progress,
             check_alone=turns.check_alone,

@@ -45,10 +45,15 @@ def inbox_db(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sync(inbox_db: Database) -> Iterator[Sync]:
-    wakeup = Wakeup(inbox_db)
-    yield Sync(inbox_db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=wakeup, clock=utc_now)
-    wakeup.close()
+def wakeup(inbox_db: Database) -> Iterator[Wakeup]:
+    made = Wakeup(inbox_db)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sync(inbox_db: Database, wakeup: Wakeup) -> Sync:
+    return Sync(inbox_db, account=DEFAULT_ACCOUNT, rules=RULES, wakeup=wakeup, clock=utc_now)
 
 
 @pytest.fixture(autouse=True)
@@ -109,14 +114,14 @@ async def test_a_cycle_opens_what_has_changed_and_nothing_else(
 
 
 async def test_a_reply_costs_one_post_and_no_page_load(
-    site: SimulatedSite, channel: AirbnbChannel, sync: Sync, inbox_db: Database
+    site: SimulatedSite, channel: AirbnbChannel, sync: Sync, wakeup: Wakeup, inbox_db: Database
 ):
     threads = fill(site, 6)
     await channel.open()
     await sync.run_once(channel)
     await channel.read(threads[5].id)
     enqueue(inbox_db, threads[0], "The key box is beside the blue door.")
-    send = Send(inbox_db, account=DEFAULT_ACCOUNT, owner="test", rules=RULES, clock=utc_now)
+    send = Send(inbox_db, account=DEFAULT_ACCOUNT, owner="test", rules=RULES, wakeup=wakeup, clock=utc_now)
     before = site.log.mark
     assert await send.run_once(channel) == 1
     counted = kinds(site, before)

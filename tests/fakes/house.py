@@ -76,6 +76,7 @@ class House:
             "account": ACCOUNT,
             "owner": f"worker-{next(self._owners)}",
             "rules": self.rules,
+            "wakeup": self.wakeup,
             "clock": self.clock,
             "pace": Pace(proof=0.0),
         }

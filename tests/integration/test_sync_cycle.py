@@ -37,6 +37,18 @@ async def test_a_new_message_is_opened_taken_in_and_queued(house):
     assert broken_promises(house) == []
 
 
+async def test_the_ai_worker_is_woken_for_what_send_finds_before_sync(house, db):
+    where = house.site.conversation("Is there a cot?")
+    house.reply_for(where)
+    wakeup = Wakeup(db, ["inbox"])
+    await wakeup.wait(0)
+    house.channel.before("reread", lambda: house.site.guest_writes(where, "And a high chair?"))
+    await house.sent()
+    assert house.open_request(where) is not None
+    assert await wakeup.wait(10)
+    wakeup.close()
+
+
 async def test_the_ai_worker_is_woken_for_what_is_queued(house, db):
     wakeup = Wakeup(db, ["inbox"])
     await wakeup.wait(0)
