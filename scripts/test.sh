@@ -52,14 +52,15 @@ sh scripts/setup.sh --dev
 outcome=0
 sh scripts/check.sh || outcome=1
 
-# What fails is tried once more, alone: two at a time on a busy machine, a limit may be met that is none. A test that
+# What fails is tried once more, alone: with others beside it on a busy machine, a limit may be met that is none. A test that
 # fails again is a failure; one that passes then is named in the output of both runs. A run that did not come to its
 # end (pytest's codes above 1) has no list of what failed, and is a failure.
 run_tests() {
-    marks=$1
-    shift
+    at_once=$1
+    marks=$2
+    shift 2
     code=0
-    "$VENV_PYTHON" -m pytest -n 2 --dist loadgroup -m "$marks" "$@" || code=$?
+    "$VENV_PYTHON" -m pytest -n "$at_once" --dist loadgroup -m "$marks" "$@" || code=$?
     [ $code -eq 1 ] || return $code
     step "Once more, one at a time, what has failed"
     "$VENV_PYTHON" -m pytest --last-failed --last-failed-no-failures none -m "$marks" "$@"
@@ -68,7 +69,7 @@ run_tests() {
 fast="not browser and not acceptance and not pm2"
 if [ $quick = yes ]; then
     step "Fast tests, two at a time (about two minutes)"
-    run_tests "$fast and not postgres" "$@" || outcome=1
+    run_tests 2 "$fast and not postgres" "$@" || outcome=1
 else
     if postgres_is_there; then
         step "PostgreSQL: there"
@@ -78,9 +79,10 @@ else
     fi
     have npm || note "npm is not here; the tests with the real PM2 are skipped"
     step "Tests without a browser, two at a time (about three minutes on two cores)"
-    run_tests "$fast" "$@" || outcome=1
-    step "Tests with a browser, with real processes and with PM2, two at a time (about nine minutes on two cores)"
-    run_tests "browser or acceptance or pm2" "$@" || outcome=1
+    run_tests 2 "$fast" "$@" || outcome=1
+    # They wait more than they compute.
+    step "Tests with a browser, with real processes and with PM2, three at a time (about seven minutes on two cores)"
+    run_tests 3 "browser or acceptance or pm2" "$@" || outcome=1
 fi
 
 seconds=$(($(now) - started))

@@ -233,7 +233,7 @@ async def test_the_workers_of_two_machines_on_one_database_send_each_reply_once(
                 async with turns.turn("SEND"):
                     at_work.append(name)
                     assert not any(one.is_open for one in machines if one is not turns)
-                    await send.run_once(FakeChannel(house.site), partial(next, iter([True]), False))
+                    await send.run_once(FakeChannel(house.site), go_on=partial(next, iter([True]), False))
 
         await asyncio.gather(*(work(turns, name) for turns, name in zip(machines, "ab", strict=True)))
         assert {house.job(job).status for job in jobs} == {OutboxStatus.SENT}
