@@ -41,6 +41,12 @@ class Crowd:
 
 SMALL = Crowd(guests=10, messages=30, kill_every=10)
 LARGE = Crowd(guests=60, messages=300, kill_every=50)
+CAPS = (
+    "REPLY_CAP_CONVERSATION_HOUR",
+    "REPLY_CAP_CONVERSATION_DAY",
+    "REPLY_CAP_ACCOUNT_HOUR",
+    "REPLY_CAP_ROUNDS",
+)
 FAULTS = ("none", "none", "accept_then_drop", "vanish", "alter_text", "accept_late", "server_error")
 
 
@@ -56,7 +62,7 @@ def trials(plan: Plan, crowd: Crowd = SMALL) -> Iterator[Tally]:
         folder = plan.folder / str(seed)
         folder.mkdir()
         changes = {"DATABASE_URL": plan.fresh(), "GROUPING_DELAY_SEC": "1", "CRASH_LOOP_STARTS": "1000"}
-        changes |= dict.fromkeys(("REPLY_CAP_CONVERSATION_HOUR", "REPLY_CAP_ROUNDS"), "1000")
+        changes |= dict.fromkeys(CAPS, "1000")
         with SimulatedSite() as site, SandboxAI(brain=_brain(texts)) as ai:
             house = House(folder, site, ai, changes)
             try:
