@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs every check and every test. Sets up what they need first, each time again at no cost.
 #
-#   sh scripts/test.sh               everything: about fourteen minutes on two cores
+#   sh scripts/test.sh               everything: about eleven minutes on two cores
 #   sh scripts/test.sh --quick       the checks and the fast tests: about three minutes
 #   sh scripts/test.sh [...] -- -x   what follows -- goes to pytest
 #

@@ -101,7 +101,10 @@ class ThreadReader:
 
     def now(self, external_id: str) -> SeenConversation:
         """Everything told since it was opened: its own answers, a send's answer, the list's newest."""
-        before = self.here(external_id)
+        return self._brought_up_to_date(self.here(external_id))
+
+    def _brought_up_to_date(self, before: SeenConversation) -> SeenConversation:
+        external_id = before.external_id
         view = self._visit.tap.thread_since(external_id, self._opened_at_seq) or before
         found: dict[str, SeenMessage] = {m.external_id: m for m in before.messages}
         found.update({m.external_id: m for m in view.messages})
@@ -153,9 +156,11 @@ class ThreadReader:
 
         def current() -> SeenConversation | None:
             told = self._told(external_id, start)
-            last = self._last if self._last and self._last.external_id == external_id else None
-            if told is not None or last is None or last.newest is None or not last.gapless:
+            if told is not None or self._last is None or self._last.external_id != external_id:
                 return told
+            last = self._brought_up_to_date(self._last)  # what follows a press may come a moment after its proof
+            if last.newest is None or not last.gapless:
+                return None
             newest = _listed_newest(tap.lists_since(start), external_id)
             same = newest is not None and newest.fingerprint == last.newest.fingerprint
             return last if same else None
