@@ -130,6 +130,30 @@ async def test_a_reply_costs_one_post_and_no_page_load(
     assert {"document", "asset"}.isdisjoint(counted)
 
 
+@pytest.mark.parametrize("live", [True, False], ids=["live page", "silent page"])
+async def test_after_a_reply_the_next_cycle_loads_no_page(
+    site: SimulatedSite,
+    channel: AirbnbChannel,
+    sync: Sync,
+    wakeup: Wakeup,
+    inbox_db: Database,
+    live: bool,
+):
+    threads = fill(site, 6)
+    site.options.live = live
+    await channel.open()
+    await sync.run_once(channel)
+    enqueue(inbox_db, threads[0], "The key box is beside the blue door.")
+    send = Send(inbox_db, account=DEFAULT_ACCOUNT, owner="test", rules=RULES, wakeup=wakeup, clock=utc_now)
+    assert await send.run_once(channel) == 1
+    before = site.log.mark
+    for _ in range(3):
+        await sync.run_once(channel)
+    counted = kinds(site, before)
+    assert {"document", "asset"}.isdisjoint(counted)
+    assert counted.get("thread", 0) <= 2
+
+
 async def test_reading_a_conversation_costs_the_browser_the_same_whatever_its_length(
     site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch
 ):

@@ -24,6 +24,7 @@ from src.errors import BrowserGone, NotUnderstood, PageChanged, PermanentError, 
 from src.model.inbox import MessageKind, SeenConversation, SeenMessage
 
 Enough = Callable[[SeenConversation], bool]
+_ASIDE_TRIES = 3
 
 
 class ThreadReader:
@@ -33,6 +34,7 @@ class ThreadReader:
     """How long the page may take to fetch a conversation after a click on its row."""
     ADDRESS_SEC = 15.0
     """The same after loading the whole page by address."""
+    ALONE_SEC = 0.5
     OLDER_SEC = 5.0
     SHOWN_SEC = 12.0
 
@@ -142,7 +144,9 @@ class ThreadReader:
     async def _open_by_click(self, number: int, external_id: str) -> SeenConversation | None:
         visit, start = self._visit, self._visit.tap.seq
         if thread_in_address(visit.page.url) == number:
-            return await self._still_open(external_id)
+            view = await self._still_open(external_id)
+            if view is not None or not await self._step_aside(external_id):
+                return view
         if not on_inbox_address(visit.page.url) or not await ListOfConversations(visit.page).open_row(number):
             return None
         await visit.tap.wait(lambda: self._told(external_id, start) is not None, self.ANSWER_SEC)
@@ -158,15 +162,32 @@ class ThreadReader:
             told = self._told(external_id, start)
             if told is not None or self._last is None or self._last.external_id != external_id:
                 return told
-            last = self._brought_up_to_date(self._last)  # what follows a press may come a moment after its proof
+            last = self._brought_up_to_date(
+                self._last
+            )  # what follows a press may come a moment after its proof
             if last.newest is None or not last.gapless:
                 return None
             newest = _listed_newest(tap.lists_since(start), external_id)
             same = newest is not None and newest.fingerprint == last.newest.fingerprint
             return last if same else None
 
-        await tap.wait(lambda: current() is not None, visit.REFRESH_SEC)
+        # A message that was told alone: the page fetches its conversation at once, or not at all.
+        alone = self._last is not None and not self._last.gapless
+        await tap.wait(lambda: current() is not None, self.ALONE_SEC if alone else visit.REFRESH_SEC)
         return current()
+
+    async def _step_aside(self, external_id: str) -> bool:
+        """Click another conversation, so that a click on this one makes the page fetch it; False if that cannot be.
+
+        As a person does, and much less than a page load. Only one that is read already: opening it changes nothing.
+        """
+        page = ListOfConversations(self._visit.page)
+        read = [c for c in self._visit.known.values() if c.external_id != external_id and not c.unread]
+        for other in sorted(read, key=lambda c: c.last_activity_at, reverse=True)[:_ASIDE_TRIES]:
+            number = ids.thread_number(other.external_id)
+            if number is not None and await page.open_row(number):
+                return True
+        return False
 
     async def _open_by_address(self, number: int, external_id: str) -> SeenConversation:
         visit, tap = self._visit, self._visit.tap
