@@ -140,6 +140,8 @@ async def test_after_a_reply_the_next_cycle_loads_no_page(
     live: bool,
 ):
     threads = fill(site, 6)
+    for thread in threads:
+        site.inbox.mark_read(thread)
     site.options.live = live
     await channel.open()
     await sync.run_once(channel)
