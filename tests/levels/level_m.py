@@ -127,8 +127,8 @@ class Crew:
         for process in [*self.browsers(), *self.pythons()]:
             with suppress(psutil.Error):
                 process.kill()
-        for process in self.running.values():
-            process.wait()
+        for started in self.running.values():
+            started.wait()
 
 
 @dataclass
