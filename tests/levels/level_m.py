@@ -163,7 +163,7 @@ class Trial:
             self.house.site.faults.on_event("after_send", seen.append)
         self.write()
         if moment == "any":
-            time.sleep(self.rng.uniform(0.0, 3.0))
+            time.sleep(self.rng.uniform(0.0, 3.0))  # any moment, whatever happens then
             return
         came(
             lambda: seen or (moment == "asked" and len(self.house.ai.received) > asked), 60.0, every_sec=0.002
@@ -181,7 +181,7 @@ class Trial:
             if keep:
                 self.crew.keep()
             self.call_again()
-            time.sleep(0.2)
+            time.sleep(0.2)  # that time passes is the trial
 
     def call_again(self) -> None:
         """Each callback that failed is repeated every two seconds."""

@@ -25,6 +25,7 @@ from src.model.inbox import MessageKind, SeenConversation, SeenMessage
 
 Enough = Callable[[SeenConversation], bool]
 _ASIDE_TRIES = 3
+"""So many other rows are looked for; one that is not on the screen cannot be clicked."""
 
 
 class ThreadReader:
@@ -35,6 +36,7 @@ class ThreadReader:
     ADDRESS_SEC = 15.0
     """The same after loading the whole page by address."""
     ALONE_SEC = 0.5
+    """How long the page may take to fetch the conversation of a message that was told alone."""
     OLDER_SEC = 5.0
     SHOWN_SEC = 12.0
 
@@ -155,24 +157,22 @@ class ThreadReader:
     async def _still_open(self, external_id: str) -> SeenConversation | None:
         """The page shows it already: ask for news; if the list names the same newest message, it is current."""
         visit, tap, start = self._visit, self._visit.tap, self._visit.tap.seq
+        left = self._last if self._last and self._last.external_id == external_id else None
         if not await visit.try_news():
             return None
 
         def current() -> SeenConversation | None:
             told = self._told(external_id, start)
-            if told is not None or self._last is None or self._last.external_id != external_id:
+            if told is not None or left is None:
                 return told
-            last = self._brought_up_to_date(
-                self._last
-            )  # what follows a press may come a moment after its proof
+            last = self._brought_up_to_date(left)  # what follows a press may come a moment after its proof
             if last.newest is None or not last.gapless:
                 return None
             newest = _listed_newest(tap.lists_since(start), external_id)
             same = newest is not None and newest.fingerprint == last.newest.fingerprint
             return last if same else None
 
-        # A message that was told alone: the page fetches its conversation at once, or not at all.
-        alone = self._last is not None and not self._last.gapless
+        alone = left is not None and not left.gapless  # fetched at once, or not at all
         await tap.wait(lambda: current() is not None, self.ALONE_SEC if alone else visit.REFRESH_SEC)
         return current()
 
