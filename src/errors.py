@@ -33,8 +33,8 @@ class NotUnderstood(TransientError):
     """The site answered in a way that is not understood; several times in a row, it is a changed page."""
 
 
-class BrowserGone(TransientError):
-    """The browser, its page or its driver went away; it is opened anew and the step tried again."""
+class ChannelGone(TransientError):
+    """What the channel works with (a browser, a connection) went away; it is opened anew, the step tried again."""
 
 
 class ComposerBusy(TransientError):

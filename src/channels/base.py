@@ -5,7 +5,7 @@ concurrently. Every method may raise:
 
 * ``WallHit``        a challenge, a login page or a block was met: the caller halts and touches nothing more
 * ``PageChanged``    the page or its data are not understood: the caller halts
-* ``BrowserGone``    the browser or its page went away: the caller closes the channel and opens it anew later
+* ``ChannelGone``    the browser or connection went away: the caller closes the channel and opens it anew later
 * ``TransientError`` the site or the network did not answer as it should this time
 * ``NotUnderstood``  the site answered, but not in a way that is understood (a TransientError)
 
@@ -33,12 +33,12 @@ class Screen(Protocol):
     def pictures(self) -> AsyncIterator[Picture]:
         """Pictures of the page as it changes, the newest only if the taker is slow; ends with the browser.
 
-        The first one comes at once. A second taker ends the first one's pictures. May raise BrowserGone.
+        The first one comes at once. A second taker ends the first one's pictures. May raise ChannelGone.
         """
         ...
 
     async def act(self, gestures: list[Gesture]) -> None:
-        """Do what the person did, in this order; what the page does not take is left out. May raise BrowserGone."""
+        """Do what the person did, in this order; what the page does not take is left out. May raise ChannelGone."""
         ...
 
 

@@ -23,7 +23,7 @@ from playwright.async_api import BrowserContext, Page, Playwright, async_playwri
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.errors import BrowserGone, SettingsError
+from src.errors import ChannelGone, SettingsError
 
 T = TypeVar("T")
 
@@ -67,12 +67,12 @@ def find_browsers(explicit: str | None, own: str | None = None) -> list[str]:
 
 
 async def find_usable_browsers(explicit: str | None) -> list[str]:
-    """``find_browsers`` with Playwright's own looked up. BrowserGone if Playwright itself does not start."""
+    """``find_browsers`` with Playwright's own looked up. ChannelGone if Playwright itself does not start."""
     try:
         async with async_playwright() as playwright:
             own = playwright.chromium.executable_path
     except Exception as error:  # noqa: BLE001 (the driver is a foreign program: it may lack anything)
-        raise BrowserGone(
+        raise ChannelGone(
             f"Playwright does not start ({type(error).__name__}); it may lack libatomic1"
         ) from None
     return find_browsers(explicit, own)
@@ -93,13 +93,13 @@ def launch_options() -> dict[str, Any]:
 async def bounded(call: Awaitable[T], timeout: float = _CALL_TIMEOUT_SEC) -> T:
     """A Playwright call that has no time limit of its own (evaluate, cookies, close …), with one.
 
-    Raises BrowserGone after ``timeout`` seconds: a page that does not answer is no page.
+    Raises ChannelGone after ``timeout`` seconds: a page that does not answer is no page.
     """
     try:
         async with asyncio.timeout(timeout):
             return await call
     except TimeoutError:
-        raise BrowserGone(f"The page did not answer within {timeout:g} s.") from None
+        raise ChannelGone(f"The page did not answer within {timeout:g} s.") from None
 
 
 @contextmanager
@@ -178,19 +178,19 @@ class Browser:
     @property
     def page(self) -> Page:
         if self._page is None:
-            raise BrowserGone("The browser is not open.")
+            raise ChannelGone("The browser is not open.")
         return self._page
 
     @property
     def context(self) -> BrowserContext:
         if self._context is None:
-            raise BrowserGone("The browser is not open.")
+            raise ChannelGone("The browser is not open.")
         return self._context
 
     async def start(self) -> Page:
         """Launch and return the one page. Raises SettingsError if no browser can be started at all.
 
-        One that only takes too long is BrowserGone: it is the machine that is in trouble, and that passes.
+        One that only takes too long is ChannelGone: it is the machine that is in trouble, and that passes.
         """
         self.session_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.session_dir.chmod(0o700)
@@ -218,7 +218,7 @@ class Browser:
             if call is not None:
                 try:
                     await bounded(call(), 10.0)
-                except (PlaywrightError, BrowserGone, OSError) as error:
+                except (PlaywrightError, ChannelGone, OSError) as error:
                     logger.debug("Closing the browser: {}", type(error).__name__)
 
     async def fresh_page(self) -> Page:
@@ -228,7 +228,7 @@ class Browser:
         if old is not None:
             try:
                 await bounded(old.close(), 5.0)
-            except (PlaywrightError, BrowserGone) as error:
+            except (PlaywrightError, ChannelGone) as error:
                 logger.debug("Closing a page: {}", type(error).__name__)
         return self._page
 
@@ -236,7 +236,7 @@ class Browser:
         """Whether the page really answers (flags like ``is_connected`` stay true after a crash)."""
         try:
             return bool(await bounded(self.page.evaluate("1"), 5.0))
-        except (PlaywrightError, BrowserGone):
+        except (PlaywrightError, ChannelGone):
             return False
 
     def memory_mb(self) -> float:
@@ -248,7 +248,7 @@ class Browser:
         """Cut the page off from the network, so that nothing more reaches the site. Never raises."""
         try:
             await bounded(self.context.set_offline(True), 3.0)
-        except (PlaywrightError, BrowserGone) as error:
+        except (PlaywrightError, ChannelGone) as error:
             logger.debug("Going offline: {}", type(error).__name__)
 
     async def save_login(self) -> Path:
@@ -281,10 +281,10 @@ class Browser:
                 reason = f"{executable}: {first}"
                 logger.debug("Browser {} did not start: {}", executable, first)
                 if "ProcessSingleton" in str(error) or "already in use" in str(error):
-                    raise BrowserGone("Another browser is using the profile folder.") from None
+                    raise ChannelGone("Another browser is using the profile folder.") from None
                 too_slow = too_slow or isinstance(error, PlaywrightTimeout)
         if too_slow:
-            raise BrowserGone(f"The browser did not start within {_LAUNCH_TIMEOUT_MS / 1000:g} s.")
+            raise ChannelGone(f"The browser did not start within {_LAUNCH_TIMEOUT_MS / 1000:g} s.")
         raise SettingsError(
             [f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"]
         )

@@ -20,7 +20,7 @@ from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from src.channels.browser import bounded
-from src.errors import BrowserGone
+from src.errors import ChannelGone
 from src.model.remote import Gesture, Key, Mouse, Picture, Size, Text, Touch
 
 JPEG_QUALITY = 60
@@ -53,7 +53,7 @@ class Screen:
         try:
             parts = urlsplit(self._page.url)
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-        except (BrowserGone, ValueError):
+        except (ChannelGone, ValueError):
             return ""
 
     async def pictures(self) -> AsyncIterator[Picture]:
@@ -80,7 +80,7 @@ class Screen:
             )
 
     async def act(self, gestures: list[Gesture]) -> None:
-        """Do what the person did, in this order. What the page does not take is left out. Raises BrowserGone."""
+        """Do what the person did, in this order. What the page does not take is left out. Raises ChannelGone."""
         for gesture in gestures:
             try:
                 await bounded(self._do(self._page, gesture), _ACT_SEC)
@@ -98,7 +98,7 @@ class Screen:
     @property
     def _page(self) -> Page:
         if not self._pages:
-            raise BrowserGone
+            raise ChannelGone
         return self._pages[-1]
 
     # --- which page ------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class Screen:
         """What a page that is just being closed, or does not answer, does not take is left out."""
         try:
             await work
-        except (PlaywrightError, BrowserGone) as error:
+        except (PlaywrightError, ChannelGone) as error:
             logger.debug("A page of the remote view: {}", type(error).__name__)
 
     async def _show(self) -> None:

@@ -18,7 +18,7 @@ from src.channels.browser import STATE_FILE, find_usable_browsers
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
-from src.errors import BrowserGone, Halt, NightporterError, SettingsError
+from src.errors import ChannelGone, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error
 from src.services import notify
 from src.settings import Settings, load_settings
@@ -123,7 +123,7 @@ def _browser(settings: Settings, say: Callable[[Finding], None]) -> bool:
     except SettingsError as error:
         say(missing("browser", error.problems[0], help_text))
         return False
-    except BrowserGone as error:
+    except ChannelGone as error:
         say(missing("browser", str(error), help_text))
         return False
     if not found:

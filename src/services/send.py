@@ -22,7 +22,7 @@ from src.channels.base import Channel
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import (
-    BrowserGone,
+    ChannelGone,
     ComposerBusy,
     Halt,
     NightporterError,
@@ -65,7 +65,7 @@ class Send:
 
         ``mark`` is told of every step, so that a watchdog can tell slow from stuck.
 
-        ``check_alone`` raises BrowserGone if another machine may drive the inbox by now; asked before every press.
+        ``check_alone`` raises ChannelGone if another machine may drive the inbox by now; asked before every press.
         """
         self._rules = rules
         self._clock = clock
@@ -96,7 +96,7 @@ class Send:
         """Settle what was left in the middle, then send what is due while ``go_on()``. Returns the jobs handled.
 
         ``let_others`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
-        Raises Halt and BrowserGone (state kept), and TransientError for the database or for a job that could
+        Raises Halt and ChannelGone (state kept), and TransientError for the database or for a job that could
         not be looked for; every other trouble of a job is written to its row.
         """
         handled, trouble = await self._recover(channel, go_on)
@@ -165,7 +165,7 @@ class Send:
         except NotPressed as error:
             await self._give_back(channel, job, conversation_id, error)
             return
-        except BrowserGone:
+        except ChannelGone:
             raise  # armed: settled by reading once the browser is back
         except Halt as halt:
             await self._give_up_looking(job, f"{halt.kind}_at_send")
@@ -203,7 +203,7 @@ class Send:
                 await self._read(channel, job, conversation_id, anew=True)
                 self._mark("SEND: looking for the message again")
                 view = await channel.follow(conversation_id, there, self._pace.proof)
-        except BrowserGone:
+        except ChannelGone:
             raise
         except Halt as halt:
             await self._give_up_looking(job, f"{halt.kind}_after_send")
@@ -252,7 +252,7 @@ class Send:
                 handled += 1
             except StaleJob:
                 logger.debug("Reply {} is somebody else's", job.id)
-            except BrowserGone:
+            except ChannelGone:
                 raise
             except TransientError as error:
                 logger.warning("Reply {} cannot be looked for this time: {}", job.id, error)
@@ -285,10 +285,10 @@ class Send:
         except StaleJob:
             logger.info("Reply {} changed hands meanwhile", job.id)
         except TransientError as trouble:
-            if not isinstance(error, (Halt, BrowserGone)):
+            if not isinstance(error, (Halt, ChannelGone)):
                 raise
             logger.warning("Reply {} stays claimed: {}", job.id, trouble)
-        if isinstance(error, (Halt, BrowserGone)):
+        if isinstance(error, (Halt, ChannelGone)):
             raise error
         if isinstance(error, TransientError) and not isinstance(error, ComposerBusy):
             await self._clear(channel, conversation_id)
@@ -296,7 +296,7 @@ class Send:
     async def _clear(self, channel: Channel, conversation_id: str) -> None:
         try:
             await channel.clear(conversation_id)
-        except BrowserGone:
+        except ChannelGone:
             raise
         except TransientError as trouble:
             logger.debug("The composer was not emptied: {}", trouble)

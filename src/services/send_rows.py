@@ -16,8 +16,8 @@ from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.engine import Connection, Database, after_commit
 from src.db.wakeup import Wakeup
 from src.errors import (
-    BrowserGone,
     CannotWrite,
+    ChannelGone,
     ComposerBusy,
     Halt,
     NightporterError,
@@ -189,7 +189,7 @@ class SendRows:
                 outbox_queue.hold(conn, job.id, _IN_HAND, error.reason, owner=self._owner)
             elif isinstance(error, PermanentError):
                 outbox_queue.failed(conn, job.id, error.reason, now, error=str(error), owner=self._owner)
-            elif isinstance(error, (Halt, BrowserGone)):
+            elif isinstance(error, (Halt, ChannelGone)):
                 self._release(conn, job, now, error, give_attempt_back=True)
             elif isinstance(error, ComposerBusy):
                 if job.attempts >= self._pace.busy_attempts:

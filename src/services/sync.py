@@ -17,7 +17,7 @@ from src.channels.base import Channel
 from src.db import accounts, conversations, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
-from src.errors import BrowserGone, Halt, PermanentError, TransientError
+from src.errors import ChannelGone, Halt, PermanentError, TransientError
 from src.model.gate import conversation_refusal
 from src.model.inbox import HOST_SIDE, InboxGlance, MessageKind, SeenConversation
 from src.services.intake import Intake, Rules, take_in_now
@@ -139,7 +139,7 @@ class Sync:
                 logger.warning("A conversation of the list cannot be opened: {}", error.reason)
                 unopenable = True
             except TransientError as error:
-                if isinstance(error, BrowserGone):
+                if isinstance(error, ChannelGone):
                     raise
                 logger.warning("A conversation could not be read this time: {}", error)
                 report.failures.append(error)

@@ -25,7 +25,7 @@ from loguru import logger
 from src.channels.base import Channel, Screen
 from src.db import accounts
 from src.db.engine import Database
-from src.errors import BrowserGone, Halt
+from src.errors import ChannelGone, Halt
 from src.logs import safe_error
 from src.model.remote import Gesture, Link, LinkRefused, Picture, Refused, RemoteState, Stage
 from src.services.after_halt import Released
@@ -195,7 +195,7 @@ class Remote:
         """What the person did. Without a page to do it on, nothing happens. LinkRefused: not_yours."""
         self.check(viewer)
         if self._screen is not None and self._state.stage is Stage.SHOWING:
-            with suppress(BrowserGone):
+            with suppress(ChannelGone):
                 await self._screen.act(gestures)
 
     def finish(self, viewer: str) -> None:

@@ -8,7 +8,7 @@ import time
 from loguru import logger
 
 from src.channels.base import Channel
-from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError
+from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.services.sync import Sync
 from src.workers import waits
 from src.workers.beats import Beats
@@ -91,7 +91,7 @@ class SyncWorker:
 
     async def _failed(self, error: TransientError, began: float) -> None:
         self._failures += 1
-        level = "DEBUG" if isinstance(error, BrowserGone) and self._failures == 1 else "WARNING"
+        level = "DEBUG" if isinstance(error, ChannelGone) and self._failures == 1 else "WARNING"
         logger.log(level, "SYNC could not read the inbox ({} in a row): {}", self._failures, error)
         await self._beats.cycle("sync", outcome=str(error), seconds=time.monotonic() - began, ok=False)
 

@@ -17,7 +17,7 @@ from loguru import logger
 
 from src.channels.base import Channel
 from src.db.account_lock import ANSWER_SEC, CHECK_SEC, AccountLock
-from src.errors import BrowserGone, Halt, NightporterError, SettingsError, TransientError
+from src.errors import ChannelGone, Halt, NightporterError, SettingsError, TransientError
 from src.workers.locks import FileLock
 
 LOOK_FOR_OTHERS_SEC = 0.5
@@ -90,7 +90,7 @@ class Turns:
             self.forbid(halt)  # whoever comes next, however soon, touches the site no more
             await self._close()
             raise
-        except (BrowserGone, SettingsError, asyncio.CancelledError):
+        except (ChannelGone, SettingsError, asyncio.CancelledError):
             if who not in self._away:
                 await self._close()
             raise
@@ -140,7 +140,7 @@ class Turns:
                 raise self._halt
             self._mark(f"{who}: turn again")
             if self._channel is None:
-                raise BrowserGone
+                raise ChannelGone
 
     @property
     def halt(self) -> Halt | None:
@@ -190,12 +190,12 @@ class Turns:
                 continue
             try:
                 await self.check_alone()
-            except BrowserGone:
+            except ChannelGone:
                 async with self._turn:
                     await self._close()
 
     async def check_alone(self) -> None:
-        """BrowserGone, and the browser is closed, if another machine may drive it now. For before every press."""
+        """ChannelGone, and the browser is closed, if another machine may drive it now. For before every press."""
         lock = self._account_lock
         if lock is None:
             return
@@ -206,9 +206,9 @@ class Turns:
             logger.warning("The account's lock in the database was lost; closing the browser")
             lock.held = False
             if self._channel is not None:  # whoever is at work with it notices at its next step
-                with suppress(BrowserGone):
+                with suppress(ChannelGone):
                     await self._channel.close()
-            raise BrowserGone("The account's lock in the database was lost.") from None
+            raise ChannelGone("The account's lock in the database was lost.") from None
 
     def _is_wanted(self) -> bool:
         return self._next.is_taken() or self._wanted_elsewhere
@@ -234,7 +234,7 @@ class Turns:
             self._channel = channel
             await self._close()
             if self._opened_before:  # it did start before: a passing trouble of the machine
-                raise BrowserGone(str(error)) from None
+                raise ChannelGone(str(error)) from None
             raise
         except BaseException:
             self._channel = channel
@@ -273,6 +273,6 @@ class Turns:
     async def _close(self) -> None:
         channel, self._channel = self._channel, None
         if channel is not None:
-            with suppress(BrowserGone):
+            with suppress(ChannelGone):
                 await channel.close()
         await self.unlock()

@@ -34,7 +34,7 @@ from src.channels.browser import (
     memory_of,
     write_private,
 )
-from src.errors import BrowserGone, PageChanged, SettingsError, TransientError, WallHit
+from src.errors import ChannelGone, PageChanged, SettingsError, TransientError, WallHit
 from src.sandbox.site import SimulatedSite
 from tests.airbnb.conftest import MakeChannel
 from tests.airbnb.support import days_ago, deliver, fill, listed, mode, texts
@@ -98,7 +98,7 @@ async def test_a_browser_that_does_not_start_is_a_wrong_setting(tmp_path: Path):
     made = Browser(tmp_path / "session", headless=True, executable=program(tmp_path, "broken"))
     with pytest.raises(SettingsError, match="no browser could be started"):
         await made.start()
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         _ = made.page
     await made.stop()
 
@@ -110,7 +110,7 @@ async def test_a_browser_that_is_too_slow_to_start_is_no_wrong_setting(
     slow = program(tmp_path, "slow", "exec sleep 30")
     monkeypatch.setattr(module, "_LAUNCH_TIMEOUT_MS", 500)
     made = Browser(tmp_path / "session", headless=True, executable=slow)
-    with pytest.raises(BrowserGone, match="did not start within"):
+    with pytest.raises(ChannelGone, match="did not start within"):
         await made.start()
 
 
@@ -143,7 +143,7 @@ def test_a_private_file_survives_a_write_that_fails(tmp_path: Path, monkeypatch:
 
 @asynchronous
 async def test_a_call_that_does_not_end_is_a_browser_that_is_gone():
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await bounded(asyncio.Event().wait(), 0.01)
     assert await bounded(asyncio.sleep(0, "done"), 1) == "done"
 
@@ -319,7 +319,7 @@ async def test_a_killed_browser_is_gone_and_opened_anew(
     await alone.read(thread.id)
     for pid in descendants(driver_of(browser_alone)):
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await alone.reread(thread.id)
     assert not await browser_alone.alive()
     await alone.close()
@@ -337,7 +337,7 @@ async def test_a_killed_driver_is_gone_and_opened_anew(
     await alone.open()
     left = descendants(driver_of(browser_alone))
     os.kill(driver_of(browser_alone), signal.SIGKILL)
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await alone.read(thread.id)
     await alone.close()
     for pid in left:
@@ -359,7 +359,7 @@ async def test_a_crashed_page_is_gone_and_opened_anew(
     with pytest.raises(PlaywrightError):
         await browser_alone.page.goto("chrome://crash", timeout=5_000)
     assert not await browser_alone.alive()
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await alone.glance(days_ago(1))
     await alone.close()
     await alone.open()
@@ -378,7 +378,7 @@ async def test_a_page_that_hangs_is_gone_within_bounds(
     await alone.glance(days_ago(1))
     site.log.wait_for("live")
     site.faults.hang_renderer(at)
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         async with asyncio.timeout(40):
             with contextlib.suppress(TransientError):
                 await alone.read(thread.id)
@@ -455,7 +455,7 @@ async def test_a_profile_of_a_container_that_was_replaced_opens_and_an_old_or_he
 async def test_a_second_browser_on_the_same_profile_is_refused(browser_alone: Browser):
     await browser_alone.start()
     second = Browser(browser_alone.session_dir, headless=True, executable=None)
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await second.start()
     assert await browser_alone.alive()
 
@@ -525,7 +525,7 @@ async def test_a_window_that_the_person_closes_ends_the_waiting(site: SimulatedS
     old = channel.browser.page
     await channel.browser.context.new_page()
     await old.close()
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await waiting
     channel.browser._page = channel.browser.context.pages[-1]
 

@@ -9,7 +9,7 @@ import pytest
 
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.visit import Visit
-from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError, WallHit
+from src.errors import ChannelGone, NotUnderstood, PageChanged, TransientError, WallHit
 from src.sandbox.site import SimulatedSite
 from tests.airbnb.support import OWNER_ONLY, days_ago, fill, listed, mode, pictures
 
@@ -195,9 +195,9 @@ async def test_a_closed_channel_says_that_its_browser_is_gone(site: SimulatedSit
     await channel.open()
     await channel.close()
     await channel.close()
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await channel.glance(days_ago(7))
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await channel.read(thread.id)
 
 

@@ -20,8 +20,8 @@ from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
 from src.channels.base import Channel
 from src.errors import (
-    BrowserGone,
     CannotWrite,
+    ChannelGone,
     ComposerBusy,
     NotUnderstood,
     PermanentError,
@@ -237,9 +237,9 @@ async def test_what_is_closed_says_that_the_browser_is_gone(make_world: World):
     external_id = make_world.conversation("Hello")
     await make_world.channel.open()
     await make_world.channel.close()
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await make_world.channel.glance(LONG_AGO)
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         await make_world.channel.read(external_id)
 
 

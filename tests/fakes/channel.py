@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from src.errors import BrowserGone, CannotWrite, ComposerBusy, Halt, PermanentError, TransientError
+from src.errors import CannotWrite, ChannelGone, ComposerBusy, Halt, PermanentError, TransientError
 from src.model.inbox import InboxGlance, SeenConversation
 from tests.fakes.site import FakeConversation, FakeMessage, FakeSite
 
@@ -84,12 +84,12 @@ class FakeChannel:
         if self._halted:
             self.touched_after_halt.append(method)
         if method != "open" and not self.is_open:
-            raise BrowserGone("The inbox is not open.")
+            raise ChannelGone("The inbox is not open.")
         try:
             self._strike("before", method, own, number)
             yield
             self._strike("after", method, own, number)
-        except BrowserGone:
+        except ChannelGone:
             self.is_open = False
             raise
         except Halt:

@@ -17,7 +17,7 @@ from src.db import wakeup as wakeup_module
 from src.db.account_lock import AccountLock
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.errors import BrowserGone, TransientError
+from src.errors import ChannelGone, TransientError
 from src.model.statuses import OutboxStatus
 from src.workers import turns as turns_module
 from src.workers.locks import place_of
@@ -186,7 +186,7 @@ async def test_two_machines_take_turns_at_the_inbox(machine):
 async def test_a_machine_that_loses_the_lock_closes_its_browser_in_the_middle_of_a_turn(db, machine):
     a = machine("a")
     watching = asyncio.create_task(a.watch_account_lock())
-    with pytest.raises(BrowserGone):
+    with pytest.raises(ChannelGone):
         async with a.turn("SEND") as channel:
             await asyncio.to_thread(hang_up, db)
             await until(lambda: not channel.is_open)
@@ -206,7 +206,7 @@ async def test_a_reply_is_not_pressed_when_the_lock_was_lost_after_the_arm(db, c
         send = house.new_send(check_alone=turns.check_alone)
         house.channel.before("reread", lambda: hang_up(db))
         async with turns.turn("SEND"):
-            with pytest.raises(BrowserGone):
+            with pytest.raises(ChannelGone):
                 await send.run_once(house.channel)
         found = house.job(job)
         assert (found.status, found.arm_count) == (OutboxStatus.PENDING, 0)

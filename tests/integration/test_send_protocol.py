@@ -4,8 +4,8 @@ import pytest
 
 from src.db import accounts, outbox_queue, outbox_views
 from src.errors import (
-    BrowserGone,
     CannotWrite,
+    ChannelGone,
     Halt,
     NotPressed,
     NotUnderstood,
@@ -452,8 +452,8 @@ async def test_trouble_before_the_press_is_tried_again_and_counts(house, where, 
 
 @pytest.mark.parametrize("method", BEFORE)
 async def test_a_browser_that_goes_before_the_press_gives_the_reply_back(house, where, job, method):
-    house.channel.fail(method, BrowserGone())
-    with pytest.raises(BrowserGone):
+    house.channel.fail(method, ChannelGone())
+    with pytest.raises(ChannelGone):
         await house.sent()
     now = house.job(job)
     assert (now.status, now.attempts, now.arm_count) == (OutboxStatus.PENDING, 0, 0)
@@ -467,8 +467,8 @@ async def test_a_browser_that_goes_before_the_press_gives_the_reply_back(house, 
 async def test_a_browser_that_goes_at_the_press_leaves_the_reply_to_be_looked_for(
     house, where, job, method, after
 ):
-    house.channel.fail(method, BrowserGone(), after=after)
-    with pytest.raises(BrowserGone):
+    house.channel.fail(method, ChannelGone(), after=after)
+    with pytest.raises(ChannelGone):
         await house.sent()
     now = house.job(job)
     assert (now.status, now.arm_count) == (OutboxStatus.PROCESSING, 1)
@@ -587,8 +587,8 @@ async def test_while_the_account_is_paused_nothing_is_sent(house, where, job, db
 
 
 async def test_while_the_account_is_paused_what_was_pressed_is_still_looked_for(house, where, job, db, clock):
-    house.channel.fail("follow", BrowserGone())
-    with pytest.raises(BrowserGone):
+    house.channel.fail("follow", ChannelGone())
+    with pytest.raises(ChannelGone):
         await house.sent()
     with db.write() as conn:
         accounts.pause(conn, ACCOUNT, clock())
@@ -714,8 +714,8 @@ async def test_a_row_that_moves_again_and_again_gives_the_reply_back(house, wher
 
 async def crashed_after_press(house, where):
     job = house.reply_for(where)
-    house.channel.fail("follow", BrowserGone())
-    with pytest.raises(BrowserGone):
+    house.channel.fail("follow", ChannelGone())
+    with pytest.raises(ChannelGone):
         await house.sent()
     house.start_anew()
     return job

@@ -6,7 +6,7 @@ import pytest
 
 from src.db import accounts, conversations
 from src.db.wakeup import Wakeup
-from src.errors import BrowserGone, Halt, NotUnderstood, PermanentError, TransientError, WallHit
+from src.errors import ChannelGone, Halt, NotUnderstood, PermanentError, TransientError, WallHit
 from src.model.gate import Refusal
 from src.model.inbox import AuthorRole
 from src.model.statuses import InboxStatus, OutboxStatus
@@ -206,7 +206,7 @@ async def test_one_conversation_that_fails_does_not_keep_the_others_from_being_r
     assert broken_promises(house) == []
 
 
-@pytest.mark.parametrize("error", [BrowserGone(), WallHit("captcha", "a challenge is shown")])
+@pytest.mark.parametrize("error", [ChannelGone(), WallHit("captcha", "a challenge is shown")])
 @pytest.mark.parametrize("method", ["glance", "read"])
 async def test_a_browser_that_goes_or_a_wall_ends_the_cycle_at_once(house, error, method):
     house.site.conversation("One")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from src.db.engine import Database
-from src.errors import BrowserGone, TransientError
+from src.errors import ChannelGone, TransientError
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services import outbox_moves
 from src.services.refusals import Conflict
@@ -161,7 +161,7 @@ class Inbox(RuleBasedStateMachine):
         getattr(self.house.channel, when)(method, lambda: self.people_do(what, pick, which))
         self.run(self.house.sent())
 
-    @rule(moment=st.sampled_from(MOMENTS), error=st.sampled_from([Crash, BrowserGone, TransientError]))
+    @rule(moment=st.sampled_from(MOMENTS), error=st.sampled_from([Crash, ChannelGone, TransientError]))
     def send_with_trouble(self, moment: tuple[str, str], error: type[BaseException]) -> None:
         when, method = moment
         self.house.channel.fail(method, error(), after=when == "after")

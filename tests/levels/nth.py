@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import event
 
 from src.db.engine import Database
-from src.errors import BrowserGone, Halt, TransientError, WallHit
+from src.errors import ChannelGone, Halt, TransientError, WallHit
 from tests.conftest import Clock
 from tests.fakes.house import House
 from tests.fakes.site import Acceptance
@@ -64,7 +64,7 @@ POSTGRES = {
 }
 CALLS: dict[str, Callable[[], BaseException]] = {
     "timeout": TransientError,
-    "target closed": BrowserGone,
+    "target closed": ChannelGone,
     "wall": lambda: WallHit("captcha", "a challenge is shown"),
 }
 STEPS = ("send", "sync")

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from src.errors import BrowserGone, Halt, TransientError, WallHit
+from src.errors import ChannelGone, Halt, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from src.services.refusals import Conflict
 from tests.fakes.channel import Crash, FakeChannel
@@ -103,7 +103,7 @@ class _Story:
     def _error(self) -> BaseException:
         kinds: list[Callable[[], BaseException]] = [
             *[Crash] * 7,
-            BrowserGone,
+            ChannelGone,
             TransientError,
             lambda: WallHit("captcha", "a challenge is shown"),
         ]

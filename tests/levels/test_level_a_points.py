@@ -6,7 +6,7 @@ the database and the site are left.
 
 import pytest
 
-from src.errors import BrowserGone, Halt, TransientError, WallHit
+from src.errors import ChannelGone, Halt, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from tests.fakes.channel import Crash, FakeChannel
 from tests.fakes.house import House, TroubledDatabase
@@ -82,7 +82,7 @@ async def look_after_everything(house):
             if not house.send.has_work():
                 break
             await house.send.run_once(house.channel)
-        except BrowserGone:
+        except ChannelGone:
             house.channel = FakeChannel(house.site)
         except Halt:
             house.start_anew()  # a person has solved it

@@ -20,7 +20,7 @@ from datetime import datetime
 
 from src.db.engine import Database
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX
-from src.errors import BrowserGone, Halt, TransientError, WallHit
+from src.errors import ChannelGone, Halt, TransientError, WallHit
 from tests.conftest import Clock
 from tests.fakes.channel import Crash
 from tests.fakes.house import TroubledDatabase
@@ -72,7 +72,7 @@ TROUBLES = (
     *[
         _Trouble(where, error)
         for where in ("before", "after")
-        for error in (Crash, BrowserGone, TransientError, _wall)
+        for error in (Crash, ChannelGone, TransientError, _wall)
     ],
     _Trouble("during", Crash),
     *[

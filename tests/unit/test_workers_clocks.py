@@ -9,7 +9,7 @@ import pytest
 
 from src.db import accounts
 from src.db.wakeup import Wakeup
-from src.errors import BrowserGone, NotUnderstood, PageChanged, TransientError, WallHit
+from src.errors import ChannelGone, NotUnderstood, PageChanged, TransientError, WallHit
 from src.services.sync import SyncReport
 from src.workers import sync_worker, waits
 from src.workers.ai_worker import AiWorker
@@ -179,7 +179,7 @@ async def test_sync_begins_at_once_when_the_page_shows_news(site, turns, beats, 
     await turns.close()
 
 
-@pytest.mark.parametrize("error", [BrowserGone(), TransientError(), NotUnderstood()])
+@pytest.mark.parametrize("error", [ChannelGone(), TransientError(), NotUnderstood()])
 async def test_trouble_while_waiting_for_news_is_waited_out(turns, beats, stop, pauses, error):
     steps = Steps(SyncReport(), lambda *_: stop.set() or SyncReport())
     worker = SyncWorker(steps, turns, beats, interval=45)
@@ -199,7 +199,7 @@ async def test_trouble_late_in_the_wait_does_not_make_it_twice_as_long(
 
     def fails_after_40_seconds():
         passed[0] += 40
-        raise BrowserGone
+        raise ChannelGone
 
     worker = SyncWorker(Steps(SyncReport(), lambda *_: stop.set() or SyncReport()), turns, beats, interval=45)
     async with turns.turn("SYNC") as channel:

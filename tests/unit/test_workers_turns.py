@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from src.errors import BrowserGone, SettingsError, TransientError, WallHit
+from src.errors import ChannelGone, SettingsError, TransientError, WallHit
 from src.workers import turns as turns_module
 from src.workers.locks import FileLock
 from src.workers.turns import Turns
@@ -100,10 +100,10 @@ async def test_two_workers_with_many_steps_take_them_in_turn(made):
 
 
 @pytest.mark.parametrize(
-    "error", [BrowserGone, lambda: SettingsError(["no browser"]), asyncio.CancelledError]
+    "error", [ChannelGone, lambda: SettingsError(["no browser"]), asyncio.CancelledError]
 )
 async def test_after_a_crash_the_browser_is_closed_and_the_next_turn_opens_another(made, browser_lock, error):
-    with pytest.raises((BrowserGone, SettingsError, asyncio.CancelledError)):
+    with pytest.raises((ChannelGone, SettingsError, asyncio.CancelledError)):
         async with made.turns.turn("SYNC"):
             raise error()
     assert made.channels[0].calls == ["open", "close"]
@@ -145,7 +145,7 @@ async def test_a_halt_outside_of_a_turn_forbids_every_further_one(made):
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(BrowserGone(), BrowserGone), (WallHit("captcha", "shown"), WallHit)]
+    ("error", "expected"), [(ChannelGone(), ChannelGone), (WallHit("captcha", "shown"), WallHit)]
 )
 async def test_what_ended_the_others_turn_ends_the_one_that_let_it_go_first(made, error, expected):
     async def send():
@@ -219,7 +219,7 @@ async def test_a_worn_browser_is_closed_between_two_turns_its_login_saved(made, 
 
 async def test_a_login_that_cannot_be_saved_keeps_no_browser_open(made, monkeypatch):
     monkeypatch.setattr(turns_module, "KEEP_LOGIN_SEC", 0.01)
-    for trouble in (BrowserGone(), OSError("disk full")):
+    for trouble in (ChannelGone(), OSError("disk full")):
         async with made.turns.turn("SYNC") as channel:
             channel.fail("save_login", trouble)
         await made.turns.close()

@@ -25,8 +25,8 @@ from src.channels.airbnb.visit import Visit
 from src.channels.browser import Browser, bounded
 from src.channels.screen import Screen
 from src.errors import (
-    BrowserGone,
     CannotWrite,
+    ChannelGone,
     ComposerBusy,
     Halt,
     NotPressed,
@@ -112,7 +112,7 @@ class AirbnbChannel:
     async def _person_is_in(self, page: Page) -> bool:
         """The inbox with its list is shown, and no wall. A page that is just moving on is asked again later."""
         if page.is_closed():
-            raise BrowserGone("The window was closed.")
+            raise ChannelGone("The window was closed.")
         try:
             seen = await looks.look(page, looks.ROWS) if on_inbox_address(page.url) else {}
             return bool(seen.get("rows", {}).get("numbers")) and walls.by_elements(seen["wall"]) is None
@@ -242,7 +242,7 @@ class AirbnbChannel:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(picture)
-        except (PlaywrightError, BrowserGone, OSError) as error:
+        except (PlaywrightError, ChannelGone, OSError) as error:
             logger.debug("No screenshot: {}", type(error).__name__)
             return None
         return str(path)

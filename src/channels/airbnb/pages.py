@@ -13,7 +13,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from src.channels.airbnb import looks, selectors, walls
 from src.channels.browser import bounded
-from src.errors import BrowserGone, ComposerBusy, TransientError
+from src.errors import ChannelGone, ComposerBusy, TransientError
 
 _THREAD_PATH = re.compile(rf"{selectors.INBOX_PATH}/(\d+)/?$")
 # What a person causes by coming back to the tab, or to the network; pages fetch their news then. One at a time,
@@ -285,5 +285,5 @@ async def close_what_covers(page: Page, *, escape: bool = True) -> None:
             cross = notices.locator("button:visible").filter(has_not_text=re.compile(r"\w"))
             if await bounded(cross.count()):
                 await cross.first.click(timeout=2_000)
-    except (PlaywrightError, BrowserGone):
+    except (PlaywrightError, ChannelGone):
         return

@@ -20,7 +20,7 @@ from src.channels.airbnb.pages import (
 )
 from src.channels.airbnb.visit import Visit
 from src.channels.airbnb.wiretap import with_messages
-from src.errors import BrowserGone, NotUnderstood, PageChanged, PermanentError, TransientError
+from src.errors import ChannelGone, NotUnderstood, PageChanged, PermanentError, TransientError
 from src.model.inbox import MessageKind, SeenConversation, SeenMessage
 
 Enough = Callable[[SeenConversation], bool]
@@ -51,7 +51,7 @@ class ThreadReader:
         """What was told about the open conversation is not enough to act on any more."""
         if self._open is not None:
             self._last = self._open
-            with contextlib.suppress(BrowserGone):
+            with contextlib.suppress(ChannelGone):
                 self._last = self.now(self._open.external_id)
         self._open = None
 

@@ -8,7 +8,7 @@ from loguru import logger
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.errors import BrowserGone, Halt, NotUnderstood, TransientError
+from src.errors import ChannelGone, Halt, NotUnderstood, TransientError
 
 if TYPE_CHECKING:
     from src.channels.airbnb.channel import AirbnbChannel
@@ -47,7 +47,7 @@ class Trouble:
 def _ours(error: PlaywrightError) -> TransientError:
     """Our error for one of Playwright's; without its text, which may quote what was typed."""
     if any(words in str(error) for words in _GONE):
-        return BrowserGone()
+        return ChannelGone()
     if isinstance(error, PlaywrightTimeout):
         return TransientError("A step on the page took too long.")
     return TransientError("A step on the page failed.")

@@ -16,7 +16,7 @@ from src.channels.airbnb.pages import COMEBACKS, on_inbox_address
 from src.channels.airbnb.settings import AirbnbSettings, is_own_host
 from src.channels.airbnb.wiretap import Wiretap
 from src.channels.browser import Browser, bounded
-from src.errors import BrowserGone, Halt, NotUnderstood, PageChanged, TransientError
+from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.model.inbox import SeenConversation
 
 _MISSES_FORGIVEN = 3
@@ -61,7 +61,7 @@ class Visit:
     @property
     def tap(self) -> Wiretap:
         if self._tap is None:
-            raise BrowserGone("The inbox is not open.")
+            raise ChannelGone("The inbox is not open.")
         return self._tap
 
     @property
