@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from src.model.blank import is_blank
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
 
 
@@ -77,7 +78,7 @@ def message_refusal(message: SeenMessage, *, now: datetime, max_age: timedelta) 
         return Refusal.DELETED
     if message.kind is not MessageKind.TEXT:
         return _KIND_REFUSALS[message.kind]
-    if not (message.text or "").strip():
+    if is_blank(message.text):
         return Refusal.EMPTY
     if now - message.sent_at > max_age:
         return Refusal.TOO_OLD

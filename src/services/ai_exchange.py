@@ -11,6 +11,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from src.model.blank import is_blank
 from src.model.rows import Request, StoredConversation, StoredMessage
 from src.model.values import Direction
 from src.services.callback import Action, Answer
@@ -79,7 +80,7 @@ def readable(message: StoredMessage) -> bool:
     """Whether the AI gets to see it: a text of a person that was not taken back."""
     return (
         message.deleted_at is None
-        and bool((message.text or "").strip())
+        and not is_blank(message.text)
         and message.direction is not Direction.SYSTEM
     )
 
@@ -119,7 +120,7 @@ def parse_answer(body: bytes, conversation_external_id: str, request_id: str) ->
         return Answer(conversation_external_id, request_id, action=Action(action), reason=reason)
     for name in ("message", "reply"):
         text = said.get(name)
-        if isinstance(text, str) and text.strip() and text.strip().lower() not in _ACKNOWLEDGEMENTS:
+        if isinstance(text, str) and not is_blank(text) and text.strip().lower() not in _ACKNOWLEDGEMENTS:
             return Answer(conversation_external_id, request_id, message=text)
     return None
 

@@ -23,6 +23,7 @@ from src.db.engine import Connection, Database, after_commit
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
+from src.model.blank import is_blank
 from src.model.rows import Job, Request, StoredConversation
 from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
 from src.model.values import ReplyMode
@@ -150,20 +151,23 @@ def _wanted(settled: Outcome | Conflict) -> Outcome:
 
 
 def clean_text(field: str, text: str, longest: int) -> str:
-    """The text as it is stored: one kind of line end, nothing around it. Malformed if it cannot be typed."""
+    """The text as it is stored: one kind of line end, nothing around it, empty if it shows nothing.
+
+    Malformed if it cannot be typed.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if len(text) > longest:
         raise Malformed(field, f"is longer than {longest} characters")
     for char in "" if text.isprintable() else text:
         if unicodedata.category(char) in {"Cc", "Cs"} and char not in "\n\t":
             raise Malformed(field, "has a character that cannot be typed")
-    return text
+    return "" if is_blank(text) else text
 
 
 def clean_message(text: str) -> str:
     """A reply as it will be typed. Malformed if it is empty, invisible, too long or cannot be typed."""
     text = clean_text("message", text, LONGEST_MESSAGE)
-    if all(unicodedata.category(char) in {"Cc", "Cf", "Zs", "Zl", "Zp"} for char in text):
+    if not text:
         raise Malformed("message", "is empty")
     return text
 
@@ -171,7 +175,7 @@ def clean_message(text: str) -> str:
 def _checked(answer: Answer) -> Answer:
     reason = clean_text("reason", answer.reason or "", LONGEST_REASON) or None
     if answer.action is not None:
-        if (answer.message or "").strip():
+        if not is_blank(answer.message):
             raise Malformed("action", "comes with a message; send one of them")
         return replace(answer, message=None, reason=reason)
     if answer.message is None:

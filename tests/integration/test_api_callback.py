@@ -116,6 +116,18 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text", ["\u3164", "\u2800 \u2800", "\u115f\u1160", "\uffa0\u200b", "\U000e0020"], ids=ascii
+)
+async def test_a_reply_that_only_looks_filled_is_empty(client, inbox, text):
+    request = inbox.waiting()
+    response = await client().post(inbox.url(request), json=body(text))
+    assert (response.status_code, response.json()["field"]) == (422, "message")
+    assert "empty" in response.json()["error"]
+    assert inbox.jobs() == []
+    assert inbox.now_of(request).status is InboxStatus.WAITING
+
+
 @pytest.mark.parametrize(("sent", "field"), MALFORMED, ids=lambda value: str(value)[:40])
 async def test_what_is_malformed_is_422_and_names_the_field(client, inbox, sent, field):
     response = await client().post(CALLBACK, content=json.dumps(sent))

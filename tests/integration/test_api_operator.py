@@ -50,6 +50,22 @@ async def test_a_draft_is_rejected_with_a_reason_and_a_pending_reply_cancelled(c
     )
 
 
+@pytest.mark.parametrize("text", ["", " \n", "\u3164", "\u2800"], ids=ascii)
+async def test_a_draft_is_not_approved_with_a_text_that_only_looks_filled(client, inbox, text):
+    one = client(reply_mode="draft")
+    job = await a_draft(one, inbox)
+    response = await one.post(f"/api/outbox/{job.id}/approve", json={"message": text})
+    assert (response.status_code, response.json()["field"]) == (422, "message")
+    assert [(one.status, one.text) for one in inbox.jobs()] == [("draft", job.text)]
+
+
+async def test_a_reason_that_only_looks_filled_is_none(client, inbox):
+    one = client(reply_mode="draft")
+    job = await a_draft(one, inbox)
+    rejected = await one.post(f"/api/outbox/{job.id}/reject", json={"reason": "\u3164"})
+    assert rejected.json()["job"]["reason"] == "rejected"
+
+
 async def test_an_unconfirmed_reply_is_confirmed_or_sent_again_but_never_retried(client, inbox, db, clock):
     one = client()
     job = await a_draft(one, inbox)

@@ -217,6 +217,7 @@ def test_an_action_for_a_conversation_without_request_is_not_wanted(inbox, take)
         (Answer(thread_id(), message=""), "message"),
         (Answer(thread_id(), message=" \n\t "), "message"),
         (Answer(thread_id(), message="\u200b\u2060"), "message"),
+        (Answer(thread_id(), message="\u3164"), "message"),
         (Answer(thread_id(), message="x" * 4001), "message"),
         (Answer(thread_id(), message="a\0b"), "message"),
         (Answer(thread_id(), message="a\ud800b"), "message"),

@@ -25,6 +25,7 @@ REFUSED_MESSAGES = [
     (Refusal.DELETED, {"deleted": True, "text": None}),
     (Refusal.EMPTY, {"text": " \n\t"}),
     (Refusal.EMPTY, {"text": None}),
+    (Refusal.EMPTY, {"text": "\u3164"}),
 ]
 
 
