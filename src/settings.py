@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
 from src.kinds import (
     AppriseUrls,
@@ -50,7 +51,7 @@ class Settings(Variables):
     """The configuration of the core. When made by ``load_settings``, paths (the database's too) are absolute."""
 
     ai_webhook_url: SecretUrl | None = variable(
-        None, "where new guest messages are POSTed; syncsend does not start without it", "an address"
+        None, "where new guest messages are POSTed; without it the built-in assistant answers", "an address"
     )
     playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
     scrape_interval_sec: Seconds = variable(45.0, "time between SYNC cycles", "seconds", gt=0)
@@ -65,7 +66,9 @@ class Settings(Variables):
         24.0, "older unanswered messages are history, not work", "hours", gt=0
     )
     reply_mode: Annotated[Literal["auto", "draft", "off"], BeforeValidator(lower)] = variable(
-        "auto", "auto sends; draft waits for a person's approval; off only reads", "auto, draft or off"
+        "auto",
+        "auto sends; draft waits for a person's approval (default with the built-in assistant); off only reads",
+        "auto, draft or off",
     )
     human_pause_min: Minutes = variable(
         15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
@@ -155,6 +158,7 @@ class Settings(Variables):
 
     account: str = "default"
     channels: tuple[Variables, ...] = ()
+    assistant: AssistantSettings = AssistantSettings()
 
     @field_validator("callback_base_url", "dashboard_url")
     @classmethod
@@ -178,14 +182,32 @@ class Settings(Variables):
         return addresses_in(self.notify_urls) if self.notify_urls else []
 
     @property
-    def ai_webhook_problem(self) -> str | None:
-        """Why there is no AI to talk to, as a line for a person; None if there is one."""
-        if self.ai_webhook_url is None:
-            return "AI_WEBHOOK_URL: is not set; write the address of your AI's webhook into .env"
-        host = urlsplit(self.ai_webhook_url.get_secret_value()).hostname or ""
-        if any(host == domain or host.endswith(f".{domain}") for domain in _EXAMPLE_DOMAINS):
-            return "AI_WEBHOOK_URL: is still the example; write the address of your AI's webhook into .env"
-        return None
+    def ai(self) -> Literal["webhook", "assistant"] | None:
+        """Who answers the guests: the host's own AI where its address is set, else the built-in assistant."""
+        if self.has_webhook:
+            return "webhook"
+        return "assistant" if self.assistant.configured else None
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether AI_WEBHOOK_URL is set. An address that stands in an example counts as none."""
+        return self.ai_webhook_url is not None and not self._webhook_is_example
+
+    @property
+    def _webhook_is_example(self) -> bool:
+        host = urlsplit(self.ai_webhook_url.get_secret_value()).hostname or "" if self.ai_webhook_url else ""
+        return any(host == domain or host.endswith(f".{domain}") for domain in _EXAMPLE_DOMAINS)
+
+    @property
+    def ai_problem(self) -> str | None:
+        """Why there is no AI to ask, as a line for a person; None if there is one."""
+        if self.ai is not None:
+            return None
+        what = "is still the example" if self._webhook_is_example else "is not set"
+        return (
+            f"AI_WEBHOOK_URL: {what}, and neither is ASSISTANT_API_KEY; write the address of your AI's webhook, "
+            "or the key of a model service for the built-in assistant, into .env"
+        )
 
     def secret_values(self) -> list[str]:
         """What must never be printed, for ``logs.hide``."""
@@ -202,6 +224,7 @@ class Settings(Variables):
                 found += [url.password or "", url.query, secret.get_secret_value()]
         # What names a private heartbeat or an Apprise service is in the path or the host: all of it is hidden.
         found += self.alert_addresses
+        found += self.assistant.secret_values()
         return [value for value in found if value]
 
 
@@ -213,7 +236,7 @@ def channel_models() -> tuple[type[Variables], ...]:
 
 def variables(models: Sequence[type[Variables]] | None = None) -> list[Variable]:
     """Every variable of the core and of the given (by default all) channels."""
-    return table([Settings, *(channel_models() if models is None else models)])
+    return table([Settings, AssistantSettings, *(channel_models() if models is None else models)])
 
 
 def load_settings(
@@ -225,16 +248,21 @@ def load_settings(
 ) -> Settings:
     """Read ``<root>/.env``, then the environment (which wins), and check everything.
 
-    ``models`` are the channels' settings (by default those of all channels); with ``need_ai`` a missing
-    AI_WEBHOOK_URL is a problem too. Raises ``SettingsError`` with all problems, without any secret's value.
+    ``models`` are the channels' settings (by default those of all channels); with ``need_ai`` it is a
+    problem too that there is neither a webhook nor a model. Raises ``SettingsError`` with all problems, without any secret's value.
     Repeatable; changes nothing.
     """
     models = channel_models() if models is None else models
-    known = set(names(Settings)).union(*(names(model) for model in models))
+    all_models: list[type[Variables]] = [Settings, AssistantSettings, *models]
+    known = {name for model in all_models for name in names(model)}
     problems: list[str] = []
     given = given_values(root, os.environ if environ is None else environ, known, problems)
     channels = tuple(make(model, given, root, problems) for model in models)
-    settings = make(Settings, given, root, problems).model_copy(update={"channels": channels})
+    assistant = make(AssistantSettings, given, root, problems)
+    settings = make(Settings, given, root, problems)
+    settings = settings.model_copy(update={"channels": channels, "assistant": assistant})
+    if "REPLY_MODE" not in given and settings.ai == "assistant":
+        settings = settings.model_copy(update={"reply_mode": "draft"})
     # A contradiction with a value that is wrong anyway would only confuse: it stands on the default.
     bad = {problem.partition(":")[0] for problem in problems} & known
     problems += [line for line in _contradictions(settings, need_ai) if not any(name in line for name in bad)]
@@ -263,5 +291,6 @@ def _contradictions(settings: Settings, need_ai: bool) -> Iterator[str]:
     ):
         if folder.exists() and not folder.is_dir():
             yield f"{name}: is a file, not a folder; write the path of a folder"
-    if need_ai and (problem := settings.ai_webhook_problem):
+    yield from settings.assistant.contradictions()
+    if need_ai and (problem := settings.ai_problem):
         yield problem

@@ -23,6 +23,8 @@ from pydantic.fields import FieldInfo
 # A variable's first word claims all of the environment that begins so. PLAYWRIGHT_* is Playwright's own except
 # for ours, and MAX_* is too common a beginning to be claimed whole; systemd sets NOTIFY_SOCKET.
 _NARROWER_PREFIXES = {"PLAYWRIGHT_": "PLAYWRIGHT_SESSION", "MAX_": "MAX_MESSAGE", "NOTIFY_": "NOTIFY_URL"}
+# Other programs have variables that begin like these: in the environment only our own names are claimed.
+_SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_"})
 
 
 def variable(default: Any, meaning: str, unit: str = "", *, shown: str | None = None, **limits: Any) -> Any:
@@ -100,7 +102,8 @@ def given_values(
     Unknown keys become problems: all of the file's, and of the environment's those that begin like ours.
     """
     given = _read_file(root / ".env", known, problems)
-    prefixes = tuple({_NARROWER_PREFIXES.get(word, word) for word in (f"{k.split('_')[0]}_" for k in known)})
+    words = {f"{name.split('_')[0]}_" for name in known} - _SHARED_PREFIXES
+    prefixes = tuple({_NARROWER_PREFIXES.get(word, word) for word in words})
     odd = sorted(name for name in environ if name.startswith(prefixes) and name not in known)
     problems += [_unknown(name, known, "in the environment") for name in odd]
     given.update({name: environ[name] for name in known if environ.get(name, "").strip()})

@@ -162,7 +162,7 @@ def _worker(settings: Settings, name: str, moment: Moment) -> dict[str, Any]:
 
 
 def _ai(settings: Settings, moment: Moment) -> dict[str, Any]:
-    if settings.ai_webhook_problem is not None:
+    if settings.ai is None:
         return {"state": "not_configured"}
     beat = moment.workers.get(AI)
     if beat is None:

@@ -138,7 +138,7 @@ def test_every_package_is_pinned_once() -> None:
 
 
 # What is imported under another name than the package's.
-PACKAGES = {"dotenv": "python-dotenv", "concurrent_log_handler": "concurrent-log-handler"}
+PACKAGES = {"yaml": "pyyaml", "dotenv": "python-dotenv", "concurrent_log_handler": "concurrent-log-handler"}
 
 
 def imported_by(folder: str) -> Iterator[tuple[str, Path]]:

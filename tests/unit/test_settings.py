@@ -174,7 +174,8 @@ def test_a_file_that_is_not_text_is_a_problem_and_not_a_crash(tmp_path):
 def test_the_main_job_does_not_start_without_a_real_ai_webhook(tmp_path, url):
     (problem,) = problems_of(tmp_path, {"AI_WEBHOOK_URL": url}, need_ai=True)
     assert problem.startswith("AI_WEBHOOK_URL: is ")
-    load_settings(tmp_path, {"AI_WEBHOOK_URL": url})
+    assert "ASSISTANT_API_KEY" in problem
+    assert load_settings(tmp_path, {"AI_WEBHOOK_URL": url}).ai is None
 
 
 def test_the_api_may_listen_everywhere_once_there_is_a_key(tmp_path):

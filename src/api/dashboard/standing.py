@@ -96,6 +96,6 @@ def _next_look(settings: Settings, sync: WorkerBeat | None, now: datetime) -> da
 
 
 def _ai_problem(settings: Settings, ai: WorkerBeat | None) -> Literal["not_configured", "failing"] | None:
-    if settings.ai_webhook_problem is not None:
+    if settings.ai is None:
         return "not_configured"
     return "failing" if ai is not None and ai.failures_in_a_row >= AI_FAILURES else None
