@@ -130,7 +130,8 @@ class Link:
     expires_at: datetime
 
 
-Refused = Literal["unknown", "used", "expired", "busy", "not_halted", "not_yours"]
+Refused = Literal["unknown", "used", "expired", "over", "busy", "not_halted", "not_yours"]
+"""``over``: the halt for which the link or the key was given has ended. The others say what they mean."""
 
 
 class LinkRefused(NightporterError):

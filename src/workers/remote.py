@@ -52,8 +52,25 @@ class RemotePace:
     """The state is told at least this often; a viewer that has gone is noticed by it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """A link or a viewer's key: its hash, and when the halt began for which it was given.
+
+    ``halted_at`` None: given without a halt (the script, at a first login); then only DONE ends it.
+    """
+
+    mark: str
+    halted_at: datetime | None
+
+    def is_of(self, secret: str) -> bool:
+        return hmac.compare_digest(self.mark, _mark(secret))
+
+
 class Remote:
-    """One remote view of the account's browser. Everything is called on one event loop."""
+    """One remote view of the account's browser. Everything is called on one event loop.
+
+    A link and a viewer's key end with the halt for which they were given: each call looks whether that one stands.
+    """
 
     def __init__(
         self,
@@ -70,9 +87,9 @@ class Remote:
         self._only_when_halted = only_when_halted
         self._prove = prove or (lambda: prove_and_end_halt(settings, db))
         self._pace = pace or RemotePace()
-        self._link: tuple[str, float] | None = None
+        self._link: tuple[_Right, float] | None = None
         self._used: set[str] = set()
-        self._viewer: str | None = None
+        self._viewer: _Right | None = None
         self._screen: Screen | None = None
         self._state = RemoteState(Stage.CLOSED)
         self._news = asyncio.Event()
@@ -96,35 +113,39 @@ class Remote:
 
     async def link(self) -> Link:
         """A new one-time link; one made before and not used yet is void. LinkRefused: busy, not_halted."""
-        await self._check_halted()
+        halted_at = await self._halted_at()
         self._check_idle()
         token = secrets.token_urlsafe(24)
-        self._link = (_mark(token), time.monotonic() + self._pace.link)
+        self._link = (_Right(_mark(token), halted_at), time.monotonic() + self._pace.link)
         logger.info("A link for the remote view was made; it can be used once")
         return Link(token, datetime.now(UTC) + timedelta(seconds=self._pace.link))
 
     async def enter(self, token: str) -> str:
         """Use a link up: opens the browser and returns the viewer's key. LinkRefused says why not."""
-        mark = _mark(token)
-        if mark in self._used:
+        if _mark(token) in self._used:
             raise self._refuse("used")
-        if self._link is None or not hmac.compare_digest(mark, self._link[0]):
+        if self._link is None or not self._link[0].is_of(token):
             raise self._refuse("unknown")
-        if time.monotonic() > self._link[1]:
+        right, expires = self._link
+        if time.monotonic() > expires:
             raise self._refuse("expired")
         self._check_idle()
         self._link = None
-        self._used.add(mark)
-        await self._check_halted()
+        self._used.add(right.mark)
+        await self._check_halt_stands(right)
         self._start()
-        self._viewer = secrets.token_urlsafe(24)
+        viewer = secrets.token_urlsafe(24)
+        self._viewer = _Right(_mark(viewer), right.halted_at)
+        self._stream += 1  # whoever was let in before this one sees nothing of what comes
         logger.info("A person has entered the remote view")
-        return self._viewer
+        return viewer
 
     async def again(self, viewer: str) -> None:
-        """Open the browser again for the same person, after FAILED. LinkRefused: not_yours, busy, not_halted."""
-        self.check(viewer)
-        await self._check_halted()
+        """Open the browser again for the same person, after FAILED. LinkRefused: not_yours, over, busy."""
+        await self.check(viewer)
+        self._check_idle()
+        if self._state.stage is not Stage.FAILED:  # it succeeded while the halt was looked up
+            raise self._refuse("over")
         self._start()
 
     def _start(self) -> None:
@@ -134,23 +155,43 @@ class Remote:
         self._tell(RemoteState(Stage.OPENING))
         self._run = asyncio.create_task(self._reconnect())
 
-    def check(self, viewer: str) -> None:
-        """LinkRefused (not_yours) for whoever is not the viewer that was let in last."""
-        if self._viewer is None or not hmac.compare_digest(viewer.encode(), self._viewer.encode()):
+    async def check(self, viewer: str) -> None:
+        """LinkRefused: not_yours for whoever is not the viewer that was let in last, over after the halt's end."""
+        right = self._right_of(viewer)
+        if self._state.stage is Stage.DONE:
+            raise self._refuse("over")
+        await self._check_halt_stands(right)
+
+    def _right_of(self, viewer: str) -> _Right:
+        if self._viewer is None or not self._viewer.is_of(viewer):
             raise self._refuse("not_yours")
+        return self._viewer
 
     def _check_idle(self) -> None:
         if self._state.stage in _AT_WORK:
             raise self._refuse("busy")
 
-    async def _check_halted(self) -> None:
-        if self._only_when_halted and not await asyncio.to_thread(self._is_halted):
-            raise LinkRefused("not_halted")
+    async def _check_halt_stands(self, right: _Right) -> None:
+        if not await self._halt_stands(right):
+            raise self._refuse("over")
 
-    def _is_halted(self) -> bool:
+    async def _halt_stands(self, right: _Right) -> bool:
+        # While it is checked, the halt may be over in the database a moment before the viewer is told of it.
+        if right.halted_at is None or self._state.stage is Stage.CHECKING:
+            return True
+        return await asyncio.to_thread(self._find_halt) == right.halted_at
+
+    async def _halted_at(self) -> datetime | None:
+        """When the halt began that stands now. LinkRefused (not_halted) without one, where one is needed."""
+        halted_at = await asyncio.to_thread(self._find_halt)
+        if halted_at is None and self._only_when_halted:
+            raise LinkRefused("not_halted")
+        return halted_at
+
+    def _find_halt(self) -> datetime | None:
         with self._db.read() as conn:
             account = accounts.find(conn, self._settings.account)
-        return account is not None and account.halted
+        return account.halted_at if account is not None else None
 
     @staticmethod
     def _refuse(reason: Refused) -> LinkRefused:
@@ -160,8 +201,17 @@ class Remote:
     # --- what the viewer does --------------------------------------------------------------------------------
 
     async def watch(self, viewer: str) -> AsyncGenerator[Picture | RemoteState]:
-        """The state, at once and whenever it changes, and the pictures. A second watch ends the first one."""
-        self.check(viewer)
+        """The state, at once and whenever it changes, and the pictures. A second watch ends the first one.
+
+        Ends with DONE, and when the halt was ended elsewhere. LinkRefused: not_yours, over.
+        """
+        right = self._right_of(viewer)
+        stands = await self._halt_stands(right)
+        if self._state.stage is Stage.DONE and await asyncio.to_thread(self._find_halt) is None:
+            yield self.state  # to a viewer whose connection was lost in that moment
+            return
+        if not stands:
+            raise self._refuse("over")
         self._stream += 1
         mine = self._stream
         self._streams += 1
@@ -174,6 +224,8 @@ class Remote:
             while self._stream == mine and not self._closed:
                 state = self.state
                 if state != told or time.monotonic() - told_at >= self._pace.told_every:
+                    if state.stage is not Stage.DONE and not await self._halt_stands(right):
+                        return
                     told, told_at = state, time.monotonic()
                     yield state
                     if state.stage is Stage.DONE:
@@ -192,15 +244,15 @@ class Remote:
             await pictures.stop()
 
     async def act(self, viewer: str, gestures: list[Gesture]) -> None:
-        """What the person did. Without a page to do it on, nothing happens. LinkRefused: not_yours."""
-        self.check(viewer)
+        """What the person did. Without a page to do it on, nothing happens. LinkRefused: not_yours, over."""
+        await self.check(viewer)
         if self._screen is not None and self._state.stage is Stage.SHOWING:
             with suppress(ChannelGone):
                 await self._screen.act(gestures)
 
-    def finish(self, viewer: str) -> None:
-        """The person says that the inbox is there: check it now. LinkRefused: not_yours."""
-        self.check(viewer)
+    async def finish(self, viewer: str) -> None:
+        """The person says that the inbox is there: check it now. LinkRefused: not_yours, over."""
+        await self.check(viewer)
         self._person_is_done.set()
 
     async def close(self) -> None:

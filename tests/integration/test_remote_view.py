@@ -4,6 +4,8 @@
 
 import asyncio
 import json
+import random
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -89,8 +91,9 @@ async def make_remote(db, tmp_path, clock, channels):
 
     def make(proof=None, **pace):
         async def prove():
-            if proof is not None:
-                raise proof
+            found = proof() if callable(proof) else proof
+            if found is not None:
+                raise found
             return end_halt(db, ACCOUNT, max_age=timedelta(hours=24), now=clock())
 
         settings = Settings(playwright_session_dir=tmp_path / "session", log_dir=tmp_path / "logs")
@@ -101,6 +104,19 @@ async def make_remote(db, tmp_path, clock, channels):
     yield make
     for one in made:
         await one.close()
+
+
+def halt_again(db, clock):
+    """The next halt: another one than those before it."""
+    clock.advance(60)
+    with db.write() as conn:
+        assert accounts.halt(conn, ACCOUNT, "challenge", "x", 10, None, clock())
+
+
+def end_elsewhere(db, clock):
+    """The halt ends without this view: by the script, on another terminal."""
+    clock.advance(60)
+    end_halt(db, ACCOUNT, max_age=timedelta(hours=24), now=clock())
 
 
 async def refused(call):
@@ -139,7 +155,7 @@ async def test_a_link_opens_nothing_until_it_is_used_and_works_once(halted, make
     assert seen[-1].stage is Stage.DONE
     assert next(s.stage for s in seen if not isinstance(s, Picture)) in {Stage.OPENING, Stage.SHOWING}
     assert (channels[0].saved, channels[0].closed) == (1, 1)
-    assert await refused(remote.again(viewer)) == "not_halted"
+    assert await refused(remote.again(viewer)) == "over"
 
 
 async def test_a_link_expires(halted, make_remote, channels):
@@ -213,7 +229,7 @@ async def test_an_inbox_that_is_not_readable_yet_keeps_the_halt_and_may_be_tried
     remote = make_remote(WallHit("challenge", "the page shows #arkose"))
     viewer = await remote.enter((await remote.link()).token)
     await until(lambda: remote.state.stage is Stage.SHOWING)
-    remote.finish(viewer)
+    await remote.finish(viewer)
     await until(lambda: remote.state.stage is Stage.FAILED)
     assert remote.state.reason == "challenge"
     with halted.read() as conn:
@@ -263,3 +279,149 @@ async def test_what_is_done_arrives_in_order_and_what_is_typed_is_in_no_answer(h
         assert len(channels[0].screen.done) == len(told)
         assert SECRET not in repr(channels[0].screen.done)
         assert json.dumps(token) not in page.text
+
+
+async def test_a_used_link_does_not_open_the_browser_again_at_a_later_halt(
+    halted, clock, make_remote, channels
+):
+    remote = make_remote()
+    old = await remote.enter((await remote.link()).token)
+    await until(lambda: remote.state.stage is Stage.SHOWING)
+    remote_is_done = asyncio.create_task(watch(remote, old, []))
+    await remote.finish(old)
+    await remote_is_done
+    assert remote.state.stage is Stage.DONE
+    halt_again(halted, clock)
+
+    app = create_remote_app(remote, "en")
+    async with httpx.AsyncClient(transport=ASGITransport(app), base_url="http://here") as one:
+        for method, what, body in (
+            ("POST", "again", {}),
+            ("GET", "stream", None),
+            ("POST", "act", {"gestures": []}),
+            ("POST", "done", {}),
+        ):
+            told = await one.request(method, f"/reconnect/view/{what}", json=body, headers={"x-viewer": old})
+            assert (told.status_code, told.json()["reason"]) == (403, "over"), what
+    assert len(channels) == 1
+
+    viewer = await remote.enter((await remote.link()).token)
+    await until(lambda: len(channels) == 2 and remote.state.stage is Stage.SHOWING)
+    assert await refused(remote.act(old, [Key("Enter")])) == "not_yours"
+    await remote.act(viewer, [Key("Enter")])
+    assert channels[1].screen.done == [Key("Enter")]
+
+
+async def test_a_viewer_whose_view_failed_has_no_rights_at_a_later_halt(halted, clock, make_remote, channels):
+    remote = make_remote(viewer_gone=0.05)
+    old = await remote.enter((await remote.link()).token)
+    await until(lambda: remote.state.stage is Stage.FAILED)
+    end_elsewhere(halted, clock)
+    assert await refused(remote.again(old)) == "over"
+    halt_again(halted, clock)
+    assert await refused(remote.again(old)) == "over"
+    assert await refused(anext(remote.watch(old))) == "over"
+    assert len(channels) == 1
+
+
+async def test_a_link_that_was_not_used_is_void_at_a_later_halt(halted, clock, make_remote, channels):
+    remote = make_remote()
+    link = await remote.link()
+    end_elsewhere(halted, clock)
+    halt_again(halted, clock)
+    assert await refused(remote.enter(link.token)) == "over"
+    assert channels == []
+
+
+async def test_a_window_that_stayed_open_shows_nothing_of_the_next_persons_browser(
+    halted, clock, make_remote, channels
+):
+    remote = make_remote(WallHit("challenge", "x"))
+    old = await remote.enter((await remote.link()).token)
+    seen: list[Any] = []
+    left_open = asyncio.create_task(watch(remote, old, seen))
+    await until(lambda: any(isinstance(one, Picture) for one in seen))
+    await remote.finish(old)
+    await until(lambda: remote.state.stage is Stage.FAILED)
+    end_elsewhere(halted, clock)
+    halt_again(halted, clock)
+    before = len([one for one in seen if isinstance(one, Picture)])
+    viewer = await remote.enter((await remote.link()).token)
+    await left_open
+    new: list[Any] = []
+    watching = asyncio.create_task(watch(remote, viewer, new))
+    await until(lambda: any(isinstance(one, Picture) for one in new))
+    assert len([one for one in seen if isinstance(one, Picture)]) == before
+    await remote.close()
+    await watching
+
+
+async def test_a_viewer_who_missed_the_end_is_told_of_it_once_more(halted, make_remote):
+    remote = make_remote()
+    viewer = await remote.enter((await remote.link()).token)
+    await remote.finish(viewer)
+    await until(lambda: remote.state.stage is Stage.DONE)
+    seen: list[Any] = []
+    await watch(remote, viewer, seen)
+    assert [one.stage for one in seen] == [Stage.DONE]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_no_key_and_no_link_lets_in_at_another_halt_than_its_own(
+    halted, clock, make_remote, channels, seed
+):
+    """Any order of halts, ends, links and calls: who is let in has a key or a link of the halt that stands."""
+    dice = random.Random(seed)
+    remote = make_remote(lambda: dice.choice([None, WallHit("challenge", "x")]))
+    number = 1
+    links: list[tuple[int, str]] = []
+    keys: list[tuple[int, str]] = []
+
+    def stands():
+        with halted.read() as conn:
+            return accounts.get(conn, ACCOUNT).halted
+
+    async def make_link():
+        links.append((number, (await remote.link()).token))
+
+    async def enter():
+        made_at, token = dice.choice([dice.choice(links), links[-1]])
+        stood = stands()
+        keys.append((number, await remote.enter(token)))
+        assert (made_at, True) == (number, stood)
+
+    async def come():
+        await make_link()
+        await enter()
+
+    async def call(what):
+        given_at, key = dice.choice([dice.choice(keys), keys[-1]])
+        stood = stands()
+        await what(key)
+        assert (given_at, True) == (number, stood)
+
+    async def gesture(key):
+        await remote.act(key, [Key("Tab")])
+
+    async def look(key):
+        watching = remote.watch(key)
+        try:
+            state = await anext(watching)
+            # That it is over may be told as long as there is no other halt; there is nothing to see then.
+            if state.stage is Stage.DONE and not stands():
+                raise LinkRefused("over")
+        finally:
+            await watching.aclose()
+
+    for _ in range(100):
+        if stands() and remote.state.stage is not Stage.SHOWING and dice.random() < 0.2:
+            end_elsewhere(halted, clock)
+        elif not stands() and dice.random() < 0.5:
+            number += 1
+            halt_again(halted, clock)
+        with suppress(LinkRefused, IndexError):
+            step = dice.choice([make_link, enter, come, *4 * [None]])
+            await (step() if step else call(dice.choice([gesture, look, remote.again, remote.finish])))
+        await until(lambda: remote.state.stage not in {Stage.OPENING, Stage.CHECKING})
+    assert number > 2
+    assert len({given_at for given_at, _ in keys}) > 1

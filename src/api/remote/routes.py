@@ -7,6 +7,7 @@
     POST /reconnect/view/done, again  "the inbox is there", "once more"             ┘
 
 Neither link nor key is in an address, a cookie or a log. Without a cookie no other site's page can act here.
+Both are good for one halt: when it ends, they end.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "vary": "Accept-Language",
 }
-_STATUS = {"not_yours": 403, "unknown": 403, "used": 403, "expired": 403}
+_STATUS = {"not_yours": 403, "unknown": 403, "used": 403, "expired": 403, "over": 403}
 _STATE, _PICTURE = b"\x00", b"\x01"
 
 
@@ -86,7 +87,7 @@ def remote_routes(remote: RemoteView, default_language: str) -> APIRouter:
     @router.post("/act")
     async def act(request: Request) -> Response:
         viewer = _viewer(request)
-        remote.check(viewer)
+        await remote.check(viewer)
         try:
             body = await read_json(request, GesturesBody)
         except Malformed as error:  # whose own words may quote what was sent
@@ -96,7 +97,7 @@ def remote_routes(remote: RemoteView, default_language: str) -> APIRouter:
 
     @router.post("/done")
     async def done(request: Request) -> Response:
-        remote.finish(_viewer(request))
+        await remote.finish(_viewer(request))
         return JSONResponse({"success": True})
 
     @router.post("/again")

@@ -9,7 +9,7 @@ from src.model.remote import Gesture, Link, Picture, RemoteState
 
 
 class RemoteView(Protocol):
-    """One browser, shown to one person. Every refusal is a ``LinkRefused``."""
+    """One browser, shown to one person. Every refusal is a ``LinkRefused``. Links and keys end with their halt."""
 
     @property
     def state(self) -> RemoteState:
@@ -24,7 +24,7 @@ class RemoteView(Protocol):
         """Use a link up; returns the viewer's key."""
         ...
 
-    def check(self, viewer: str) -> None:
+    async def check(self, viewer: str) -> None:
         """Refuses whoever is not the viewer that was let in."""
         ...
 
@@ -40,6 +40,6 @@ class RemoteView(Protocol):
         """What the person did."""
         ...
 
-    def finish(self, viewer: str) -> None:
+    async def finish(self, viewer: str) -> None:
         """The person says that the inbox is there."""
         ...
