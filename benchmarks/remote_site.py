@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from src.sandbox.model import Thread
-from src.sandbox.site import SimulatedSite
+from sandbox.airbnb.model import Thread
+from sandbox.airbnb.site import SimulatedSite
 
 ROOT = Path(__file__).resolve().parents[1]
 WAN = {"api_latency": 0.150, "asset_latency": 0.040}

@@ -14,4 +14,4 @@ if [ -z "${SOAK_PYTHON:-}" ]; then
     sh scripts/setup.sh --dev
     SOAK_PYTHON=$VENV_PYTHON
 fi
-exec "$SOAK_PYTHON" -m tests.levels.mutants "$@"
+exec "$SOAK_PYTHON" -m tests.faults.mutants "$@"

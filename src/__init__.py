@@ -24,6 +24,6 @@ what stops us (CAPTCHA, login, block)       ``src/channels/airbnb/walls.py``
 an HTTP endpoint                            ``src/api/``
 a page of the dashboard, its sentences      ``src/api/dashboard/``, ``src/locale/``
 when something runs                         ``src/workers/``
-the simulated Airbnb and its AI             ``src/sandbox/``
+the simulated Airbnb and its AI             ``sandbox/``
 ==========================================  ==========================================
 """

@@ -249,8 +249,8 @@ def load_settings(
     """Read ``<root>/.env``, then the environment (which wins), and check everything.
 
     ``models`` are the channels' settings (by default those of all channels); with ``need_ai`` it is a
-    problem too that there is neither a webhook nor a model. Raises ``SettingsError`` with all problems, without any secret's value.
-    Repeatable; changes nothing.
+    problem too that there is neither a webhook nor a model. Raises ``SettingsError`` with all problems, without
+    any secret's value. Repeatable; changes nothing.
     """
     models = channel_models() if models is None else models
     all_models: list[type[Variables]] = [Settings, AssistantSettings, *models]

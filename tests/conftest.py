@@ -17,7 +17,8 @@ import pytest
 
 from src.db.engine import Database
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
-from tests.databases import PostgresServer, make_sqlite, postgres_programs, running_postgres
+from tests.support.databases import PostgresServer, make_sqlite, postgres_programs, running_postgres
+from tests.support.house import House
 
 
 class Clock:
@@ -196,3 +197,10 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         running_postgres(programs, Path(folder)) as server,
     ):
         yield server
+
+
+@pytest.fixture
+def house(db: Database, clock: Clock) -> Iterator[House]:
+    """The product's services on a made-up site and the test's database."""
+    with House(db, clock) as made:
+        yield made

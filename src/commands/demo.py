@@ -14,6 +14,8 @@ from pathlib import Path
 from loguru import logger
 from rich.console import Console
 
+from sandbox.ai import SandboxAI
+from sandbox.airbnb.site import SimulatedSite
 from src.api.app import create_app
 from src.api.server import serve
 from src.channels import registry
@@ -22,8 +24,6 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode
 from src.logs import close_logs, set_up_logs
-from src.sandbox.ai import SandboxAI
-from src.sandbox.site import SimulatedSite
 from src.settings import Settings, load_settings
 from src.workers import lifecycle
 

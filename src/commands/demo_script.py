@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
-from src.sandbox.ai import SandboxAI
-from src.sandbox.model import Thread
-from src.sandbox.site import SimulatedSite
+from sandbox.ai import SandboxAI
+from sandbox.airbnb.model import Thread
+from sandbox.airbnb.site import SimulatedSite
 
 PATIENCE_SEC = 90.0
 QUIET_SEC = 3.0

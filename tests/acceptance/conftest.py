@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from src.sandbox.ai import SandboxAI
-from src.sandbox.site import SimulatedSite
+from sandbox.ai import SandboxAI
+from sandbox.airbnb.site import SimulatedSite
 from tests.acceptance.house import House
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from src.sandbox.ai import SandboxAI
-from src.sandbox.site import SimulatedSite
-from tests.fakes.waiting import came
-from tests.ports import free_port
+from sandbox.ai import SandboxAI
+from sandbox.airbnb.site import SimulatedSite
+from tests.support.ports import free_port
+from tests.support.waiting import came
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SEC = 60.0

@@ -23,8 +23,8 @@ import pytest
 from src.workers.breaker import VANISHED_FOR_ONE
 from tests.acceptance.api import health
 from tests.acceptance.house import ROOT, House, wait_until
-from tests.npm import npm_modules
-from tests.ports import free_port
+from tests.support.npm import npm_modules
+from tests.support.ports import free_port
 
 pytestmark = [
     pytest.mark.xdist_group("pm2"),

@@ -16,7 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.acceptance.house import CANARIES, House, wait_until
-from tests.browsers import a_browser
+from tests.support.browsers import a_browser
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
 

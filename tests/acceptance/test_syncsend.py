@@ -9,8 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from src.sandbox.ai import Plan
-from src.sandbox.responses import Responses
+from sandbox.ai import Plan
+from sandbox.airbnb.responses import Responses
 from tests.acceptance.house import House, wait_until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]

@@ -14,6 +14,8 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
+from sandbox.airbnb.model import Thread
+from sandbox.airbnb.site import SimulatedSite
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.ids import encode
 from src.channels.airbnb.settings import AirbnbSettings
@@ -28,11 +30,9 @@ from src.errors import (
     TransientError,
 )
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation
-from src.sandbox.model import Thread
-from src.sandbox.site import SimulatedSite
-from tests.airbnb.support import SharedBrowser
-from tests.fakes.channel import FakeChannel
-from tests.fakes.site import FakeConversation, FakeSite
+from tests.support.airbnb import SharedBrowser
+from tests.support.channel import FakeChannel
+from tests.support.site import FakeConversation, FakeSite
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

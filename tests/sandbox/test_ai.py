@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from src.sandbox.ai import Plan, SandboxAI, sign
-from src.sandbox.brain import answer, language_of, topics_of
-from src.sandbox.server import ThreadedServer
+from sandbox.ai import Plan, SandboxAI, sign
+from sandbox.brain import answer, language_of, topics_of
+from sandbox.server import ThreadedServer
 
 SECRET = "whsec_bmlnaHRwb3J0ZXItc2FuZGJveC1zZWNyZXQ="
 

@@ -1,0 +1,325 @@
+"""``sh scripts/mutants.sh``: sixteen ways to break a promise by hand, and the named test that notices each.
+
+Each mutant is applied to a scratch copy of the repository (what git tracks, as it is now), and its test is run
+there. A mutant that lives is a promise without a guard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS_FAILED = 1
+"""pytest's exit code; any other one says nothing about the mutant."""
+AT_MOST_SEC = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """In this file, these words, which must stand there exactly once, become others."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What is broken, and the test that must fail."""
+
+    words: str
+    test: str
+    changes: tuple[Change, ...]
+
+
+SEND, ROWS = "src/services/send.py", "src/services/send_rows.py"
+INTAKE, OUTBOX = "src/services/intake/taking.py", "src/db/outbox_queue.py"
+MIGRATION = "src/db/migrations/versions/0001_first_tables.py"
+POINTS = (
+    "tests/faults/test_every_step.py::test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked"
+)
+
+MUTANTS = (
+    Mutant(
+        "an armed reply of a dead worker goes back into the queue",
+        f"{POINTS}[sqlite-after_accept]",
+        (
+            Change(
+                SEND,
+                "        if not job.armed:\n            await asyncio.to_thread(self._rows.release_lost",
+                "        if True:\n            await asyncio.to_thread(self._rows.release_lost",
+            ),
+            Change(
+                ROWS,
+                "            # The try counts:",
+                "            if job.armed:\n                outbox_queue.disarm(conn, job.id, self._owner)\n            # The try counts:",
+            ),
+        ),
+    ),
+    Mutant(
+        "Send is pressed again when the press raised",
+        "tests/services/test_send.py::test_a_press_that_raises_is_looked_after_and_never_repeated",
+        (
+            Change(
+                SEND,
+                '            logger.warning("The press of Send did not end cleanly',
+                '            await channel.press_send(conversation_id)\n            logger.warning("The press of Send did not end cleanly',
+            ),
+        ),
+    ),
+    Mutant(
+        "sent without a proof",
+        "tests/services/test_send.py::test_a_bubble_that_vanished_is_unconfirmed_and_never_pressed_again",
+        (
+            Change(
+                ROWS,
+                "outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)",
+                'outbox_queue.sent(conn, job.id, _IN_HAND, "somewhere", None, self._clock(), owner=self._owner)',
+            ),
+        ),
+    ),
+    Mutant(
+        "an equal text from before counts as the proof",
+        "tests/services/test_send.py::test_the_same_words_from_yesterday_are_no_proof",
+        (
+            Change(
+                INTAKE,
+                "    if message.external_id not in scene.new and (job.armed_at is None or known.seen_at < job.armed_at):\n",
+                "    if known is None:\n",
+            ),
+            Change(
+                INTAKE,
+                "    if after is not None and place is not None and place < after:\n",
+                "    if after is not None and place is None:\n",
+            ),
+            Change(
+                SEND,
+                "                m.external_id not in known\n                and m.role",
+                "                m.role",
+            ),
+            Change(
+                SEND,
+                "                for m in view.messages[first:]\n",
+                "                for m in view.messages[first * 0 :]\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "Send is pressed in whichever conversation is open",
+        "tests/channels/airbnb/test_sending.py::test_a_press_in_another_conversation_is_refused",
+        (
+            Change(
+                "src/channels/airbnb/channel.py",
+                "            try:\n                self._thread.check_address(external_id)\n            except TransientError as error:\n",
+                "            try:\n                pass\n            except TransientError as error:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "whoever asks may arm and move a reply that another one has claimed",
+        "tests/db/test_outbox_queue.py::test_a_process_whose_job_was_taken_over_can_move_it_no_more",
+        (
+            Change(
+                OUTBOX,
+                '    _Q.claimed_by == bindparam("p_owner"),\n    _Q.arm_count == 0,\n',
+                "    _Q.arm_count == 0,\n",
+            ),
+            Change(
+                OUTBOX,
+                "    return statement if owner is None else statement.where(_Q.claimed_by == owner)\n",
+                "    return statement\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a guest's message may be stored twice",
+        "tests/db/test_constraints.py::test_a_message_is_there_once",
+        (
+            Change(
+                MIGRATION,
+                'sa.UniqueConstraint("account", "external_id", name="uq_messages_external")',
+                'sa.Index("uq_messages_external", "account", "external_id")',
+            ),
+        ),
+    ),
+    Mutant(
+        "a claim on PostgreSQL locks nothing",
+        "tests/db/test_claims.py::test_four_processes_send_every_job_once",
+        (Change(OUTBOX, "        .with_for_update(of=job, skip_locked=True)", "        "),),
+    ),
+    Mutant(
+        "a writing transaction of SQLite begins deferred",
+        "tests/db/test_engine.py::test_so_do_processes",
+        (
+            Change(
+                "src/db/connections.py",
+                '                driver.execute("BEGIN IMMEDIATE")',
+                '                driver.execute("BEGIN")',
+            ),
+        ),
+    ),
+    Mutant(
+        "a reply can be armed twice",
+        "tests/db/test_outbox_queue.py::test_a_job_is_armed_once_and_only_by_its_owner",
+        (
+            Change(
+                OUTBOX,
+                "    _Q.arm_count == 0,\n).values(arm_count=1",
+                "    _Q.arm_count >= 0,\n).values(arm_count=1",
+            ),
+        ),
+    ),
+    Mutant(
+        "a list that cannot be read counts as an empty one",
+        "tests/channels/airbnb/test_list.py::test_a_refresh_that_cannot_be_read_is_an_error_and_never_an_empty_list",
+        (
+            Change(
+                "src/channels/airbnb/list_reader.py",
+                "        elif not await visit.refresh_gently():\n            await visit.go_to_inbox()\n",
+                '        elif not await visit.refresh_gently():\n            return InboxGlance(visit.tap.viewer_id or "", (), True)\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "after the press nobody looks for a wall",
+        "tests/channels/airbnb/test_walls.py::test_a_wall_stops_everything",
+        (
+            Change(
+                "src/channels/airbnb/channel.py",
+                "                told = await tap.wait_for_more(seq, min(patience, left))\n                if told or not await self._visit.ask_for_news():\n                    await self._visit.check_walls()\n",
+                "                await asyncio.sleep(min(patience, left))\n                told = True\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a start does not ask whether there is a halt",
+        "tests/workers/test_lifecycle.py::test_a_start_while_halted_touches_nothing_and_ends_with_the_same_code",
+        (
+            Change(
+                "src/workers/lifecycle.py",
+                "    return state if state.halted else None\n",
+                "    return None\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "the sender's webhook-id makes nothing unique",
+        "tests/services/test_callback.py::test_the_senders_id_makes_an_unasked_message_repeatable",
+        (
+            Change(
+                "src/services/callback.py",
+                '        key = f"webhook:{answer.webhook_id}"\n',
+                "        key = f\"webhook:{answer.webhook_id}:{id(answer)}:{around.now.timestamp()}:{len(external_id)}:{__import__('uuid').uuid4()}\"\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a callback may be of any size",
+        "tests/api/test_callback.py::test_the_body_may_have_64_kib",
+        (Change("src/api/limits.py", "too_much = too_much or size > self._largest", "too_much = False"),),
+    ),
+    Mutant(
+        "tracebacks show the values of variables",
+        "tests/test_logs.py::test_an_exception_is_one_line_with_its_place_and_without_values",
+        (
+            Change("src/logs.py", '"diagnose": False', '"diagnose": True'),
+            Change("src/logs.py", '{"msg": line(message.record)}', '{"msg": str(message)}'),
+            Change(
+                "src/logs.py",
+                'logger.add(write, level="INFO", format=_plain',
+                'logger.add(write, level="INFO", format="{message} {exception}"',
+            ),
+        ),
+    ),
+)
+
+
+def apply(mutant: Mutant, root: Path) -> None:
+    """Change the files below ``root``. ValueError if the words to be changed are not there exactly once."""
+    for change in mutant.changes:
+        path = root / change.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(change.old) != 1:
+            raise ValueError(f"{mutant.words}: {change.file} has {text.count(change.old)} of {change.old!r}")
+        path.write_text(text.replace(change.old, change.new), encoding="utf-8")
+
+
+def main() -> int:
+    """Try the mutants; 0 if the named tests pass as it is, and every mutant is noticed."""
+    words = argparse.ArgumentParser(prog="sh scripts/mutants.sh", description=__doc__)
+    words.add_argument("numbers", nargs="*", type=int, help="only these, counted from 1")
+    given = words.parse_args()
+    console = Console(highlight=False)
+    table = Table("", "what is broken", "noticed by", "", "seconds")
+    living = 0
+    chosen = [(n, m) for n, m in enumerate(MUTANTS, 1) if not given.numbers or n in given.numbers]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        sound = _run(Path(folder) / "sound", None, sorted({mutant.test for _, mutant in chosen}))
+        console.print(
+            f"   {'passed' if sound.returncode == 0 else 'FAILED'}   the named tests, nothing broken"
+        )
+        if sound.returncode != 0:
+            console.print(sound.stdout[-2_000:], markup=False)
+            return 2
+        for number, mutant in chosen:
+            began = time.monotonic()
+            outcome = _try(mutant, Path(folder) / str(number))
+            living += outcome != "killed"
+            seconds = f"{time.monotonic() - began:.0f}"
+            console.print(f"{number:>2} {outcome:<8} {mutant.words} ({seconds} s)")
+            table.add_row(str(number), mutant.words, mutant.test.removeprefix("tests/"), outcome, seconds)
+    console.print(table)
+    console.print(f"{len(chosen) - living} of {len(chosen)} killed")
+    return 1 if living else 0
+
+
+def _try(mutant: Mutant, copy: Path) -> str:
+    done = _run(copy, mutant, [mutant.test])
+    if done.returncode == TESTS_FAILED:
+        return "killed"
+    return "LIVES" if done.returncode == 0 else f"? ({done.returncode}) {done.stdout[-500:]}"
+
+
+def _run(copy: Path, mutant: Mutant | None, tests: list[str]) -> subprocess.CompletedProcess[str]:
+    """These tests in a copy of the repository with this mutant."""
+    _copy_repository(copy)
+    if mutant is not None:
+        apply(mutant, copy)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=AT_MOST_SEC,
+        check=False,
+    )
+    shutil.rmtree(copy)
+    return done
+
+
+def _copy_repository(copy: Path) -> None:
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in names.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Levels A and A-nth, the quick part. ``sh scripts/soak.sh`` has the long one."""
+
+import pytest
+
+from tests.faults import exhaustive, nth_failure, simulated
+from tests.faults.plan import Plan
+from tests.faults.tally import Tally
+
+STORIES = 60
+EVERY = {"sqlite": 8, "postgresql": 24}
+"""Of the n-th steps that fail, so many are skipped here and played in the long run."""
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def plan(database_url, tmp_path):
+    def make(trials, seed):
+        return Plan(trials, seed, database_url.split(":")[0].split("+")[0], tmp_path, lambda: database_url)
+
+    return make
+
+
+def summed(tallies):
+    whole = Tally()
+    for tally in tallies:
+        whole.add(tally)
+    assert whole.broken == []
+    return whole.counts
+
+
+@only_sqlite
+def test_in_stories_with_crashes_and_people_no_promise_is_broken(plan):
+    counts = summed(simulated.trials(plan(STORIES, seed=1)))
+    assert counts["stories"] == STORIES
+    assert counts["crashes"] > STORIES / 2
+    assert counts["ended sent"] > STORIES / 2
+    assert counts["ended unconfirmed"] < counts["ended sent"]
+
+
+@only_sqlite
+@pytest.mark.parametrize("way", [1, 3], ids=["shown late", "never taken"])
+def test_whichever_step_of_a_send_fails_in_whichever_way_no_promise_is_broken(plan, way):
+    counts = summed(exhaustive.trees(plan(1, seed=way), depth=1))
+    assert counts["runs"] > 60
+    assert counts["states"] > 10
+
+
+def test_whichever_statement_commit_or_call_fails_no_promise_is_broken(plan, database_url):
+    ways = len(nth_failure.ways(plan(1, 0).database))
+    counts = summed(nth_failure.trials(plan(100 * ways, seed=0), every=EVERY[plan(1, 0).database]))
+    assert counts["failed once"] >= ways / 2
+    assert counts["ended sent"] > counts["ended unconfirmed"]

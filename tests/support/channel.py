@@ -1,0 +1,257 @@
+"""A channel on the made-up site, with every kind of trouble that a test may ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from src.errors import CannotWrite, ChannelGone, ComposerBusy, Halt, PermanentError, TransientError
+from src.model.inbox import InboxGlance, SeenConversation
+from tests.support.site import FakeConversation, FakeMessage, FakeSite
+
+LOOKS_IN_A_FOLLOW = 3
+
+
+class Crash(BaseException):
+    """Kill -9: what was in memory is lost. Go on with new objects on the same database and site."""
+
+
+class FakeChannel:
+    """Behaves as the port promises; ``before``, ``after``, ``fail`` and ``fail_call`` spoil it.
+
+    A moment is the name of a method. ``during`` exists for ``write`` only: half of the text is typed.
+    """
+
+    name = "fake"
+
+    def __init__(self, site: FakeSite) -> None:
+        self.site = site
+        self.calls: list[str] = []
+        self.is_open = True
+        """Tests of the services get it open, as a turn hands it over."""
+        self.logins_saved = 0
+        self.is_worn: str | None = None
+        self.tells_sent_alone = False
+        """After a press only the new message is told, not what came meanwhile: a page that fetches nothing more."""
+        self._seen: FakeConversation | None = None
+        self._oldest: FakeMessage | None = None
+        self._last: SeenConversation | None = None
+        self._composer = ""
+        self._written: str | None = None
+        self._news_version = -1
+        self._count: Counter[str] = Counter()
+        self.touched_after_halt: list[str] = []
+        """What was asked of the site after it had shown a wall."""
+        self._halted = False
+        self._troubles: dict[tuple[str, str, int | None], Callable[[], object]] = {}
+
+    # --- trouble ---------------------------------------------------------------------------------------------
+
+    def before(self, method: str, do: Callable[[], object], *, nth: int | None = 1) -> None:
+        """Call ``do`` before the nth call of a method does anything (None: every one); it may raise."""
+        self._troubles["before", method, nth] = do
+
+    def during(self, method: str, do: Callable[[], object], *, nth: int | None = 1) -> None:
+        """The same in the middle of it."""
+        self._troubles["during", method, nth] = do
+
+    def after(self, method: str, do: Callable[[], object], *, nth: int | None = 1) -> None:
+        """The same when it has done everything, before it returns."""
+        self._troubles["after", method, nth] = do
+
+    def fail(self, method: str, error: BaseException, *, nth: int | None = 1, after: bool = False) -> None:
+        """Raise at the nth call of a method: before it has done anything, or ``after`` it has done everything."""
+        self._troubles["after" if after else "before", method, nth] = _raiser(error)
+
+    def fail_call(
+        self, number: int, error: BaseException | Callable[[], object], *, after: bool = False
+    ) -> None:
+        """The same for the call with this number, counted over all methods, from 1; or call something then."""
+        do = _raiser(error) if isinstance(error, BaseException) else error
+        self._troubles["after" if after else "before", "*", number] = do
+
+    @contextmanager
+    def _call(self, method: str) -> Iterator[None]:
+        self.calls.append(method)
+        self._count[method] += 1
+        number, own = len(self.calls), self._count[method]
+        if self._halted:
+            self.touched_after_halt.append(method)
+        if method != "open" and not self.is_open:
+            raise ChannelGone("The inbox is not open.")
+        try:
+            self._strike("before", method, own, number)
+            yield
+            self._strike("after", method, own, number)
+        except ChannelGone:
+            self.is_open = False
+            raise
+        except Halt:
+            self._halted = True
+            raise
+
+    def _strike(self, moment: str, method: str, own: int, number: int) -> None:
+        for key in ((moment, method, own), (moment, method, None), (moment, "*", number)):
+            trouble = self._troubles.get(key)
+            if trouble is not None:
+                trouble()
+
+    # --- the port --------------------------------------------------------------------------------------------
+
+    def is_conversation_id(self, external_id: str) -> bool:
+        return external_id.startswith("thread-")
+
+    async def open(self) -> None:
+        self.is_open = True
+        with self._call("open"):
+            self._leave()
+
+    async def open_for_person(self, timeout: float, shown: Any = lambda _: None) -> None:
+        await self.open()
+
+    async def close(self) -> None:
+        self.calls.append("close")
+        self.is_open = False
+        self._leave()
+
+    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
+        with self._call("glance"):
+            self._leave()
+            site = self.site
+            self._news_version = site.version
+            newest_first = sorted(site.conversations.values(), key=lambda c: c.last_activity_at, reverse=True)
+            told = [c for c in newest_first if c.last_activity_at >= since]
+            views = tuple(site.look(c, opened=False) for c in told)
+            return InboxGlance(site.viewer_id, views, site.list_complete)
+
+    async def wait_for_news(self, timeout: float) -> bool:
+        with self._call("wait_for_news"):
+            deadline = asyncio.get_running_loop().time() + timeout
+            while self.site.version == self._news_version:
+                if asyncio.get_running_loop().time() >= deadline:
+                    return False
+                await asyncio.sleep(min(timeout, 0.005))
+            self._news_version = self.site.version
+        return True
+
+    async def read(
+        self,
+        external_id: str,
+        *,
+        enough: Callable[[SeenConversation], bool] = lambda _: True,
+        anew: bool = False,
+    ) -> SeenConversation:
+        with self._call("read"):
+            self._leave()
+            found = self.site.conversations.get(external_id)
+            if found is None:
+                raise PermanentError("The site does not have it.", reason="no_such_conversation")
+            view = self.site.look(found)
+            while view.has_older and not enough(view):
+                first = _place(found, view)
+                view = self.site.look(found, oldest=found.messages[max(0, first - self.site.stretch)])
+            self._seen, self._composer = found, found.draft
+            self._oldest = found.messages[_place(found, view)] if view.messages else None
+            self._last = view
+        return view
+
+    async def write(self, external_id: str, text: str) -> None:
+        with self._call("write"):
+            here = self._here(external_id)
+            if not here.has_composer:
+                raise CannotWrite
+            if self._composer not in ("", text):
+                raise ComposerBusy
+            self._written = text
+            self._composer = text[: len(text) // 2] if here.takes_text else ""
+            self._strike("during", "write", self._count["write"], 0)
+            if not here.takes_text:
+                self._written = None
+                raise TransientError("The composer does not take the text as it is.")
+            self._composer = text
+
+    async def clear(self, external_id: str) -> None:
+        with self._call("clear"):
+            self._here(external_id)
+            if self._written is not None:
+                self._composer, self._written = "", None
+
+    async def reread(self, external_id: str) -> SeenConversation:
+        with self._call("reread"):
+            view = self._look(external_id)
+            if self._written is not None and self._composer != self._written:
+                raise TransientError("The composer does not hold the reply any more.")
+        return view
+
+    async def press_send(self, external_id: str) -> None:
+        with self._call("press_send"):
+            here = self._here(external_id)
+            text, self._composer, self._written = self._composer, "", None
+            self.site.press(here, text, self._last)
+
+    async def follow(
+        self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
+    ) -> SeenConversation | None:
+        found = None
+        with self._call("follow"):
+            for _ in range(LOOKS_IN_A_FOLLOW):
+                before, view = self._last, self._look(external_id)
+                if self.tells_sent_alone and before is not None and before.newest != view.newest:
+                    alone = (*before.messages, view.messages[-1])
+                    view = self._last = replace(view, messages=alone, gapless=False)
+                if until(view):
+                    found = view
+                    break
+        return found
+
+    async def save_login(self) -> None:
+        with self._call("save_login"):
+            self.logins_saved += 1
+
+    async def worn(self) -> str | None:
+        return self.is_worn
+
+    async def evidence(self, label: str) -> str | None:
+        return None
+
+    # --- for tests -------------------------------------------------------------------------------------------
+
+    @property
+    def composer(self) -> str:
+        """What stands in the composer of the open conversation."""
+        return self._composer
+
+    def overwrite(self, text: str) -> None:
+        """A person changes what stands in the composer."""
+        self._composer = text
+
+    def _look(self, external_id: str) -> SeenConversation:
+        self._last = self.site.look(self._here(external_id), oldest=self._oldest)
+        return self._last
+
+    def _here(self, external_id: str) -> FakeConversation:
+        if self._seen is None or self._seen.external_id != external_id:
+            raise TransientError("The conversation is not the open one.")
+        return self._seen
+
+    def _leave(self) -> None:
+        self._seen = self._oldest = self._last = self._written = None
+        self._composer = ""
+
+
+def _place(where: FakeConversation, view: SeenConversation) -> int:
+    first = view.messages[0].external_id if view.messages else None
+    return next(i for i in itertools.count() if where.messages[i].external_id == first)
+
+
+def _raiser(error: BaseException) -> Callable[[], object]:
+    def strike() -> None:
+        raise error
+
+    return strike

@@ -1,0 +1,140 @@
+"""Databases for tests: a SQLite file to copy, and a throw-away PostgreSQL server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from src.db import connections, migrate, places
+from src.model import tables
+from tests.support.ports import free_port
+
+_ROOT = 0
+
+
+def make_sqlite(path: Path) -> Path:
+    """A SQLite file with all tables and no rows, to be copied: much quicker than to make them."""
+    places.prepare_file(path)
+    engine = connections.make_engine(places.parse(f"sqlite:///{path}"))
+    migrate.bring_up_to_date(engine, path)
+    engine.dispose()  # the last connection folds the write-ahead log into the file
+    return path
+
+
+class PostgresServer:
+    """Lends databases: an emptied one, which is quick, or a new one without tables."""
+
+    def __init__(self, url: str, control: Callable[[str], None] | None = None) -> None:
+        """``control("start")`` starts it, ``control("fast")`` and ``control("immediate")`` stop it, if it is ours."""
+        self._url = make_url(url)
+        self._control = control
+        self._numbers = itertools.count(1)
+        self._lent: str | None = None
+
+    @property
+    def can_restart(self) -> bool:
+        return self._control is not None
+
+    @contextmanager
+    def stopped(self, mode: str = "immediate") -> Iterator[None]:
+        """The server is stopped meanwhile: every connection breaks, and no new one can be made.
+
+        ``mode``: ``immediate``, as if it crashed, or ``fast``, as at an orderly end.
+        """
+        assert self._control is not None
+        self._control(mode)
+        try:
+            yield
+        finally:
+            self._control("start")
+
+    def emptied_database(self) -> Iterator[str]:
+        """The same one for each test, with all tables and no rows; who was connected to it before is thrown out."""
+        if self._lent is None:
+            self._lent = self._create()
+            engine = connections.make_engine(make_url(self._url_of(self._lent)))
+            migrate.bring_up_to_date(engine, None)
+            engine.dispose()
+        names = [table.name for table in reversed(tables.Meta.metadata.sorted_tables)]
+        with connections.connect_raw(self._url.set(database=self._lent)) as conn:
+            conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            # DELETE and not TRUNCATE: with next to no rows it is many times quicker.
+            conn.execute(";".join(f"DELETE FROM {name}" for name in names).encode())
+        yield self._url_of(self._lent)
+
+    def new_database(self) -> Iterator[str]:
+        name = self._create()
+        yield self._url_of(name)
+        self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def close(self) -> None:
+        if self._lent is not None:
+            self._run(f'DROP DATABASE "{self._lent}" WITH (FORCE)')
+
+    def _create(self) -> str:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        name = f"nightporter_test_{worker}_{os.getpid()}_{next(self._numbers)}"
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return name
+
+    def _url_of(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        with connections.connect_raw(self._url) as conn:
+            conn.execute(statement.encode())
+
+
+def postgres_programs() -> Path | None:
+    """Where initdb and pg_ctl are; None if PostgreSQL is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return Path(on_path).parent if on_path else None
+
+
+@contextmanager
+def running_postgres(programs: Path, folder: Path) -> Iterator[PostgresServer]:
+    """A throw-away server with its files in this folder; loopback only, and quick: nothing is synced to a disk."""
+    as_user: list[str] = []
+    if os.geteuid() == _ROOT:  # the server refuses to run as root
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        as_user = ["runuser", "-u", "postgres", "--"]
+    data, log = folder / "data", folder / "log"
+    port = free_port()
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        " -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB"
+    )
+    start = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
+    stop = [programs / "pg_ctl", "stop", "-D", data, "-m"]
+    init = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+
+    def run(command: Sequence[str | Path]) -> None:
+        # Not to a pipe: the server would inherit it and keep it open.
+        with (folder / "output").open("wb") as output:
+            subprocess.run([*as_user, *map(str, command)], check=True, stdout=output, stderr=output, cwd="/")
+
+    run(init)
+    run(start)
+    commands = {"start": start, **{mode: [*stop, mode] for mode in ("fast", "immediate")}}
+    try:
+        yield PostgresServer(
+            f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", lambda what: run(commands[what])
+        )
+    finally:
+        last = [*as_user, *map(str, commands["immediate"])]
+        subprocess.run(last, check=True, stdout=subprocess.DEVNULL, cwd="/")
