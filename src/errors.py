@@ -62,6 +62,20 @@ class NotPressed(TransientError):
     """Send was not pressed, beyond doubt: the page was not where it should be."""
 
 
+class TooLarge(PermanentError):
+    """A file is larger than what may be fetched; nothing of it was kept."""
+
+    reason = "too_large"
+
+
+class CallRefused(NightporterError):
+    """A call from outside is not let in: nothing of it is stored, the caller gets ``status``."""
+
+    def __init__(self, status: int = 401, message: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class StaleJob(NightporterError):
     """The row is no longer in the state this move starts from; drop the work quietly."""
 

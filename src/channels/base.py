@@ -1,10 +1,14 @@
-"""The port: what the core asks of a site, whatever site it is.
+"""The port: what the core asks of a remote inbox, whatever it is behind: a page, a table, a service.
+
+``Channel`` is the part that every channel has. What only some can do is a protocol of its own (``Watches``,
+``Hears``, ``ShowsTyping``, ``Fetches``, ``Attended``), and ``Capabilities`` says which; the core asks that, never
+the channel's name. A test holds the two against each other for every folder.
 
 A channel drives one account's inbox. Its methods are called one at a time (SYNC and SEND take turns), never
-concurrently. Every method may raise:
+concurrently; only ``hear`` may be called at any time. Every method may raise:
 
 * ``WallHit``        a challenge, a login page or a block was met: the caller halts and touches nothing more
-* ``PageChanged``    the page or its data are not understood: the caller halts
+* ``PageChanged``    the page, the tables or their data are not understood: the caller halts
 * ``ChannelGone``    the browser or connection went away: the caller closes the channel and opens it anew later
 * ``TransientError`` the site or the network did not answer as it should this time
 * ``NotUnderstood``  the site answered, but not in a way that is understood (a TransientError)
@@ -15,11 +19,54 @@ and the further errors that its docstring names. "Repeatable" says whether a cal
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from src.model.hearing import Heard, Incoming, Media
 from src.model.inbox import InboxGlance, SeenConversation
 from src.model.remote import Gesture, Picture
+from src.model.sending import Finding, Press, Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a channel can do. Fixed for its life."""
+
+    watches: bool = True
+    """It has a list to look at: ``Watches``."""
+    hears: bool = False
+    """It is told by HTTP: ``Hears``."""
+    has_history: bool = True
+    """``read`` asks the remote; without it the channel knows only what it was told (``Place.store``)."""
+    shows_typing: bool = False
+    """``ShowsTyping``."""
+    fetches: bool = False
+    """``Fetches``."""
+    bubbles: int = 1
+    """Most parts of one answer."""
+    gap_sec: float = 0.0
+    """Least time between two of them."""
+    longest_text: int = 5000
+    """In characters."""
+    takes_key: bool = False
+    """The remote makes the same message only once for one ``Press.key``."""
+    compares: bool = False
+    """The press happens only if nothing stands in the conversation that was not read."""
+    tells_delivery: bool = False
+    """It says what became of a message after it was taken."""
+    starts: bool = False
+    """It may write first."""
+    takes_operator: bool = False
+    """A person may write there from the dashboard."""
+    at_once: int = 1
+    """Conversations in hand at a time; 1 for a browser."""
+    answers_within: timedelta | None = None
+    """After the person's last message, where a reply is not possible for ever."""
+    ids_are_personal: bool = False
+    """A conversation's id is a phone number or an address: logs name our own id."""
 
 
 class Screen(Protocol):
@@ -42,44 +89,24 @@ class Screen(Protocol):
         ...
 
 
+@runtime_checkable
 class Channel(Protocol):
-    """One account's inbox on one site."""
+    """One account's inbox at one remote: what every channel has."""
 
     name: str
     """The folder under ``channels/``, also stored with the account."""
+    capabilities: Capabilities
 
     def is_conversation_id(self, external_id: str) -> bool:
-        """Whether the text has the form of this site's conversation ids. Pure."""
+        """Whether the text has the form of this remote's conversation ids. Pure."""
         ...
 
     async def open(self) -> None:
-        """Go to the inbox and prove that it is there and readable. Repeatable."""
-        ...
-
-    async def open_for_person(self, timeout: float, shown: Callable[[Screen], None] = lambda _: None) -> None:
-        """Show the inbox to a person and wait until the person has got in; only looks, at most ``timeout`` seconds.
-
-        With a window the person sits before it; without one, ``shown`` gets what a person far away sees and drives,
-        good until this returns. Raises TimeoutError. A wall is what the person is here for, so none is raised.
-        """
+        """Reach the inbox and prove that it is there and readable. Repeatable."""
         ...
 
     async def close(self) -> None:
-        """Let go of the page. Never raises; may be called at any time, also twice."""
-        ...
-
-    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
-        """Look at the list of conversations, back to those whose last activity is before ``since``.
-
-        ``thorough`` (the first glance of a process) does not trust the list's order: it goes on until a whole
-        stretch of the list is older. Otherwise it stops where the known begins.
-        Opens no conversation. What the page has fetched by itself since the last glance is used first.
-        An empty list is returned only if the site says beyond doubt that there is nothing. Repeatable.
-        """
-        ...
-
-    async def wait_for_news(self, timeout: float) -> bool:
-        """Wait up to ``timeout`` seconds until the page has learned of something new by itself. Repeatable."""
+        """Let go of the remote. Never raises; may be called at any time, also twice."""
         ...
 
     async def read(
@@ -89,34 +116,39 @@ class Channel(Protocol):
         enough: Callable[[SeenConversation], bool] = ...,
         anew: bool = False,
     ) -> SeenConversation:
-        """Open a conversation and return it as the site has it now, not from a memory of the page.
+        """Open a conversation and return it as the site has it now, not from a memory of it.
 
         Reads further back until ``enough`` holds (default: at once), or the beginning is reached. ``anew``
-        loads the whole page by address: slower, independent of all that the page did before. Raises
+        loads everything from the start: slower, independent of all that was done before. Raises
         ``PermanentError(reason="no_such_conversation")`` if the site does not have it. Repeatable; the site
         may mark the conversation as read.
         """
         ...
 
     async def write(self, external_id: str, text: str) -> None:
-        """Put ``text`` into the composer of the open conversation, read it back, find Send ready. Presses nothing.
+        """Make ``text`` ready in the conversation that was read, so that the press is all that is left to do.
 
+        On a page it is put into the composer, read back, and Send found ready; elsewhere it is checked and kept.
         Needs a ``read`` of the same conversation before. Raises ``ComposerBusy`` if another text is there (it is
-        left untouched), ``CannotWrite`` if the conversation has no composer, ``TransientError`` if the composer
+        left untouched), ``CannotWrite`` if the conversation takes no message, ``TransientError`` if the composer
         does not take the text exactly (it is emptied again). Repeatable.
         """
         ...
 
     async def clear(self, external_id: str) -> None:
-        """Empty the composer that ``write`` filled. Best effort: raises only the common errors. Repeatable."""
+        """Take back what ``write`` made ready. Best effort: raises only the common errors. Repeatable."""
         ...
 
     async def reread(self, external_id: str) -> SeenConversation:
-        """The open conversation again, as fresh as the page can tell without being left. Repeatable."""
+        """The open conversation again, as fresh as can be told without leaving it. Repeatable."""
         ...
 
-    async def press_send(self, external_id: str) -> None:
-        """Press Send once. NOT repeatable: after any error but ``NotPressed`` the message may have been sent."""
+    async def press_send(self, external_id: str, press: Press) -> Receipt | None:
+        """Send what ``write`` made ready, once: a click, a call, an INSERT.
+
+        Returns the remote's receipt where it gives one; None where the message has to be looked for. NOT
+        repeatable: after any error but ``NotPressed`` the message may have been sent.
+        """
         ...
 
     async def follow(
@@ -125,6 +157,73 @@ class Channel(Protocol):
         """Watch the open conversation until ``until`` holds for what the *site* (not the page's optimism) says.
 
         Returns that view of it, or None after ``timeout`` seconds. Repeatable.
+        """
+        ...
+
+    async def find(self, external_id: str, press: Press) -> Finding:
+        """What became of a press whose end nobody saw: a lost answer, a crash. Presses nothing. Repeatable.
+
+        NOT_SENT only if it is beyond doubt, also for the future: the reply then goes back into the queue.
+        A remote that cannot tell answers UNKNOWN, and the conversation is read.
+        """
+        ...
+
+
+@runtime_checkable
+class Watches(Channel, Protocol):
+    """There is a list of conversations to look at."""
+
+    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
+        """Look at the list of conversations, back to those whose last activity is before ``since``.
+
+        ``thorough`` (the first glance of a process) does not trust the list's order: it goes on until a whole
+        stretch of the list is older. Otherwise it stops where the known begins.
+        Opens no conversation. What was told since the last glance is used first.
+        An empty list is returned only if the site says beyond doubt that there is nothing. Repeatable.
+        """
+        ...
+
+    async def wait_for_news(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds until something new was told by itself. Repeatable."""
+        ...
+
+
+@runtime_checkable
+class Hears(Channel, Protocol):
+    """The remote calls us by HTTP."""
+
+    def hear(self, call: Incoming) -> Heard:
+        """What a call tells. Pure, at most some milliseconds. ``CallRefused`` if the caller is not let in."""
+        ...
+
+
+@runtime_checkable
+class ShowsTyping(Channel, Protocol):
+    """The person can be shown that an answer is being written."""
+
+    async def typing(self, external_id: str, on: bool) -> None:
+        """Show it, or stop. Best effort: it never counts and never delays. Repeatable."""
+        ...
+
+
+@runtime_checkable
+class Fetches(Channel, Protocol):
+    """Files of a message can be fetched."""
+
+    async def fetch(self, media: str, limit: int) -> Media:
+        """The file behind a message's pointer, at most ``limit`` bytes. ``TooLarge`` before it is read whole."""
+        ...
+
+
+@runtime_checkable
+class Attended(Channel, Protocol):
+    """A person logs in here: there is a login to keep, and something to see when it is lost."""
+
+    async def open_for_person(self, timeout: float, shown: Callable[[Screen], None] = lambda _: None) -> None:
+        """Show the inbox to a person and wait until the person has got in; only looks, at most ``timeout`` seconds.
+
+        With a window the person sits before it; without one, ``shown`` gets what a person far away sees and drives,
+        good until this returns. Raises TimeoutError. A wall is what the person is here for, so none is raised.
         """
         ...
 
@@ -139,3 +238,39 @@ class Channel(Protocol):
     async def evidence(self, label: str) -> str | None:
         """Keep what the page shows now (a screenshot, mode 0600) and return its path; None if impossible."""
         ...
+
+
+class Store(Protocol):
+    """What is stored here of the account's conversations, for a channel whose remote keeps none, or is ourselves.
+
+    Handed in by who makes the channel; a channel knows no SQL of ours.
+    """
+
+    async def view(self, external_id: str) -> SeenConversation | None:
+        """The conversation as it was heard, oldest message first; None if nothing was ever heard of it."""
+        ...
+
+    async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
+        """Store our message, if ``press.after`` is still the newest one; None (and nothing done) if it is not.
+
+        The same press stores one message, however often it is called.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an account's channel lives on this machine, and what it may use there."""
+
+    account: str
+    session_dir: Path
+    """For what must outlive a start (a browser's profile); the channel makes it if it needs it."""
+    evidence_dir: Path
+    """For what shows a person what was not understood; mode 0600."""
+    executable: str | None = None
+    """The browser to use; None: the one that is found."""
+    memory_limit_mb: float = inf
+    """A browser that takes more is worn."""
+    headless: bool | None = None
+    """None: as the channel's settings say."""
+    store: Store | None = None

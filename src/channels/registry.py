@@ -1,4 +1,4 @@
-"""Finds a channel by the name of its folder, so that a further site needs no edit in the core.
+"""Finds a channel by its name, so that a further one needs no edit in the core.
 
 What a channel's package offers is ``ChannelFolder``.
 """
@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from src.channels.base import Channel
+from src.channels.base import Capabilities, Channel, Place
 from src.settings import Variables
 
 DEFAULT_CHANNEL = "airbnb"
@@ -20,27 +20,26 @@ class ChannelFolder(Protocol):
 
     SETTINGS: type[Variables]
     """Its variables, with a prefix of their own."""
+    CAPABILITIES: Capabilities
+    """What its channels can do, known before one is made."""
 
-    def build(
-        self,
-        settings: Any,
-        *,
-        session_dir: Path,
-        executable: str | None,
-        evidence_dir: Path,
-        memory_limit_mb: float = ...,
-        headless: bool | None = None,
-    ) -> Channel:
-        """A channel on the saved login in ``session_dir``, worn when its browser takes more memory than the limit.
-        ``headless`` None: as the settings say.
-        """
+    def build(self, settings: Any, place: Place) -> Channel:
+        """A channel of one account; opens nothing yet."""
         ...
 
     def is_conversation_id(self, external_id: str) -> bool:
-        """Whether the text has the form of the site's conversation ids. Pure; needs no browser."""
+        """Whether the text has the form of the remote's conversation ids. Pure; needs no connection."""
         ...
 
 
 def find(name: str = DEFAULT_CHANNEL) -> ChannelFolder:
-    """The package of a channel. ModuleNotFoundError if there is none of that name."""
-    return cast("ChannelFolder", import_module(f"src.channels.{name}"))
+    """The package of a channel: a folder beside this file, or a package elsewhere by its dotted name.
+
+    ModuleNotFoundError if there is none of that name.
+    """
+    return cast("ChannelFolder", import_module(name if "." in name else f"src.channels.{name}"))
+
+
+def names() -> list[str]:
+    """The channels whose folders are here."""
+    return sorted(place.parent.name for place in Path(__file__).parent.glob("*/settings.py"))

@@ -8,6 +8,7 @@ from textwrap import indent
 
 from rich.console import Console
 
+from src.channels.base import Watches
 from src.commands.opening import opened
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError
@@ -54,6 +55,8 @@ async def _glance(settings: Settings, db: Database) -> InboxGlance:
     since = datetime.now(UTC) - timedelta(hours=settings.max_message_age_hours)
     try:
         async with asyncio.timeout(WAIT_FOR_BROWSER_SEC), turns.turn("look") as channel:
+            if not isinstance(channel, Watches):
+                raise NightporterError("This account has no list to look at.")
             return await channel.glance(since, thorough=True)
     except TimeoutError:
         raise NightporterError("Another process has the browser, or the page does not answer.") from None

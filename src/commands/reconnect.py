@@ -10,6 +10,7 @@ import time
 
 from rich.console import Console
 
+from src.channels.base import Attended
 from src.commands.opening import opened
 from src.commands.reconnect_remotely import reconnect_remotely
 from src.db.engine import Database
@@ -67,6 +68,9 @@ def _has_screen() -> bool:
 async def _let_person_in(console: Console, settings: Settings, db: Database) -> bool:
     """Open the window and wait until it shows the inbox. The page is only looked at; the person acts."""
     channel = lifecycle.make_channel(settings, headless=False)
+    if not isinstance(channel, Attended):
+        console.print("Nobody logs in here; run it with --check once the cause is mended.")
+        return False
     turns = Turns(
         lambda: channel,
         lock_folders=lifecycle.lock_folders(settings, db),

@@ -34,6 +34,7 @@ from src.errors import (
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation
 from src.model.rows import Job
 from src.model.same_reply import same_reply
+from src.model.sending import Press
 from src.services.intake import Rules
 from src.services.send_rows import Pace, SendRows
 from src.services.sync import far_enough, nobody_waits
@@ -161,7 +162,7 @@ class Send:
         """The one press. From here on every error means: look, never press again."""
         self._mark("SEND: pressing Send")
         try:
-            await channel.press_send(conversation_id)
+            await channel.press_send(conversation_id, Press(job.id, job.after_external_id))
         except NotPressed as error:
             await self._give_back(channel, job, conversation_id, error)
             return

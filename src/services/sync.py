@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from loguru import logger
 
-from src.channels.base import Channel
+from src.channels.base import Watches
 from src.db import accounts, conversations, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
@@ -71,7 +71,7 @@ class Sync:
 
     async def run_once(
         self,
-        channel: Channel,
+        channel: Watches,
         let_others: Callable[[], Awaitable[None]] = nobody_waits,
         go_on: Callable[[], bool] = lambda: True,
     ) -> SyncReport:
@@ -127,7 +127,7 @@ class Sync:
         ]
         return changed, state.swept_through
 
-    async def _take(self, channel: Channel, listed: SeenConversation, report: SyncReport) -> None:
+    async def _take(self, channel: Watches, listed: SeenConversation, report: SyncReport) -> None:
         view, unopenable = listed, False
         if await asyncio.to_thread(self._must_open, listed):
             known = await asyncio.to_thread(self._known_ids, listed.external_id)

@@ -20,7 +20,7 @@ from uuid import uuid4
 from loguru import logger
 
 from src.channels import registry
-from src.channels.base import Channel
+from src.channels.base import Channel, Place
 from src.db import accounts
 from src.db.account_lock import AccountLock
 from src.db.clock_moves import Queue
@@ -86,14 +86,15 @@ def rules_of(settings: Settings) -> Rules:
 def make_channel(settings: Settings, *, headless: bool | None = None) -> Channel:
     """The account's channel on its saved login; opens nothing yet. ``headless`` overrides the setting."""
     folder = registry.find()
-    return folder.build(
-        settings.of(folder.SETTINGS),
+    place = Place(
+        account=settings.account,
         session_dir=settings.playwright_session_dir,
         executable=str(settings.browser_executable_path) if settings.browser_executable_path else None,
         evidence_dir=evidence_dir(settings),
         memory_limit_mb=settings.browser_memory_mb,
         headless=headless,
     )
+    return folder.build(settings.of(folder.SETTINGS), place)
 
 
 def lock_folders(settings: Settings, db: Database) -> list[Path]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
+from src.channels.base import Attended, Watches
 from src.db import accounts
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -45,11 +46,13 @@ async def prove_and_end_halt(
     )
     try:
         async with asyncio.timeout(BROWSER_SEC + LOOK_SEC), turns.turn("reconnect") as channel:
+            assert isinstance(channel, Watches)  # noqa: S101 - what cannot be looked at is proven by its opening
             glance = await channel.glance(datetime.now(UTC) - timedelta(hours=1))
             await asyncio.to_thread(_same_host, db, settings, glance.viewer_id)
             await channel.wait_for_news(SETTLE_SEC)
             await channel.glance(datetime.now(UTC) - timedelta(hours=1))
-            await channel.save_login()
+            if isinstance(channel, Attended):
+                await channel.save_login()
     finally:
         await turns.close()
     max_age = lifecycle.rules_of(settings).max_age

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
-from src.channels.base import Channel, Screen
+from src.channels.base import Attended, Screen
 from src.db import accounts
 from src.db.engine import Database
 from src.errors import ChannelGone, Halt
@@ -299,6 +299,8 @@ class Remote:
     async def _let_person_in(self) -> str | None:
         """Until the inbox shows or the person says so; else the word for why the browser was closed without."""
         channel = lifecycle.make_channel(self._settings, headless=True)
+        if not isinstance(channel, Attended):
+            return "not_readable"  # nobody logs in there
         folders = lifecycle.lock_folders(self._settings, self._db)
         turns = Turns(
             lambda: channel,
@@ -320,7 +322,7 @@ class Remote:
             await channel.close()
             await turns.unlock()
 
-    async def _until_in(self, channel: Channel) -> str | None:
+    async def _until_in(self, channel: Attended) -> str | None:
         opening = asyncio.create_task(channel.open_for_person(self._pace.person, self._shown))
         said = asyncio.create_task(self._person_is_done.wait())
         gone = asyncio.create_task(self._until_viewer_is_gone())

@@ -7,7 +7,7 @@ import time
 
 from loguru import logger
 
-from src.channels.base import Channel
+from src.channels.base import Attended, Channel, Watches
 from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.services.sync import Sync
 from src.workers import waits
@@ -51,6 +51,7 @@ class SyncWorker:
         began = time.monotonic()
         try:
             async with self._turns.turn("SYNC") as channel:
+                assert isinstance(channel, Watches)  # noqa: S101 - SYNC is run only where there is a list
                 report = await self._sync.run_once(
                     channel, lambda: self._turns.let_others("SYNC"), lambda: not stop.is_set()
                 )
@@ -81,7 +82,8 @@ class SyncWorker:
 
     async def _keep_login(self, channel: Channel) -> None:
         """A login that was just proven good is worth keeping; a failure to keep it is not worth a cycle."""
-        if time.monotonic() - self._login_kept_at < KEEP_LOGIN_EVERY_SEC:
+        due = time.monotonic() - self._login_kept_at >= KEEP_LOGIN_EVERY_SEC
+        if not isinstance(channel, Attended) or not due:
             return
         try:
             await channel.save_login()
@@ -97,7 +99,7 @@ class SyncWorker:
 
     async def _wait_for_news(self, stop: asyncio.Event, timeout: float) -> None:
         channel, until = self._turns.channel, time.monotonic() + timeout
-        if channel is None:
+        if not isinstance(channel, Watches):
             await waits.sleep(stop, timeout)
             return
         news = asyncio.create_task(channel.wait_for_news(timeout))

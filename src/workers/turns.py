@@ -15,7 +15,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from src.channels.base import Channel
+from src.channels.base import Attended, Channel
 from src.db.account_lock import ANSWER_SEC, CHECK_SEC, AccountLock
 from src.errors import ChannelGone, Halt, NightporterError, SettingsError, TransientError
 from src.workers.locks import FileLock
@@ -105,7 +105,7 @@ class Turns:
 
     async def _close_if_worn(self, channel: Channel) -> None:
         """After a turn that went well: what has grown old or heavy is closed; the next turn opens it anew."""
-        why = await channel.worn()
+        why = await channel.worn() if isinstance(channel, Attended) else None
         if why is not None and self._channel is channel:
             logger.info("Closing the browser, to be opened anew: {}", why)
             await self._keep_login()
@@ -113,7 +113,7 @@ class Turns:
 
     async def _keep_login(self) -> None:
         """Before an orderly end: Chromium drops some cookies when it closes. Never raises, never takes long."""
-        if self._channel is None or self._halt is not None:
+        if not isinstance(self._channel, Attended) or self._halt is not None:
             return  # at a halt the page may be logged out: what was kept before is better
         try:
             async with asyncio.timeout(KEEP_LOGIN_SEC):

@@ -20,7 +20,7 @@ from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.ids import encode
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
-from src.channels.base import Channel
+from src.channels.base import Attended, Watches
 from src.errors import (
     CannotWrite,
     ChannelGone,
@@ -30,6 +30,7 @@ from src.errors import (
     TransientError,
 )
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation
+from src.model.sending import Press
 from tests.support.airbnb import SharedBrowser
 from tests.support.channel import FakeChannel
 from tests.support.site import FakeConversation, FakeSite
@@ -37,6 +38,7 @@ from tests.support.site import FakeConversation, FakeSite
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PRESS = Press("job-1", None)
 SOON_SEC = 5.0
 AT_ONCE_SEC = 0.2
 
@@ -48,7 +50,7 @@ class World(Protocol):
     """The id of a conversation that the site does not have."""
 
     @property
-    def channel(self) -> Channel: ...
+    def channel(self) -> Watches: ...
 
     def conversation(self, *texts: str, minutes_ago: float = 0) -> str: ...
     def guest_writes(self, external_id: str, text: str) -> None: ...
@@ -252,6 +254,7 @@ async def test_it_knows_the_form_of_its_ids(make_world: World):
 
 
 async def test_the_login_can_be_saved(world: World):
+    assert isinstance(world.channel, Attended)
     await world.channel.save_login()
 
 
@@ -410,7 +413,7 @@ async def test_rereading_shows_what_has_come_since(world: World):
 async def test_nothing_is_done_in_a_conversation_that_is_not_the_open_one(world: World, method: str):
     opened, other = world.conversation("One"), world.conversation("Two")
     await world.channel.read(opened)
-    arguments = ("Hello",) if method == "write" else ()
+    arguments = {"write": ("Hello",), "press_send": (PRESS,)}.get(method, ())
     with pytest.raises(TransientError):
         await getattr(world.channel, method)(other, *arguments)
     assert world.texts(opened) == ["One"]
@@ -428,7 +431,7 @@ async def test_a_text_is_written_pressed_once_and_followed_until_the_site_has_it
     assert world.presses(external_id) == 0
     before = await world.channel.reread(external_id)
     assert texts(before) == ["Is there a cot?"]
-    await world.channel.press_send(external_id)
+    await world.channel.press_send(external_id, PRESS)
     view = await world.channel.follow(external_id, has(text), SOON_SEC * 2)
     assert view is not None
     assert world.presses(external_id) == 1
@@ -452,7 +455,7 @@ async def test_what_was_written_can_be_taken_out_again(world: World):
     await world.channel.clear(external_id)
     await world.channel.clear(external_id)
     await world.channel.write(external_id, "Second try")
-    await world.channel.press_send(external_id)
+    await world.channel.press_send(external_id, PRESS)
     assert await world.channel.follow(external_id, has("Second try"), SOON_SEC * 2)
     assert world.texts(external_id) == ["One", "Second try"]
 
@@ -462,7 +465,7 @@ async def test_writing_can_be_repeated(world: World):
     await world.channel.read(external_id)
     for _ in range(2):
         await world.channel.write(external_id, "Hello")
-    await world.channel.press_send(external_id)
+    await world.channel.press_send(external_id, PRESS)
     assert await world.channel.follow(external_id, has("Hello"), SOON_SEC * 2)
     assert world.texts(external_id) == ["One", "Hello"]
 

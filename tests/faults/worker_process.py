@@ -20,6 +20,7 @@ from typing import Any
 
 from src.channels import registry
 from src.channels.airbnb.settings import AirbnbSettings
+from src.channels.base import Place
 from src.commands import run as _run  # noqa: F401 - loaded here, once, before any process is forked
 from src.db.engine import Database
 from src.model.inbox import SeenConversation
@@ -91,11 +92,12 @@ class _Folder:
     """What the registry finds in place of ``src.channels.airbnb``."""
 
     SETTINGS = AirbnbSettings
+    CAPABILITIES = FakeChannel.capabilities
 
     def __init__(self, site: FarSite) -> None:
         self._site = site
 
-    def build(self, _settings: Any, **_: Any) -> FakeChannel:
+    def build(self, _settings: Any, _place: Place) -> FakeChannel:
         return ToldChannel(self._site)  # type: ignore[arg-type]
 
     def is_conversation_id(self, external_id: str) -> bool:

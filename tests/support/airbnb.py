@@ -14,11 +14,14 @@ from sandbox.airbnb.site import SimulatedSite
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.browser import Browser
 from src.model.inbox import AuthorRole, InboxGlance, MessageKind, SeenConversation
+from src.model.sending import Press
 
 OWNER_ONLY = 0o600
 
 COMPOSER = '[data-testid="messaging-composebar"]'
 SEND_BUTTON = 'button[data-testid="messaging_compose_bar_send_button"]'
+
+PRESS = Press("job-1", None)
 
 
 class SharedBrowser(Browser):
@@ -89,7 +92,7 @@ async def deliver(
     await channel.read(thread.id)
     await channel.write(thread.id, text)
     await channel.reread(thread.id)
-    await channel.press_send(thread.id)
+    await channel.press_send(thread.id, PRESS)
     view = await channel.follow(thread.id, says(text), timeout)
     assert view is not None
     return view

@@ -11,8 +11,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from src.channels.base import Capabilities
 from src.errors import CannotWrite, ChannelGone, ComposerBusy, Halt, PermanentError, TransientError
 from src.model.inbox import InboxGlance, SeenConversation
+from src.model.sending import Finding, Press, Receipt
 from tests.support.site import FakeConversation, FakeMessage, FakeSite
 
 LOOKS_IN_A_FOLLOW = 3
@@ -29,6 +31,7 @@ class FakeChannel:
     """
 
     name = "fake"
+    capabilities = Capabilities(watches=True)
 
     def __init__(self, site: FakeSite) -> None:
         self.site = site
@@ -189,11 +192,12 @@ class FakeChannel:
                 raise TransientError("The composer does not hold the reply any more.")
         return view
 
-    async def press_send(self, external_id: str) -> None:
+    async def press_send(self, external_id: str, press: Press) -> Receipt | None:
         with self._call("press_send"):
             here = self._here(external_id)
             text, self._composer, self._written = self._composer, "", None
             self.site.press(here, text, self._last)
+        return None
 
     async def follow(
         self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
@@ -209,6 +213,10 @@ class FakeChannel:
                     found = view
                     break
         return found
+
+    async def find(self, external_id: str, press: Press) -> Finding:
+        with self._call("find"):
+            return Finding.UNKNOWN
 
     async def save_login(self) -> None:
         with self._call("save_login"):

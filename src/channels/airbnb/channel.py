@@ -15,7 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 
 from src.channels import base
-from src.channels.airbnb import ids, looks, selectors, walls
+from src.channels.airbnb import CAPABILITIES, ids, looks, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
 from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
 from src.channels.airbnb.settings import AirbnbSettings
@@ -34,12 +34,14 @@ from src.errors import (
     TransientError,
 )
 from src.model.inbox import InboxGlance, SeenConversation
+from src.model.sending import Finding, Press, Receipt
 
 
 class AirbnbChannel:
     """One host's inbox. The port says what each method promises; only what is particular stands here."""
 
     name = "airbnb"
+    capabilities = CAPABILITIES
 
     RECYCLE_AFTER = 100
     """A fresh page after so many glances and readings keeps the memory flat; between jobs, never within one."""
@@ -224,7 +226,7 @@ class AirbnbChannel:
             if composer is not None and written is not None:
                 await thread.empty(composer)
 
-    async def press_send(self, external_id: str) -> None:
+    async def press_send(self, external_id: str, press: Press) -> Receipt | None:  # noqa: ARG002 - a page takes no key
         async with Trouble(self):
             try:
                 self._thread.check_address(external_id)
@@ -233,6 +235,10 @@ class AirbnbChannel:
             self._written = None
             button = self._visit.page.locator(selectors.SEND_BUTTON).locator("visible=true").first
             await button.click(timeout=5_000, no_wait_after=True)
+        return None  # the page tells no id at the click; the thread does
+
+    async def find(self, external_id: str, press: Press) -> Finding:  # noqa: ARG002
+        return Finding.UNKNOWN  # what the page said of a press is gone with it; the thread is read
 
     async def evidence(self, label: str) -> str | None:
         path = self._evidence_dir / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{label}.png"

@@ -19,12 +19,15 @@ from src.channels.base import Screen
 from src.db import accounts
 from src.errors import ExitCode, WallHit
 from src.model.remote import Key, LinkRefused, Mouse, Picture, Size, Stage, Text
+from src.model.values import utc_now
 from src.services.after_halt import end_halt
 from src.settings import Settings
 from src.workers import lifecycle
 from src.workers.remote import Remote, RemotePace
+from tests.support import channel
 from tests.support.api import ACCOUNT
 from tests.support.api import sqlite_db as db  # noqa: F401
+from tests.support.site import FakeSite
 from tests.support.waiting import until
 
 SECRET = "Tuppence-4711-crumpet"
@@ -45,10 +48,11 @@ class FakeScreen(Screen):
         self.done += gestures
 
 
-class FakeChannel:
+class FakeChannel(channel.FakeChannel):
     """Opens, shows a screen, and is in when told so."""
 
     def __init__(self):
+        super().__init__(FakeSite(utc_now))
         self.screen = FakeScreen()
         self.inside = asyncio.Event()
         self.opened = self.closed = self.saved = 0

@@ -13,7 +13,7 @@ from sandbox.airbnb.site import SimulatedSite
 from src.channels.airbnb.channel import AirbnbChannel
 from src.errors import TransientError
 from src.model.inbox import AuthorRole, SeenConversation
-from tests.support.airbnb import deliver, fill, says, texts
+from tests.support.airbnb import PRESS, deliver, fill, says, texts
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,7 +27,7 @@ async def pressed(site: SimulatedSite, channel: AirbnbChannel, text: str = TEXT)
     await channel.read(thread.id)
     await channel.write(thread.id, text)
     await channel.reread(thread.id)
-    await channel.press_send(thread.id)
+    await channel.press_send(thread.id, PRESS)
     return thread
 
 
@@ -55,7 +55,7 @@ async def test_an_equal_text_from_before_is_there_before_and_the_new_one_is_anot
     await channel.open()
     known = {m.external_id for m in (await channel.read(thread.id)).messages}
     await channel.write(thread.id, TEXT)
-    await channel.press_send(thread.id)
+    await channel.press_send(thread.id, PRESS)
 
     def new(view: SeenConversation) -> bool:
         return any(m.external_id not in known and m.text == TEXT for m in view.messages)
@@ -142,7 +142,7 @@ async def test_a_press_that_fails_after_the_site_took_the_message_is_proven_by_l
              .addEventListener('click', () => { for (const end = Date.now() + 6500; Date.now() < end;); })"""
     )
     with pytest.raises(TransientError):
-        await channel.press_send(thread.id)
+        await channel.press_send(thread.id, PRESS)
     view = await channel.follow(thread.id, says(TEXT), 15)
     assert texts(view) == ["Question 0", TEXT]
     assert len(site.log.presses()) == 1
@@ -155,7 +155,7 @@ async def test_a_press_in_another_conversation_is_refused(site: SimulatedSite, c
     await channel.write(threads[0].id, TEXT)
     await channel.browser.page.click(f'a[data-testid="inbox_list_{threads[1].number}"]')
     with pytest.raises(TransientError, match="not on the conversation"):
-        await channel.press_send(threads[0].id)
+        await channel.press_send(threads[0].id, PRESS)
     assert site.log.sends() == []
 
 

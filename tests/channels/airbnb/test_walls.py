@@ -13,7 +13,18 @@ from sandbox.airbnb.site import SimulatedSite
 from sandbox.airbnb.walls import WALL_KINDS
 from src.channels.airbnb.channel import AirbnbChannel
 from src.errors import WallHit
-from tests.support.airbnb import OWNER_ONLY, days_ago, deliver, fill, is_cut_off, listed, mode, says, texts
+from tests.support.airbnb import (
+    OWNER_ONLY,
+    PRESS,
+    days_ago,
+    deliver,
+    fill,
+    is_cut_off,
+    listed,
+    mode,
+    says,
+    texts,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -62,7 +73,7 @@ async def work(channel: AirbnbChannel, thread: Thread) -> tuple[str, WallHit]:
         "read": lambda: channel.read(thread.id),
         "write": lambda: channel.write(thread.id, TEXT),
         "reread": lambda: channel.reread(thread.id),
-        "press": lambda: channel.press_send(thread.id),
+        "press": lambda: channel.press_send(thread.id, PRESS),
         "follow": follow,
         "glance again": lambda: channel.glance(days_ago(1)),
         "read again": lambda: channel.read(thread.id, anew=True),

@@ -13,6 +13,7 @@ from src.channels.airbnb.pages import plain
 from src.errors import CannotWrite, ComposerBusy, PageChanged, TransientError
 from tests.support.airbnb import (
     COMPOSER,
+    PRESS,
     SEND_BUTTON,
     count_enters,
     deliver,
@@ -61,7 +62,7 @@ async def test_every_composer_takes_a_text_and_sends_it_once(
     assert site.log.sends() == []
     assert await plain_enters(channel) == 0
     await channel.reread(thread.id)
-    await channel.press_send(thread.id)
+    await channel.press_send(thread.id, PRESS)
     assert await channel.follow(thread.id, says(text), 10)
     assert [entry.text for entry in site.log.sends()] == [text]
     assert await plain_enters(channel) == 0
@@ -79,7 +80,7 @@ async def test_every_text_arrives_as_it_was_written(
         await channel.write(thread.id, text)
         await channel.reread(thread.id)
         assert await plain_enters(channel) == 0, kind
-        await channel.press_send(thread.id)
+        await channel.press_send(thread.id, PRESS)
         (sent,) = site.log.wait_for("send", since=before)
         assert plain(sent.text) == plain(text), kind
         assert await channel.follow(thread.id, lambda v, t=text: plain(v.newest.text) == plain(t), 10), kind  # type: ignore[misc]
