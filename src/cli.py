@@ -25,33 +25,49 @@ NoApi = Annotated[bool, typer.Option("--no-api", help="Leave the callback API to
 @app.command()
 def syncsend(no_api: NoApi = False) -> None:
     """The main job: read the inbox and send the replies, and serve the callback API."""
-    from src.commands.run import run_workers
 
-    _end(lambda: run_workers(sync=True, send=True, api=not no_api))
+    def run() -> int:
+        from src.commands.run import run_workers
+
+        return run_workers(sync=True, send=True, api=not no_api)
+
+    _end(run, runs_for_long=True)
 
 
 @app.command()
 def sync() -> None:
     """Only read the inbox and hand new messages to the AI."""
-    from src.commands.run import run_workers
 
-    _end(lambda: run_workers(sync=True, send=False, api=False))
+    def run() -> int:
+        from src.commands.run import run_workers
+
+        return run_workers(sync=True, send=False, api=False)
+
+    _end(run, runs_for_long=True)
 
 
 @app.command()
 def send() -> None:
     """Only send the replies that are in the outbox."""
-    from src.commands.run import run_workers
 
-    _end(lambda: run_workers(sync=False, send=True, api=False))
+    def run() -> int:
+        from src.commands.run import run_workers
+
+        return run_workers(sync=False, send=True, api=False)
+
+    _end(run, runs_for_long=True)
 
 
 @app.command()
 def api() -> None:
     """Only serve the callback API."""
-    from src.commands.run import run_api
 
-    _end(run_api)
+    def run() -> int:
+        from src.commands.run import run_api
+
+        return run_api()
+
+    _end(run, runs_for_long=True)
 
 
 @app.command()
@@ -61,9 +77,13 @@ def demo(
     ] = False,
 ) -> None:
     """The whole system on a simulated inbox: no account, no key, no .env."""
-    from src.commands.demo import run_demo
 
-    _end(lambda: run_demo(once=once))
+    def run() -> int:
+        from src.commands.demo import run_demo
+
+        return run_demo(once=once)
+
+    _end(run, runs_for_long=True)
 
 
 @app.command()
@@ -108,11 +128,11 @@ def forget(
     _end(lambda: run_forget(conversation_ids))
 
 
-def _end(command: Callable[[], int]) -> None:
+def _end(command: Callable[[], int], *, runs_for_long: bool = False) -> None:
     """Run a command and leave with its exit code."""
-    from src.commands.edge import to_the_end
+    from src.commands.edge import to_the_end, until_stopped
 
-    raise typer.Exit(to_the_end(command))
+    raise typer.Exit(until_stopped(command) if runs_for_long else to_the_end(command))
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ Python puts this file's folder on ``sys.path``; the root of the repository takes
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,4 +18,8 @@ os.umask(0o077)  # whatever is written, a login above all, is the owner's alone
 if __name__ == "__main__":
     from src.cli import main
 
-    sys.exit(main())
+    code = main()
+    # The code stands. Python's own end gives signals their deadly meaning back, except to those that are ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)

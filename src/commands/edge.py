@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from src.errors import ExitCode, NightporterError, SettingsError
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _OWN_PYTHON = Path(__file__).resolve().parents[2] / ".venv" / "bin" / "python"
 
 
@@ -47,6 +50,31 @@ def to_the_end(command: Callable[[], int]) -> int:
         where = traceback.extract_tb(error.__traceback__)[-1]
         _say(f"{_short(error)} (at {Path(where.filename).name}:{where.lineno})")
     return ExitCode.WATCHDOG
+
+
+def until_stopped(command: Callable[[], int]) -> int:
+    """``to_the_end`` for a command that runs for long: SIGINT and SIGTERM end it with 0, however many come.
+
+    This is for the time until the command itself listens to them (``lifecycle.listen_to_signals``): what has been
+    begun is undone as after any exception.
+    """
+
+    def asked(*_: int | FrameType | None) -> None:
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise _Stopped
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, asked)
+    try:
+        return to_the_end(command)
+    except _Stopped:
+        _say(f"Stopped ({ExitCode.STOPPED})")
+        return ExitCode.STOPPED
+
+
+class _Stopped(BaseException):
+    """A person or a supervisor asked for the end. Nothing catches it, as KeyboardInterrupt."""
 
 
 def _short(error: Exception) -> str:

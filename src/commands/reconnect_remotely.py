@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from src.api.server import serve
 from src.db.engine import Database
 from src.errors import ExitCode, SettingsError
 from src.settings import Settings
+from src.workers.lifecycle import listen_to_signals
 from src.workers.remote import Remote
 
 LONGEST_SEC = 3600.0
@@ -25,8 +25,7 @@ async def reconnect_remotely(console: Console, settings: Settings, db: Database,
     """Print the link, serve until the inbox was found readable (0), or until Ctrl-C or an hour has passed (10)."""
     remote = Remote(settings, db, only_when_halted=False)
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    listen_to_signals(stop)
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(_serve(remote, settings, port, stop, started))
     over = asyncio.create_task(remote.until_over())

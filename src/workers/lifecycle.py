@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from uuid import uuid4
 
@@ -52,6 +53,8 @@ AI_GRACE_SEC = 3.0
 """A slow AI is not waited for at the end: the request is posted again, under the same id, after the next start."""
 OTHER_COPY_SEC = 10.0
 """A copy that is just ending may take so long to let go of its lock."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Beside = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -183,17 +186,25 @@ def _names(crew: Crew) -> list[str]:
 
 
 def listen_to_signals(stop: asyncio.Event) -> None:
-    """SIGINT and SIGTERM set ``stop`` from now on."""
+    """SIGINT and SIGTERM set ``stop`` from now on, however many come, and do nothing more once the loop is closed.
+
+    Not by the loop's own handlers: those end with the loop, and what came then would kill a process that is just
+    ending. Call it from the main thread, once in a process.
+    """
     loop = asyncio.get_running_loop()
 
-    def asked(name: str) -> None:
+    def end(name: str) -> None:
         first = not stop.is_set()
         stop.set()
         if first:
             logger.info("Stopping ({}): finishing what is in hand", name)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked, number.name)
+    def asked(number: int, _: FrameType | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process is ending
+            loop.call_soon_threadsafe(end, signal.Signals(number).name)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, asked)
 
 
 async def _be_the_only_one(locks: list[FileLock]) -> None:
