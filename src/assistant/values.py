@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -83,3 +83,58 @@ class Fact:
     valid_from: date | None = None  # inclusive, local days
     valid_until: date | None = None
     reviewed: date | None = None
+
+
+class Action(StrEnum):
+    """What the assistant wants: the values are those of the callback, ``answer`` is a message there."""
+
+    ANSWER = "answer"
+    ESCALATE = "escalate"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A fact that an answer rests on. ``id`` is ``path#topic``."""
+
+    title: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did, for a person who asks why. It holds nothing of a guest."""
+
+    name: str
+    outcome: str
+    detail: str = ""
+    model: str | None = None
+    ms: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float | None = None  # US dollars, where the service says it
+
+    def ended(self, outcome: str, detail: str = "") -> Step:
+        """The same step with another end."""
+        return replace(self, outcome=outcome, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the assistant wants of one request. ``message`` is there only for an answer."""
+
+    action: Action
+    message: str | None = None
+    holding_message: str | None = None  # for the guest, with an escalation: the host's own fixed text
+    draft: str | None = None  # for the host's eyes alone
+    hold: str | None = None  # a reason: the answer waits for a person, whatever the mode
+    hard_class: HardClass | None = None
+    reason: str | None = None
+    agent: str | None = None
+    topic: str | None = None
+    language: str | None = None  # ISO 639-1, of the guest
+    confidence: float = 0.0
+    sources: tuple[Source, ...] = ()
+    missing: tuple[str, ...] = ()  # questions that the knowledge does not answer
+    steps: tuple[Step, ...] = ()
