@@ -82,6 +82,10 @@ class AirbnbChannel:
         """From now on every call raises this, until the channel is opened anew."""
         self._visit.stop_at(halt)
 
+    async def go_offline(self) -> None:
+        """No further request leaves the page."""
+        await self.browser.go_offline()
+
     def is_conversation_id(self, external_id: str) -> bool:
         return ids.thread_number(external_id) is not None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from loguru import logger
 from playwright.async_api import Error as PlaywrightError
@@ -10,16 +10,33 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from src.errors import ChannelGone, Halt, NotUnderstood, TransientError
 
-if TYPE_CHECKING:
-    from src.channels.airbnb.channel import AirbnbChannel
-
 _GONE = ("has been closed", "Page crashed", "Connection closed", "Target crashed", "Target closed")
+
+
+class Stoppable(Protocol):
+    """What the answer to an error needs of the channel that met it."""
+
+    async def stopped_by(self) -> Halt | None:
+        """What stopped this visit, looked for once more: an error may be the first sign of it."""
+        ...
+
+    def stop_at(self, halt: Halt) -> None:
+        """From now on every call raises this."""
+        ...
+
+    async def go_offline(self) -> None:
+        """No further request leaves the page."""
+        ...
+
+    async def evidence(self, label: str) -> str | None:
+        """Keep what the page shows; its path, or None."""
+        ...
 
 
 class Trouble:
     """Turns Playwright's errors into ours, cuts the page off at a halt, keeps a picture of what was there."""
 
-    def __init__(self, channel: AirbnbChannel) -> None:
+    def __init__(self, channel: Stoppable) -> None:
         self._channel = channel
 
     async def __aenter__(self) -> None:
@@ -34,7 +51,7 @@ class Trouble:
             halt = problem
         if halt is not None:
             self._channel.stop_at(halt)
-            await self._channel.browser.go_offline()
+            await self._channel.go_offline()
             if halt.evidence is None:
                 halt.evidence = await self._channel.evidence(halt.kind)
             if halt is not error:
