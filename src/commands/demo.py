@@ -25,7 +25,9 @@ from src.db.wakeup import Wakeup
 from src.errors import ExitCode
 from src.logs import close_logs, set_up_logs
 from src.settings import Settings, load_settings
-from src.workers import lifecycle
+from src.workers.crew import Crew, Work
+from src.workers.halts import halted
+from src.workers.process import Process
 
 ONCE_TAKES = "about 20 seconds"
 
@@ -42,7 +44,7 @@ def run_demo(*, once: bool) -> int:
         set_up_logs(settings.log_dir, "both", terminal=True)
         db = Database.open(settings.database_url.get_secret_value())
         try:
-            lifecycle.halted(db, settings.account)
+            halted(db, settings.account)
             script = DemoScript(site, ai)
             _say_what_this_is(console, settings, site, once=once)
             code = asyncio.run(_play(settings, db, script, once=once))
@@ -101,7 +103,8 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
             script.invite()
             await stop.wait()
 
-    return await lifecycle.run(settings, db, lifecycle.Crew(sync=True, send=True, beside=[api, direct]))
+    crew = Crew(settings, db, Work(sync=True, send=True))
+    return await Process(db, [crew], [api, direct]).run()
 
 
 def _say_what_this_is(console: Console, settings: Settings, site: SimulatedSite, *, once: bool) -> None:

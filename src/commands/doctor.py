@@ -23,7 +23,8 @@ from src.errors import ChannelGone, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error
 from src.services import notify
 from src.settings import Settings, load_settings
-from src.workers import lifecycle
+from src.workers.halts import halted, what_to_do
+from src.workers.parts import Parts
 
 REACH_SEC = 5.0
 
@@ -136,23 +137,19 @@ def _browser(settings: Settings, say: Callable[[Finding], None]) -> bool:
 
 def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> None:
     """Saved login and page structure, by one look at the list; no conversation is opened."""
-    state = lifecycle.halted(db, settings.account)
+    state = halted(db, settings.account)
     if state is not None:
         words = (
             f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
         )
-        say(
-            missing(
-                "saved login", words, lifecycle.what_to_do(int(state.halt_exit_code or 10), state.halt_kind)
-            )
-        )
+        say(missing("saved login", words, what_to_do(int(state.halt_exit_code or 10), state.halt_kind)))
         return
     saved = (settings.playwright_session_dir / STATE_FILE).exists()
     try:
         number = asyncio.run(_look(settings, db))
     except Halt as halt:
         what = "page structure" if halt.kind == "page_changed" else "saved login"
-        say(missing(what, f"{halt.kind}: {halt.detail}", lifecycle.what_to_do(int(halt.exit_code))))
+        say(missing(what, f"{halt.kind}: {halt.detail}", what_to_do(int(halt.exit_code))))
         return
     except NightporterError as error:
         say(missing("inbox", safe_error(error), "check the network and AIRBNB_BASE_URL, then try again"))
@@ -162,7 +159,7 @@ def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> 
 
 
 async def _look(settings: Settings, db: Database) -> int:
-    turns = lifecycle.make_turns(settings, db)
+    turns = Parts().make_turns(settings, db)
     try:
         async with asyncio.timeout(120), turns.turn("doctor") as channel:
             if not isinstance(channel, Watches):

@@ -55,7 +55,7 @@ def to_the_end(command: Callable[[], int]) -> int:
 def until_stopped(command: Callable[[], int]) -> int:
     """``to_the_end`` for a command that runs for long: SIGINT and SIGTERM end it with 0, however many come.
 
-    This is for the time until the command itself listens to them (``lifecycle.listen_to_signals``): what has been
+    This is for the time until the command itself listens to them (``process.listen_to_signals``): what has been
     begun is undone as after any exception.
     """
 

@@ -16,7 +16,8 @@ from src.logs import safe_error
 from src.model.gate import newest_refusal
 from src.model.inbox import InboxGlance, SeenConversation
 from src.settings import Settings
-from src.workers import lifecycle
+from src.workers.halts import halted, what_to_do
+from src.workers.parts import Parts
 
 WAIT_FOR_BROWSER_SEC = 180.0
 
@@ -30,19 +31,17 @@ def run_look() -> int:
 
 def _look(console: Console, settings: Settings, db: Database) -> int:
     try:
-        state = lifecycle.halted(db, settings.account)
+        state = halted(db, settings.account)
         if state is not None:
             code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
-            advice = lifecycle.what_to_do(code, state.halt_kind)
+            advice = what_to_do(code, state.halt_kind)
             console.print(f"Halted ({state.halt_kind}); the site is not touched. {advice}")
             return code
         with console.status("looking at the inbox (up to a minute)"):
             glance = asyncio.run(_glance(settings, db))
         _show(console, settings, glance)
     except Halt as halt:
-        console.print(
-            f"The inbox cannot be read ({halt.kind}: {halt.detail}). {lifecycle.what_to_do(halt.exit_code)}"
-        )
+        console.print(f"The inbox cannot be read ({halt.kind}: {halt.detail}). {what_to_do(halt.exit_code)}")
         return int(halt.exit_code)
     except NightporterError as error:
         console.print(f"The inbox cannot be read this time: {safe_error(error)}")
@@ -51,7 +50,7 @@ def _look(console: Console, settings: Settings, db: Database) -> int:
 
 
 async def _glance(settings: Settings, db: Database) -> InboxGlance:
-    turns = lifecycle.make_turns(settings, db)
+    turns = Parts().make_turns(settings, db)
     since = datetime.now(UTC) - timedelta(hours=settings.max_message_age_hours)
     try:
         async with asyncio.timeout(WAIT_FOR_BROWSER_SEC), turns.turn("look") as channel:

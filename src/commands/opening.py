@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
 from src.logs import Part, close_logs, set_up_logs
-from src.settings import Settings, load_settings
+from src.settings import Settings
+from src.workers.parts import Parts
 
 
 @contextmanager
@@ -18,17 +19,19 @@ def opened(
     terminal: bool = False,
     need_ai: bool = False,
     check: Callable[[Settings], None] = lambda _: None,
+    parts: Parts | None = None,
 ) -> Iterator[tuple[Settings, Database]]:
     """The settings and the database, with the logs open, for as long as the block runs.
 
     Raises SettingsError if anything is wrong with them, or ``check`` says so; nothing is made before that is asked.
     """
-    settings = load_settings(need_ai=need_ai)
+    parts = parts or Parts()
+    settings = parts.load_settings(need_ai=need_ai)
     refuse_open_files(settings)
     check(settings)
     begin_logs(settings, part, terminal=terminal)
     try:
-        db = Database.open(settings.database_url.get_secret_value())
+        db = parts.open_database(settings.database_url.get_secret_value())
         try:
             yield settings, db
         finally:

@@ -17,9 +17,9 @@ from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.logs import safe_error
 from src.settings import Settings
-from src.workers import lifecycle
+from src.workers.halts import halted
+from src.workers.parts import Parts
 from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
-from src.workers.turns import Turns
 
 PERSON_SEC = 900.0
 """So long the window waits for the person."""
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     with opened("worker") as (settings, db):
-        lifecycle.halted(db, settings.account)  # makes the account's row
+        halted(db, settings.account)  # makes the account's row
         if options.remote:
             return asyncio.run(reconnect_remotely(console, settings, db, options.port))
         return asyncio.run(_reconnect(console, settings, db, check=options.check))
@@ -67,20 +67,17 @@ def _has_screen() -> bool:
 
 async def _let_person_in(console: Console, settings: Settings, db: Database) -> bool:
     """Open the window and wait until it shows the inbox. The page is only looked at; the person acts."""
-    channel = lifecycle.make_channel(settings, headless=False)
+    parts = Parts()
+    channel = parts.make_channel(settings, headless=False)
     if not isinstance(channel, Attended):
         console.print("Nobody logs in here; run it with --check once the cause is mended.")
         return False
-    turns = Turns(
-        lambda: channel,
-        lock_folders=lifecycle.lock_folders(settings, db),
-        account_lock=lifecycle.account_lock(settings, db),
-    )
+    exclusion = parts.make_exclusion(settings, db)
     console.print("A browser window opens. Log in or solve what it asks, until you see your inbox.")
     console.print(f"It closes by itself then; it waits {PERSON_SEC / 60:g} minutes. Ctrl-C gives up.")
     try:
         async with asyncio.timeout(BROWSER_SEC + PERSON_SEC):
-            await turns.lock_out_others()
+            await exclusion.take()
             await channel.open_for_person(PERSON_SEC)
             await channel.save_login()
     except TimeoutError:
@@ -91,7 +88,7 @@ async def _let_person_in(console: Console, settings: Settings, db: Database) -> 
         return False
     finally:
         await channel.close()
-        await turns.unlock()
+        await exclusion.give()
     console.print("Logged in. Checking once more without a window …")
     return True
 

@@ -14,7 +14,7 @@ from src.api.server import serve
 from src.db.engine import Database
 from src.errors import ExitCode, SettingsError
 from src.settings import Settings
-from src.workers.lifecycle import listen_to_signals
+from src.workers.process import listen_to_signals
 from src.workers.remote import Remote
 
 LONGEST_SEC = 3600.0

@@ -13,7 +13,7 @@ from src.model.values import utc_now
 from src.services import retention
 from src.services.refusals import Conflict, NotFound
 from src.settings import Settings
-from src.workers.lifecycle import evidence_dir
+from src.workers.parts import evidence_dir
 
 
 def run_purge(days: float | None) -> int:

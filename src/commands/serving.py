@@ -8,20 +8,19 @@ from loguru import logger
 
 from src.api.app import create_app
 from src.api.server import serve
-from src.channels import registry
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
+from src.workers.parts import Parts
 from src.workers.remote import Remote
 
 
-async def serve_all(settings: Settings, db: Database, stop: asyncio.Event) -> None:
+async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
     """Serve until ``stop``. SettingsError naming the variable if the address cannot be had."""
     wakeup = Wakeup(db)
-    remote = Remote(settings, db)
-    app = create_app(
-        settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id, remote=remote
-    )
+    remote = Remote(settings, db, parts=parts)
+    is_conversation_id = parts.find_channel().is_conversation_id
+    app = create_app(settings, db, wakeup, is_conversation_id=is_conversation_id, remote=remote)
 
     def started(address: str) -> None:
         logger.bind(part="api").info("Dashboard and API at {} (callback, /health, /docs)", address)

@@ -72,7 +72,9 @@ class AiWebhook:
         clock: Callable[[], datetime] = utc_now,
         rng: random.Random | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        lease: timedelta = _LEASE,
     ) -> None:
+        """``lease``: a request that is being posted is taken back after so long, when its process has died."""
         self._db = db
         self._wakeup = wakeup
         self._settings = settings
@@ -81,6 +83,7 @@ class AiWebhook:
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - it only spreads retries
         self._client = _client(transport)
+        self._lease = lease
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
@@ -155,7 +158,7 @@ class AiWebhook:
                 conn,
                 self._settings.account,
                 owner=self._owner,
-                lease_until=now + _LEASE,
+                lease_until=now + self._lease,
                 now=now,
                 limit=limit,
             )

@@ -16,8 +16,7 @@ from src.errors import Halt
 from src.model.values import utc_now
 from src.services.after_halt import Released, end_halt
 from src.settings import Settings
-from src.workers import lifecycle
-from src.workers.turns import Turns
+from src.workers.parts import Parts, rules_of
 
 SETTLE_SEC = 3.0
 """A challenge may lie down over the page a moment after the list is there: it is looked at once more."""
@@ -32,18 +31,14 @@ async def prove_and_end_halt(
     *,
     mark: Callable[[str], None] = lambda _: None,
     wakeup: Wakeup | None = None,
+    parts: Parts | None = None,
 ) -> Released:
     """Open the inbox headless and read the list twice; only then save the login and end the halt. Repeatable.
 
     Raises Halt (still a wall, another account, a changed page), other NightporterErrors and TimeoutError (not
     readable now); the stored halt stands then.
     """
-    turns = Turns(
-        lambda: lifecycle.make_channel(settings, headless=True),
-        lock_folders=lifecycle.lock_folders(settings, db),
-        account_lock=lifecycle.account_lock(settings, db),
-        mark=mark,
-    )
+    turns = (parts or Parts()).make_turns(settings, db, mark=mark, headless=True, mind_halts=False)
     try:
         async with asyncio.timeout(BROWSER_SEC + LOOK_SEC), turns.turn("reconnect") as channel:
             assert isinstance(channel, Watches)  # noqa: S101 - what cannot be looked at is proven by its opening
@@ -55,7 +50,7 @@ async def prove_and_end_halt(
                 await channel.save_login()
     finally:
         await turns.close()
-    max_age = lifecycle.rules_of(settings).max_age
+    max_age = rules_of(settings).max_age
     released = await asyncio.to_thread(
         end_halt, db, settings.account, max_age=max_age, now=utc_now(), wakeup=wakeup
     )

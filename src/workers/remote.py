@@ -30,10 +30,9 @@ from src.logs import safe_error
 from src.model.remote import Gesture, Link, LinkRefused, Picture, Refused, RemoteState, Stage
 from src.services.after_halt import Released
 from src.settings import Settings
-from src.workers import lifecycle
+from src.workers.parts import Parts
 from src.workers.pictures import Pictures
 from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
-from src.workers.turns import Turns
 
 _AT_WORK = (Stage.OPENING, Stage.SHOWING, Stage.CHECKING)
 
@@ -80,12 +79,14 @@ class Remote:
         only_when_halted: bool = True,
         prove: Callable[[], Awaitable[Released]] | None = None,
         pace: RemotePace | None = None,
+        parts: Parts | None = None,
     ) -> None:
         """``only_when_halted`` False: also for the first login, when there is no halt yet (the script)."""
         self._settings = settings
         self._db = db
         self._only_when_halted = only_when_halted
-        self._prove = prove or (lambda: prove_and_end_halt(settings, db))
+        self._parts = parts or Parts()
+        self._prove = prove or (lambda: prove_and_end_halt(settings, db, parts=self._parts))
         self._pace = pace or RemotePace()
         self._link: tuple[_Right, float] | None = None
         self._used: set[str] = set()
@@ -298,19 +299,14 @@ class Remote:
 
     async def _let_person_in(self) -> str | None:
         """Until the inbox shows or the person says so; else the word for why the browser was closed without."""
-        channel = lifecycle.make_channel(self._settings, headless=True)
+        channel = self._parts.make_channel(self._settings, headless=True)
         if not isinstance(channel, Attended):
             return "not_readable"  # nobody logs in there
-        folders = lifecycle.lock_folders(self._settings, self._db)
-        turns = Turns(
-            lambda: channel,
-            lock_folders=folders,
-            account_lock=lifecycle.account_lock(self._settings, self._db),
-        )
+        exclusion = self._parts.make_exclusion(self._settings, self._db)
         try:
             try:
                 async with asyncio.timeout(BROWSER_SEC):
-                    await turns.lock_out_others()
+                    await exclusion.take()
             except TimeoutError:
                 return "browser_in_use"
             ended_by = await self._until_in(channel)
@@ -320,7 +316,7 @@ class Remote:
         finally:
             self._screen = None
             await channel.close()
-            await turns.unlock()
+            await exclusion.give()
 
     async def _until_in(self, channel: Attended) -> str | None:
         opening = asyncio.create_task(channel.open_for_person(self._pace.person, self._shown))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Collection
 from contextlib import suppress
+from typing import Any
+
+from loguru import logger
 
 from src.db.wakeup import Wakeup
 
@@ -29,3 +33,51 @@ async def sleep_until_woken(stop: asyncio.Event, wakeup: Wakeup, seconds: float)
     finally:
         waken.cancel()
         stopped.cancel()
+
+
+async def until_stop(work: Awaitable[None], stop: asyncio.Event, grace: float = 0.0) -> None:
+    """Run until the work ends, at most ``grace`` seconds after the stop; then it is cancelled."""
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait({task}, timeout=grace)
+    finally:
+        stopped.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until_all_done(tasks: Collection[asyncio.Task[Any]], stop: asyncio.Event, patience: float) -> None:
+    """Wait until all have ended, at most ``patience`` seconds after the stop; then they are cancelled.
+
+    Raises what one of them raised, at once.
+    """
+    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    pending = set(tasks)
+    try:
+        while pending and not stop.is_set():
+            done, _ = await asyncio.wait({*pending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                pending.discard(task)
+                task.result()
+        if pending:
+            done, late = await asyncio.wait(pending, timeout=patience)
+            for task in late:
+                logger.warning("Something did not end in time and is given up")
+                task.cancel()
+            for task in done:
+                task.result()
+    finally:
+        stopping.cancel()
+
+
+async def give_up(tasks: Collection[asyncio.Task[Any]], patience: float) -> None:
+    """All are told to stop already; what cannot is cancelled (its rows are found and settled later)."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=patience)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -19,7 +19,8 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ChannelGone, TransientError
 from src.model.statuses import OutboxStatus
-from src.workers import turns as turns_module
+from src.workers.exclusion import Exclusion
+from src.workers.lease import Lease
 from src.workers.locks import place_of
 from src.workers.turns import Turns
 from tests.support.channel import FakeChannel
@@ -157,14 +158,14 @@ def test_without_a_server_it_is_a_passing_trouble(db, make_lock, monkeypatch):
 
 
 @pytest.fixture
-def machine(make_lock, clock, tmp_path, monkeypatch):
+def machine(make_lock, clock, tmp_path):
     """``machine("a")``: turns at the inbox as a process on another machine has them, with a browser of its own."""
-    monkeypatch.setattr(turns_module, "LOOK_FOR_OTHERS_SEC", 0.01)
-    monkeypatch.setattr(turns_module, "CHECK_SEC", 0.01)
 
     def make(name: str) -> Turns:
         lock = make_lock(name)
-        return Turns(lambda: FakeChannel(FakeSite(clock)), lock_folders=[tmp_path / name], account_lock=lock)
+        exclusion = Exclusion([tmp_path / name], lock, look_every=0.01)
+        lease = Lease(lambda: FakeChannel(FakeSite(clock)), exclusion)
+        return Turns(lease, look_every=0.01, check_every=0.01)
 
     return make
 

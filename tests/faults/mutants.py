@@ -206,7 +206,7 @@ MUTANTS = (
         "tests/workers/test_lifecycle.py::test_a_start_while_halted_touches_nothing_and_ends_with_the_same_code",
         (
             Change(
-                "src/workers/lifecycle.py",
+                "src/workers/halts.py",
                 "    return state if state.halted else None\n",
                 "    return None\n",
             ),

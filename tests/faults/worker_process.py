@@ -1,7 +1,7 @@
 """What runs in the processes that level B kills: the product's real commands, on a site that another process keeps.
 
-The only door is here, in the tests: the registry is told of a channel that speaks to that other process, and each
-step of the product is announced to it (``point``), so that it can kill or freeze this process exactly there.
+The product's parts are passed in: a channel that speaks to that other process, and a database and a channel that
+announce each step to it (``point``), so that it can kill or freeze this process exactly there.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
-from src.channels import registry
+from src.channels import airbnb
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.base import Place
-from src.commands import run as _run  # noqa: F401 - loaded here, once, before any process is forked
+from src.cli import main as command_line
+from src.commands import run
+from src.commands.edge import to_the_end
 from src.db.engine import Database
 from src.model.inbox import SeenConversation
 from src.services import ai_webhook, send
-from src.workers import lifecycle
+from src.workers.parts import Parts
 from tests.support.channel import FakeChannel
 from tests.support.site import VIEWER, FakeConversation, FakeMessage
 
@@ -104,36 +106,67 @@ class _Folder:
         return external_id.startswith("thread-")
 
 
-def _announce_transactions(ask: Callable[..., Any]) -> None:
-    write = Database.write
+class _BrowserFolder:
+    """The real channel, each call of which is announced."""
 
-    @contextmanager
-    def told(self: Database) -> Iterator[Any]:
-        with write(self) as conn:
-            yield conn
-            ask("point", "before commit")
-        ask("point", "after commit")
+    SETTINGS = AirbnbSettings
+    CAPABILITIES = airbnb.CAPABILITIES
+    is_conversation_id = staticmethod(airbnb.is_conversation_id)
 
-    Database.write = told  # type: ignore[method-assign]
+    def __init__(self, site: FarSite) -> None:
+        self._site = site
 
+    def build(self, settings: AirbnbSettings, place: Place) -> Any:
+        channel = airbnb.build(settings, place)
+        for name in ("open", "glance", "read", "write", "reread", "press_send", "follow"):
+            setattr(channel, name, self._told(name, getattr(channel, name)))
+        return channel
 
-def _announce_calls(ask: Callable[..., Any]) -> None:
-    """The same for the calls of the real channel."""
-    from src.channels.airbnb.channel import AirbnbChannel  # noqa: PLC0415 - only where a browser is driven
-
-    def told(name: str) -> Any:
-        method = getattr(AirbnbChannel, name)
-
-        async def call(self: Any, *arguments: Any, **named: Any) -> Any:
-            ask("point", f"before {name}")
-            done = await method(self, *arguments, **named)
-            ask("point", f"after {name}")
+    def _told(self, name: str, method: Callable[..., Any]) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self._site.ask("point", f"before {name}")
+            done = await method(*arguments, **named)
+            self._site.ask("point", f"after {name}")
             return done
 
         return call
 
-    for name in ("open", "glance", "read", "write", "reread", "press_send", "follow"):
-        setattr(AirbnbChannel, name, told(name))
+
+def _announcing(ask: Callable[..., Any]) -> type[Database]:
+    class Told(Database):
+        """Announces each transaction's end."""
+
+        @contextmanager
+        def write(self) -> Iterator[Any]:
+            with super().write() as conn:
+                yield conn
+                ask("point", "before commit")
+            ask("point", "after commit")
+
+    return Told
+
+
+def _parts(site: FarSite, *, browser: bool) -> Parts:
+    pace = send.Pace(press_within=PRESS_WITHIN_SEC, first_retry=0.1)
+    folder: Any = _Folder(site)
+    if browser:
+        pace = send.Pace(proof=BROWSER_PROOF_SEC, first_retry=0.1)
+        folder = _BrowserFolder(site)
+    return Parts(
+        find_channel=lambda *_: folder,
+        make_send=partial(send.Send, pace=pace),
+        make_webhook=partial(ai_webhook.AiWebhook, lease=timedelta(seconds=AI_LEASE_SEC)),
+        open_database=_announcing(site.ask).open,
+    )
+
+
+COMMANDS: dict[str, Callable[[Parts], int]] = {
+    "syncsend": lambda parts: run.run_workers(sync=True, send=True, api=True, parts=parts),
+    "sync": lambda parts: run.run_workers(sync=True, send=False, api=False, parts=parts),
+    "send": lambda parts: run.run_workers(sync=False, send=True, api=False, parts=parts),
+    "api": run.run_api,
+}
+"""As ``src/cli.py`` has them."""
 
 
 def main(
@@ -152,20 +185,11 @@ def main(
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
-    if address is not None:
-        site = FarSite(address)
-        pace = send.Pace(press_within=PRESS_WITHIN_SEC, first_retry=0.1)
-        if browser:
-            pace = send.Pace(proof=BROWSER_PROOF_SEC, first_retry=0.1)
-            _announce_calls(site.ask)
-        else:
-            registry.find = lambda *_: _Folder(site)  # type: ignore[assignment,return-value]
-        vars(ai_webhook)["_LEASE"] = timedelta(seconds=AI_LEASE_SEC)
-        vars(lifecycle)["Send"] = partial(send.Send, pace=pace)
-        _announce_transactions(site.ask)
     sys.argv = [str(Path("src") / "main.py"), *arguments]
-    from src.cli import main as command  # noqa: PLC0415 - after the channel was put in its place
-
-    code = command()
+    if address is None:
+        code = command_line()
+    else:
+        parts = _parts(FarSite(address), browser=browser)
+        code = to_the_end(lambda: COMMANDS[arguments[0]](parts))
     sys.stdout.flush()
     os._exit(code)

@@ -16,13 +16,12 @@ import pytest
 
 from src.errors import ExitCode
 from src.settings import ROOT, load_settings
-from src.workers import lifecycle
+from src.workers.crew import CLOSING_SEC
+from src.workers.parts import FINISH_SEC
 
 OPS = ROOT / "ops"
 UNIT = OPS / "nightporter.service"
 MUST_NOT_RESTART = {ExitCode.SETTINGS, ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED}
-CLOSING_SEC = 12
-"""What closing the browser may take after FINISH_SEC (lifecycle)."""
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def test_systemd_leaves_a_halt_alone_and_restarts_the_rest(unit):
 def test_systemd_signals_python_alone_and_gives_it_time(unit):
     service = unit["Service"]
     assert (service["KillMode"], service["KillSignal"]) == ("mixed", "SIGTERM")
-    assert int(service["TimeoutStopSec"]) > lifecycle.FINISH_SEC + CLOSING_SEC
+    assert int(service["TimeoutStopSec"]) > FINISH_SEC + CLOSING_SEC
 
 
 def test_systemd_may_write_where_the_defaults_write_and_nowhere_else(unit, tmp_path):
@@ -114,7 +113,7 @@ def test_what_the_container_copies_is_there_and_let_through():
 
 def test_the_container_gets_time_to_end_and_a_child_reaper(container):
     seconds = int(re.fullmatch(r"(\d+)s", container["stop_grace_period"]).group(1))  # type: ignore[union-attr]
-    assert seconds > lifecycle.FINISH_SEC + CLOSING_SEC
+    assert seconds > FINISH_SEC + CLOSING_SEC
     assert container["init"] is True
     assert container["hostname"]
 

@@ -14,6 +14,8 @@ from src.services.sync import SyncReport
 from src.workers import sync_worker, waits
 from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
+from src.workers.exclusion import Exclusion
+from src.workers.lease import Lease
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
@@ -38,7 +40,8 @@ def marks():
 
 @pytest.fixture
 def turns(site, tmp_path, marks):
-    return Turns(lambda: FakeChannel(site), lock_folders=[tmp_path], mark=marks.append)
+    lease = Lease(lambda: FakeChannel(site), Exclusion([tmp_path]), mark=marks.append)
+    return Turns(lease, mark=marks.append)
 
 
 @pytest.fixture

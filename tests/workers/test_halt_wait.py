@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from src.commands import opening
 from src.commands import run as run_command
 from src.db import accounts
 from src.errors import ExitCode, WallHit
 from src.model.tables import utc_now
 from src.services.after_halt import end_halt
 from src.settings import Settings
-from src.workers import halt_wait, lifecycle
-from src.workers.halt_wait import run_through_halts
-from src.workers.lifecycle import Crew
-from tests.support.channel import FakeChannel
+from src.workers.crew import Crew, Work
+from src.workers.halts import halted
+from src.workers.parts import Parts
+from src.workers.process import Process
+from tests.support.folder import FakeFolder
 from tests.support.house import ACCOUNT
 from tests.support.site import FakeSite
 from tests.support.waiting import until
@@ -28,22 +28,35 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def channels(monkeypatch):
-    """Every channel that was made; the first one meets a wall."""
-    site = FakeSite(utc_now)
-    made: list[FakeChannel] = []
+def folder():
+    """The first channel that is made meets a wall."""
+    found = FakeFolder(FakeSite(utc_now))
 
-    def make_channel(_settings, **_fields):
-        channel = FakeChannel(site)
-        channel.is_open = False
-        if not made:
+    def spoil(channel):
+        if not found.channels:
             channel.fail("glance", WallHit("challenge", "the page shows #arkose"))
-        made.append(channel)
-        return channel
 
-    monkeypatch.setattr(lifecycle, "make_channel", make_channel)
-    monkeypatch.setattr(halt_wait, "LOOK_EVERY_SEC", 0.02)
-    return made
+    found.spoil = spoil
+    return found
+
+
+@pytest.fixture
+def run(db, make_settings, folder):
+    """``run(work, waited, …)``: a process that waits halts out; ``waited`` gets each of them."""
+
+    def start(work, waited, *beside):
+        parts = Parts(find_channel=folder.find, halt_look_sec=0.02)
+        crew = Crew(make_settings(), db, work, parts)
+        return Process(
+            db,
+            [crew],
+            beside,
+            wait_at_halts=True,
+            on_wait=lambda _, halt: waited.append(halt),
+            parts=parts,
+        ).run()
+
+    return start
 
 
 @pytest.fixture
@@ -60,8 +73,8 @@ def make_settings(tmp_path, database_url):
     return make
 
 
-async def test_through_a_halt_the_api_runs_on_and_the_workers_come_back(db, make_settings, channels):
-    lifecycle.halted(db, ACCOUNT)
+async def test_through_a_halt_the_api_runs_on_and_the_workers_come_back(db, run, folder):
+    halted(db, ACCOUNT)
     waited: list[Any] = []
     beside: list[str] = []
 
@@ -70,44 +83,42 @@ async def test_through_a_halt_the_api_runs_on_and_the_workers_come_back(db, make
         await stop.wait()
         beside.append("ended")
 
-    crew = Crew(sync=True, send=True, beside=[api])
-    running = asyncio.create_task(run_through_halts(make_settings(halt_wait=True), db, crew, waited.append))
+    running = asyncio.create_task(run(Work(sync=True, send=True), waited, api))
     await until(lambda: waited)
-    assert waited[0].halt_kind == "challenge"
-    assert len(channels) == 1
-    assert channels[0].calls[-1] == "close"
+    assert waited[0].kind == "challenge"
+    assert len(folder.channels) == 1
+    assert folder.channels[0].calls[-1] == "close"
     assert beside == ["began"]
     end_halt(db, ACCOUNT, max_age=timedelta(hours=24), now=utc_now())
-    await until(lambda: len(channels) == 2 and "glance" in channels[1].calls)
+    await until(lambda: len(folder.channels) == 2 and "glance" in folder.channels[1].calls)
     assert len(waited) == 1
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running is ExitCode.STOPPED
     assert beside == ["began", "ended"]
 
 
-async def test_a_process_that_starts_halted_waits_and_a_signal_ends_the_wait(db, make_settings, channels):
+async def test_a_process_that_starts_halted_waits_and_a_signal_ends_the_wait(db, run, folder):
     with db.write() as conn:
         accounts.halt(conn, ACCOUNT, "challenge", "x", int(ExitCode.HALTED_PERSON_NEEDED), None, utc_now())
     waited: list[Any] = []
-    crew = Crew(sync=True)
-    running = asyncio.create_task(run_through_halts(make_settings(halt_wait=True), db, crew, waited.append))
+    running = asyncio.create_task(run(Work(sync=True), waited))
     await until(lambda: waited)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running is ExitCode.STOPPED
-    assert channels == []
+    assert folder.channels == []
 
 
-def test_a_process_that_ends_at_a_halt_has_told_of_it_before(
-    db, make_settings, channels, monkeypatch, httpserver
-):
+def test_a_process_that_ends_at_a_halt_has_told_of_it_before(db, make_settings, folder, httpserver):
     httpserver.expect_request("/alert").respond_with_data("ok")
     settings = make_settings(
         alert_webhook_url=httpserver.url_for("/alert"), ai_webhook_url="http://127.0.0.1:9/ai"
     )
-    monkeypatch.setattr(opening, "load_settings", lambda **_: settings)
-    monkeypatch.setattr(opening, "set_up_logs", lambda *_, **__: None)
+    parts = Parts(load_settings=lambda **_: settings, find_channel=folder.find)
     for _ in range(3):
-        assert run_command.run_workers(sync=True, send=False, api=False) == ExitCode.HALTED_PERSON_NEEDED
+        assert (
+            run_command.run_workers(sync=True, send=False, api=False, parts=parts)
+            == ExitCode.HALTED_PERSON_NEEDED
+        )
     told = [json.loads(request.get_data()) for request, _ in httpserver.log]
     assert [(one["event"], one["kind"]) for one in told] == [("alert", "halted")]
-    assert len(channels) == 1
+    assert len(folder.channels) == 1

@@ -3,23 +3,26 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
-from src.commands import opening
 from src.commands import run as run_command
+from src.commands import serving
 from src.db import accounts, conversations, outbox_queue, outbox_views, starts
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, NotUnderstood, PageChanged, SettingsError, TransientError, WallHit
 from src.model.statuses import OutboxStatus
 from src.model.tables import utc_now
 from src.settings import Settings
-from src.workers import lifecycle
 from src.workers.breaker import WINDOW
-from src.workers.lifecycle import Crew
+from src.workers.crew import Crew, Work
+from src.workers.halts import halted, what_to_do
 from src.workers.locks import FileLock
+from src.workers.parts import Parts
+from src.workers.process import Process
 from src.workers.watchdog import Watchdog
-from tests.support.channel import FakeChannel
+from tests.support.folder import FakeFolder
 from tests.support.house import ACCOUNT
 from tests.support.site import FakeSite
 from tests.support.waiting import until
@@ -43,28 +46,25 @@ def site():
 
 
 @pytest.fixture
-def channels(site, monkeypatch):
-    """Every channel that was made; ``spoil`` is called with each new one."""
+def folder(site):
+    return FakeFolder(site)
 
-    class Channels(list):
-        spoil = staticmethod(lambda _channel: None)
 
-    made = Channels()
+@pytest.fixture
+def run(ready, settings, folder):
+    """``await run(sync=True)``: a process with this work, and what is to run beside it; its exit code."""
 
-    def make_channel(_settings, **_fields):
-        channel = FakeChannel(site)
-        channel.is_open = False
-        made.spoil(channel)
-        made.append(channel)
-        return channel
+    def start(*beside, parts=None, **work):
+        parts = replace(parts or Parts(), find_channel=folder.find)
+        crews = [Crew(settings, ready, Work(**work), parts)] if work else []
+        return Process(ready, crews, beside, parts=parts).run()
 
-    monkeypatch.setattr(lifecycle, "make_channel", make_channel)
-    return made
+    return start
 
 
 @pytest.fixture
 def ready(db, settings):
-    assert lifecycle.halted(db, ACCOUNT) is None
+    assert halted(db, ACCOUNT) is None
     return db
 
 
@@ -84,10 +84,10 @@ def stop_this_process(number=signal.SIGTERM):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_message_is_read_a_reply_is_sent_and_a_signal_stops_it_all(
-    ready, settings, site, channels, number
+    ready, settings, site, folder, run, number
 ):
     where = site.conversation("Is there a cot?")
-    running = asyncio.create_task(lifecycle.run(settings, ready, Crew(sync=True, send=True)))
+    running = asyncio.create_task(run(sync=True, send=True))
 
     def known():
         with ready.read() as conn:
@@ -113,7 +113,7 @@ async def test_a_message_is_read_a_reply_is_sent_and_a_signal_stops_it_all(
     with ready.read() as conn:
         assert outbox_views.get(conn, job.id).status is OutboxStatus.SENT
     assert where.texts == ["Is there a cot?", "Yes, in the wardrobe"]
-    assert channels[-1].calls[-1] == "close"
+    assert folder.channels[-1].calls[-1] == "close"
     assert not state_of(ready).halted
     assert all(beats_of(ready)[name].stopped_at for name in ("sync", "send"))
     assert not FileLock(settings.playwright_session_dir / "sync.lock").is_taken()
@@ -131,54 +131,52 @@ async def test_a_message_is_read_a_reply_is_sent_and_a_signal_stops_it_all(
 )
 @pytest.mark.parametrize("method", ["open", "glance", "wait_for_news"])
 async def test_a_halt_is_written_down_and_ends_the_process_with_its_code(
-    ready, settings, site, channels, method, halt, code
+    ready, site, folder, run, method, halt, code
 ):
-    channels.spoil = lambda channel: channel.fail(method, halt, nth=None)
+    folder.spoil = lambda channel: channel.fail(method, halt, nth=None)
     site.conversation("Is there a cot?")
-    assert await lifecycle.run(settings, ready, Crew(sync=True, send=True)) is code
+    assert await run(sync=True, send=True) is code
     state = state_of(ready)
     assert (state.halted, state.halt_kind, state.halt_detail) == (True, halt.kind, halt.detail)
     assert (state.halt_exit_code, state.halt_evidence) == (code, halt.evidence)
-    assert lifecycle.halted(ready, ACCOUNT) == state
-    (channel,) = channels
+    assert halted(ready, ACCOUNT) == state
+    (channel,) = folder.channels
     assert channel.calls[channel.calls.index(method) + 1 :] == ["close"]
 
 
-async def test_a_halt_of_one_worker_leaves_no_further_step_to_the_other(ready, settings, site, channels):
+async def test_a_halt_of_one_worker_leaves_no_further_step_to_the_other(ready, site, folder, run):
     where = site.conversation("Is there a cot?")
-    channels.spoil = lambda channel: channel.fail("write", WallHit("captcha", "shown"), nth=None)
+    folder.spoil = lambda channel: channel.fail("write", WallHit("captcha", "shown"), nth=None)
     with ready.write() as conn:
         conversation = conversations.ensure_named(conn, ACCOUNT, where.external_id, utc_now())
         job, _ = outbox_queue.enqueue(
             conn, ACCOUNT, conversation.id, "Yes", request_id=None, idempotency_key="one", now=utc_now()
         )
-    code = await lifecycle.run(settings, ready, Crew(sync=True, send=True))
+    code = await run(sync=True, send=True)
     assert code is ExitCode.HALTED_PERSON_NEEDED
     assert site.presses == []
-    (channel,) = channels
+    (channel,) = folder.channels
     assert channel.calls[channel.calls.index("write") + 1 :] == ["close"]
     with ready.read() as conn:
         now = outbox_views.get(conn, job.id)
     assert (now.status, now.attempts) == (OutboxStatus.PENDING, 0)
 
 
-async def test_a_halt_that_cannot_be_written_down_still_ends_the_process(
-    ready, settings, site, channels, monkeypatch
-):
-    channels.spoil = lambda channel: channel.fail("glance", WallHit("captcha", "shown"))
+async def test_a_halt_that_cannot_be_written_down_still_ends_the_process(ready, folder, run, monkeypatch):
+    folder.spoil = lambda channel: channel.fail("glance", WallHit("captcha", "shown"))
 
     def locked(*_):
         raise TransientError("the database is locked")
 
     monkeypatch.setattr(accounts, "halt", locked)
-    code = await lifecycle.run(settings, ready, Crew(sync=True))
+    code = await run(sync=True)
     assert code is ExitCode.HALTED_PERSON_NEEDED
 
 
 async def test_a_halt_that_could_not_be_written_down_at_once_is_before_the_process_ends(
-    ready, settings, site, channels, monkeypatch
+    ready, folder, run, monkeypatch
 ):
-    channels.spoil = lambda channel: channel.fail("glance", WallHit("captcha", "shown"))
+    folder.spoil = lambda channel: channel.fail("glance", WallHit("captcha", "shown"))
     really, locked = accounts.halt, [TransientError("the database is locked")]
 
     def halt(*arguments):
@@ -187,26 +185,24 @@ async def test_a_halt_that_could_not_be_written_down_at_once_is_before_the_proce
         return really(*arguments)
 
     monkeypatch.setattr(accounts, "halt", halt)
-    assert await lifecycle.run(settings, ready, Crew(sync=True)) is ExitCode.HALTED_PERSON_NEEDED
+    assert await run(sync=True) is ExitCode.HALTED_PERSON_NEEDED
     assert state_of(ready).halt_kind == "captcha"
 
 
-async def test_a_page_that_is_never_understood_is_a_halt_before_anybody_is_waited_for(
-    ready, settings, site, channels
-):
-    channels.spoil = lambda channel: channel.fail("glance", NotUnderstood("the list is blank"), nth=None)
+async def test_a_page_that_is_never_understood_is_a_halt_before_anybody_is_waited_for(ready, folder, run):
+    folder.spoil = lambda channel: channel.fail("glance", NotUnderstood("the list is blank"), nth=None)
     found = []
 
     async def beside(stop):
         await stop.wait()
         found.append(state_of(ready).halt_kind)
 
-    code = await lifecycle.run(settings, ready, Crew(sync=True, beside=[beside]))
+    code = await run(beside, sync=True)
     assert code is ExitCode.HALTED_PAGE_CHANGED
     assert found == ["page_changed"]
 
 
-async def test_what_runs_beside_the_workers_ends_with_them(ready, settings, channels):
+async def test_what_runs_beside_the_workers_ends_with_them(folder, run):
     ended = asyncio.Event()
 
     async def beside(stop):
@@ -214,12 +210,12 @@ async def test_what_runs_beside_the_workers_ends_with_them(ready, settings, chan
         await stop.wait()
         ended.set()
 
-    assert await lifecycle.run(settings, ready, Crew(beside=[beside])) is ExitCode.STOPPED
+    assert await run(beside) is ExitCode.STOPPED
     assert ended.is_set()
-    assert channels == []
+    assert folder.channels == []
 
 
-async def test_a_mistake_in_one_part_ends_everything_and_is_not_swallowed(ready, settings, channels):
+async def test_a_mistake_in_one_part_ends_everything_and_is_not_swallowed(run):
     others = asyncio.Event()
 
     async def mistaken(_stop):
@@ -230,65 +226,61 @@ async def test_a_mistake_in_one_part_ends_everything_and_is_not_swallowed(ready,
         others.set()
 
     with pytest.raises(ZeroDivisionError):
-        await lifecycle.run(settings, ready, Crew(beside=[other, mistaken]))
+        await run(other, mistaken)
     assert others.is_set()
 
 
-async def test_what_does_not_end_in_time_is_given_up(ready, settings, channels, monkeypatch):
-    monkeypatch.setattr(lifecycle, "FINISH_SEC", 0.01)
-
+async def test_what_does_not_end_in_time_is_given_up(run):
     async def stubborn(_stop):
         stop_this_process()
         await asyncio.Event().wait()
 
-    assert await lifecycle.run(settings, ready, Crew(beside=[stubborn])) is ExitCode.STOPPED
+    assert await run(stubborn, parts=Parts(finish_sec=0.01)) is ExitCode.STOPPED
 
 
 @pytest.mark.parametrize("name", ["sync", "send"])
-async def test_a_second_copy_does_not_start(ready, settings, channels, monkeypatch, name):
-    monkeypatch.setattr(lifecycle, "OTHER_COPY_SEC", 0.0)
+async def test_a_second_copy_does_not_start(settings, folder, run, name):
     other = FileLock(settings.playwright_session_dir / f"{name}.lock")
     assert other.try_acquire()
     with pytest.raises(SettingsError) as caught:
-        await lifecycle.run(settings, ready, Crew(**{name: True}))
+        await run(parts=Parts(other_copy_sec=0.0), **{name: True})
     assert "PLAYWRIGHT_SESSION_DIR" in str(caught.value)
     assert name.upper() in str(caught.value)
-    assert channels == []
+    assert folder.channels == []
     other.release()
 
 
-def test_a_start_while_halted_touches_nothing_and_ends_with_the_same_code(db, settings, monkeypatch, capsys):
+@pytest.fixture
+def parts(settings, folder):
+    """For a command: these settings, this site."""
+    return Parts(load_settings=lambda **_: settings, find_channel=folder.find)
+
+
+def test_a_start_while_halted_touches_nothing_and_ends_with_the_same_code(db, folder, parts):
     with db.write() as conn:
         accounts.halt(conn, ACCOUNT, "captcha", "a challenge is shown", 10, None, utc_now())
-
-    def untouched(*_arguments, **_fields):
-        pytest.fail("nothing may be started")
-
-    monkeypatch.setattr(opening, "load_settings", lambda **_: settings)
-    monkeypatch.setattr(opening, "set_up_logs", lambda *_, **__: None)
-    monkeypatch.setattr(lifecycle, "make_channel", untouched)
-    monkeypatch.setattr(lifecycle, "run", untouched)
     for _ in range(3):
-        code = run_command.run_workers(sync=True, send=True, api=False)
+        code = run_command.run_workers(sync=True, send=True, api=False, parts=parts)
         assert code == ExitCode.HALTED_PERSON_NEEDED
+    assert folder.channels == []
     assert state_of(db).halted
 
 
 @pytest.mark.parametrize("command", ["workers", "api"])
 def test_what_nobody_expected_is_one_line_without_values_and_exit_70(
-    db, settings, monkeypatch, capsys, command
+    db, settings, parts, monkeypatch, capsys, command
 ):
     def broken(*_arguments, **_fields):
         password = "canary-in-a-variable"
         raise RuntimeError(f"api_key=canary-in-a-message is wrong\ncanary-on-the-second-line {len(password)}")
 
-    monkeypatch.setattr(opening, "load_settings", lambda **_: settings)
     monkeypatch.setattr(run_command, "_api_is_ours", lambda *_: True)
-    monkeypatch.setattr(lifecycle, "run", broken)
+    monkeypatch.setattr(serving, "serve_all", broken)
+    parts = replace(parts, make_sync=broken)
     code = (
-        run_command.run_workers(sync=True, send=True, api=False)
+        run_command.run_workers(sync=True, send=True, api=False, parts=parts)
         if command == "workers"
-        else run_command.run_api()
+        else run_command.run_api(parts)
     )
     assert code == ExitCode.WATCHDOG
     printed = "".join(capsys.readouterr())
@@ -305,10 +297,10 @@ def test_what_nobody_expected_is_one_line_without_values_and_exit_70(
 
 def test_what_to_do_after_a_halt_names_a_command(database_url):
     for code in (ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED):
-        assert "scripts/reconnect_airbnb.py" in lifecycle.what_to_do(code)
+        assert "scripts/reconnect_airbnb.py" in what_to_do(code)
 
 
-async def test_a_watchdog_sees_the_workers_steps(ready, settings, channels, monkeypatch):
+async def test_a_watchdog_sees_the_workers_steps(run):
     marks = []
 
     class Watching(Watchdog):
@@ -316,8 +308,7 @@ async def test_a_watchdog_sees_the_workers_steps(ready, settings, channels, monk
             marks.append(what)
             super().mark(what)
 
-    monkeypatch.setattr(lifecycle, "Watchdog", Watching)
-    running = asyncio.create_task(lifecycle.run(settings, ready, Crew(sync=True)))
+    running = asyncio.create_task(run(sync=True, parts=Parts(make_watchdog=Watching)))
     await until(lambda: "SYNC: turn" in marks)
     stop_this_process()
     await running

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from src.errors import ChannelGone, SettingsError, TransientError, WallHit
-from src.workers import turns as turns_module
+from src.workers.exclusion import Exclusion
+from src.workers.lease import Lease
 from src.workers.locks import FileLock
 from src.workers.turns import Turns
 from tests.support.channel import FakeChannel
@@ -21,11 +22,16 @@ class Made:
         self.folder = folder
         self.channels: list[FakeChannel] = []
         self.marks: list[str] = []
-        self.turns = Turns(self.make, lock_folders=[folder], mark=self.marks.append)
+        self.spoil = lambda _channel: None
+        exclusion = Exclusion([folder], mark=self.marks.append)
+        self.lease = Lease(self.make, exclusion, mark=self.marks.append, keep_login_sec=0.05)
+        self.turns = Turns(self.lease, mark=self.marks.append, look_every=0.001)
 
     def make(self):
-        self.channels.append(FakeChannel(self.site))
-        return self.channels[-1]
+        channel = FakeChannel(self.site)
+        self.spoil(channel)
+        self.channels.append(channel)
+        return channel
 
 
 @pytest.fixture
@@ -173,7 +179,7 @@ async def test_a_worker_that_is_cancelled_while_another_one_has_the_turn_does_no
 
     async def sync():
         async with made.turns.turn("SYNC"):
-            await until(lambda: made.turns._waiting)
+            await until(lambda: made.turns._turn.waiting)
             await made.turns.let_others("SYNC")
 
     syncing = asyncio.create_task(sync())
@@ -184,7 +190,7 @@ async def test_a_worker_that_is_cancelled_while_another_one_has_the_turn_does_no
     with pytest.raises(asyncio.CancelledError):
         await syncing
     assert made.channels[0].calls == ["open"]
-    assert made.turns._turn.locked()
+    assert made.turns._turn.is_taken
     leave.set()
     assert await sending
     async with made.turns.turn("SYNC") as channel:
@@ -192,12 +198,7 @@ async def test_a_worker_that_is_cancelled_while_another_one_has_the_turn_does_no
 
 
 async def test_a_browser_that_does_not_open_is_closed_and_its_lock_given_back(made, browser_lock):
-    def make():
-        channel = Made.make(made)
-        channel.fail("open", TransientError("the inbox did not load"))
-        return channel
-
-    made.turns._make = make
+    made.spoil = lambda channel: channel.fail("open", TransientError("the inbox did not load"))
     with pytest.raises(TransientError):
         async with made.turns.turn("SYNC"):
             pytest.fail("there is no browser")
@@ -218,7 +219,6 @@ async def test_a_worn_browser_is_closed_between_two_turns_its_login_saved(made, 
 
 
 async def test_a_login_that_cannot_be_saved_keeps_no_browser_open(made, monkeypatch):
-    monkeypatch.setattr(turns_module, "KEEP_LOGIN_SEC", 0.01)
     for trouble in (ChannelGone(), OSError("disk full")):
         async with made.turns.turn("SYNC") as channel:
             channel.fail("save_login", trouble)
@@ -259,7 +259,7 @@ async def test_the_browser_of_another_process_is_waited_for(made, browser_lock, 
 
 async def test_every_lock_folder_is_locked(clock, tmp_path):
     folders = [tmp_path / "profile", tmp_path / "account"]
-    turns = Turns(lambda: FakeChannel(FakeSite(clock)), lock_folders=folders)
+    turns = Turns(Lease(lambda: FakeChannel(FakeSite(clock)), Exclusion(folders)))
     async with turns.turn("SYNC"):
         assert all(FileLock(folder / "browser.lock").is_taken() for folder in folders)
     await turns.close()
@@ -275,8 +275,7 @@ async def test_at_the_end_of_a_turn_the_browser_is_given_to_who_waits_for_it(mad
     theirs.release()
 
 
-async def test_an_idle_browser_is_given_to_who_waits_for_it(made, browser_lock, tmp_path, monkeypatch):
-    monkeypatch.setattr(turns_module, "LOOK_FOR_OTHERS_SEC", 0.001)
+async def test_an_idle_browser_is_given_to_who_waits_for_it(made, browser_lock, tmp_path):
     async with made.turns.turn("SYNC"):
         pass
     yielding = asyncio.create_task(made.turns.yield_when_idle())
@@ -288,8 +287,7 @@ async def test_an_idle_browser_is_given_to_who_waits_for_it(made, browser_lock, 
     yielding.cancel()
 
 
-async def test_a_browser_at_work_is_not_given_away(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(turns_module, "LOOK_FOR_OTHERS_SEC", 0)
+async def test_a_browser_at_work_is_not_given_away(made, tmp_path):
     theirs = FileLock(tmp_path / "next.lock")
     async with made.turns.turn("SYNC") as channel:
         yielding = asyncio.create_task(made.turns.yield_when_idle())

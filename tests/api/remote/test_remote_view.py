@@ -22,11 +22,12 @@ from src.model.remote import Key, LinkRefused, Mouse, Picture, Size, Stage, Text
 from src.model.values import utc_now
 from src.services.after_halt import end_halt
 from src.settings import Settings
-from src.workers import lifecycle
+from src.workers.parts import Parts
 from src.workers.remote import Remote, RemotePace
 from tests.support import channel
 from tests.support.api import ACCOUNT
 from tests.support.api import sqlite_db as db  # noqa: F401
+from tests.support.folder import FakeFolder
 from tests.support.site import FakeSite
 from tests.support.waiting import until
 
@@ -71,15 +72,13 @@ class FakeChannel(channel.FakeChannel):
 
 
 @pytest.fixture
-def channels(monkeypatch):
-    made = []
+def folder():
+    return FakeFolder(None, make=lambda _site: FakeChannel())
 
-    def make(_settings, **_fields):
-        made.append(FakeChannel())
-        return made[-1]
 
-    monkeypatch.setattr(lifecycle, "make_channel", make)
-    return made
+@pytest.fixture
+def channels(folder):
+    return folder.channels
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def halted(db, clock):
 
 
 @pytest.fixture
-async def make_remote(db, tmp_path, clock, channels):
+async def make_remote(db, tmp_path, clock, folder):
     made = []
 
     def make(proof=None, **pace):
@@ -102,7 +101,8 @@ async def make_remote(db, tmp_path, clock, channels):
 
         settings = Settings(playwright_session_dir=tmp_path / "session", log_dir=tmp_path / "logs")
         given = {"told_every": 0.05, **pace}
-        made.append(Remote(settings, db, prove=prove, pace=RemotePace(**given)))
+        parts = Parts(find_channel=folder.find)
+        made.append(Remote(settings, db, prove=prove, pace=RemotePace(**given), parts=parts))
         return made[-1]
 
     yield make
