@@ -138,7 +138,12 @@ def test_every_package_is_pinned_once() -> None:
 
 
 # What is imported under another name than the package's.
-PACKAGES = {"yaml": "pyyaml", "dotenv": "python-dotenv", "concurrent_log_handler": "concurrent-log-handler"}
+PACKAGES = {
+    "concurrent_log_handler": "concurrent-log-handler",
+    "dotenv": "python-dotenv",
+    "markdown_it": "markdown-it-py",
+    "yaml": "pyyaml",
+}
 
 
 def imported_by(folder: str) -> Iterator[tuple[str, Path]]:
