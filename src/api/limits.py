@@ -72,7 +72,7 @@ class Guard:
                     "a call failed: {}", safe_error(error)
                 )
                 if not begun:
-                    await _say(sending, 500, "something went wrong here; the log has more")
+                    await say_refusal(sending, 500, "something went wrong here; the log has more")
 
     async def _read(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
         """The whole body; None if it has been refused, or the client has gone."""
@@ -94,12 +94,12 @@ class Guard:
                     # and thrown away.
                     ended = not message.get("more_body", False)
                     if too_much and (ended or size > _THROWN_AWAY):
-                        await _say(send, 413, f"the body is larger than {self._largest} bytes")
+                        await say_refusal(send, 413, f"the body is larger than {self._largest} bytes")
                         return None
                     if ended:
                         return bytes(body)
         except TimeoutError:
-            await _say(send, 408, "the body came too slowly")
+            await say_refusal(send, 408, "the body came too slowly")
             return None
 
 
@@ -120,13 +120,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replaying
 
 
-async def _say(send: Send, status: int, error: str) -> None:
+async def say_refusal(send: Send, status: int, error: str, *more: tuple[bytes, bytes]) -> None:
+    """Answer without the application, and close the connection. ``more``: further headers."""
     body = json.dumps(refusal(error)).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         # What was not read must not be taken for the next request.
         (b"connection", b"close"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -9,21 +9,19 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from src.api.connections import Connections, Limits
 from src.api.port import listen
 
-# More than a burst of an AI's retries; beyond it a caller gets 503 at once and comes again.
-_AT_ONCE = 256
-
-
 _TICK_SEC = 1.0
-"""How often the server renews its Date header; it is woken for its end."""
+"""How often the server renews its Date header and looks after its connections; it is woken for its end."""
 
 
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers: the program around it decides when it ends."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
+        self._connections = connections
         self._ending = asyncio.Event()
 
     def end(self) -> None:
@@ -33,7 +31,9 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         # uvicorn's own loop looks ten times a second whether it should stop, which is what an idle process costs.
+        loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
+            self._connections.look_after(loop.time())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _TICK_SEC)
 
@@ -50,27 +50,30 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_started: Callable[[str], None] | None = None,
     on_ending: Callable[[], None] | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Serve until ``stop`` is set or the task is cancelled; what is in hand is finished (up to 5 s).
 
     ``on_started`` is told the address as soon as it answers; ``on_ending`` is called before the end waits for what
     is in hand, to end the streams of the application (``app.state.streams.end``). Raises
-    ``SettingsError`` if the address cannot be had.
+    ``SettingsError`` if the address cannot be had. ``limits``: of connections.
     """
     sock = listen(host, port)
+    connections = Connections(limits)
     server = _Server(
         uvicorn.Config(
-            app,
+            connections.around(app),
+            http=connections.make,  # type: ignore[arg-type] # which makes an asyncio.Protocol, as a class does
             log_config=None,
             access_log=False,  # addresses carry tokens
             proxy_headers=False,  # who calls is who is connected
             server_header=False,
             lifespan="off",
             ws="none",
-            limit_concurrency=_AT_ONCE,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=5,
-        )
+        ),
+        connections,
     )
     running = asyncio.create_task(server.serve(sockets=[sock]))
     stopped = asyncio.create_task((stop or asyncio.Event()).wait())
