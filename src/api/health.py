@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter
 from loguru import logger
@@ -12,30 +12,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from src.api.context import Context
-from src.db import accounts
 from src.db.engine import Database
 from src.db.overview import Overview, overview
 from src.errors import TransientError
 from src.logs import safe_error
-from src.model.rows import AccountState, WorkerBeat
+from src.model.rows import AccountState
 from src.model.statuses import OutboxStatus
-from src.services.ai_webhook import WORKER as AI
-from src.services.alerts import AI_FAILURES
+from src.services.status import Intervals, Verdict, Worker, read_verdict
 from src.settings import Settings
 
 PRODUCT = "nightporter"
-_SILENT_INTERVALS = 3
-_SHORTEST_SILENCE = timedelta(seconds=15)
-
-Liveness = Literal["running", "stopped", "silent", "never_ran"]
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What the database says, read at once."""
 
-    account: AccountState | None
-    workers: dict[str, WorkerBeat]
+    verdict: Verdict
     overview: Overview
     now: datetime
 
@@ -44,9 +37,8 @@ def look(db: Database, settings: Settings, now: datetime) -> Moment:
     """Raises ``TransientError`` if the database is out of reach."""
     db.check()
     with db.read() as conn:
-        account = accounts.find(conn, settings.account)
-        beats = {beat.worker: beat for beat in accounts.workers(conn, settings.account)}
-        return Moment(account, beats, overview(conn, settings.account, now), now)
+        verdict = read_verdict(conn, settings.account, Intervals.of(settings), now)
+        return Moment(verdict, overview(conn, settings.account, now), now)
 
 
 def health_routes(context: Context) -> APIRouter:
@@ -81,9 +73,9 @@ def health_routes(context: Context) -> APIRouter:
 
 def report(context: Context, moment: Moment) -> dict[str, Any]:
     """The body of ``/health``: numbers, states and names, nothing of a guest."""
-    settings, account = context.settings, moment.account
-    workers = {name: _worker(settings, name, moment) for name in ("sync", "send")}
-    ai = _ai(settings, moment)
+    settings, verdict = context.settings, moment.verdict
+    workers = {"sync": _worker(verdict.sync), "send": _worker(verdict.send)}
+    ai = _ai(settings, verdict)
     problems = [
         f"{name}_{worker['state']}" for name, worker in workers.items() if worker["state"] != "running"
     ]
@@ -91,17 +83,16 @@ def report(context: Context, moment: Moment) -> dict[str, Any]:
         problems.append(f"ai_webhook_{ai['state']}")
     if moment.overview.outbox[OutboxStatus.UNCONFIRMED]:
         problems.append("unconfirmed_replies")
-    halted = account is not None and account.halted
     return {
-        "status": "halted" if halted else "degraded" if problems else "healthy",
+        "status": "halted" if verdict.halted else "degraded" if problems else "healthy",
         "product": PRODUCT,
         "account": settings.account,
         "database": "ok",
         "database_id": context.db.database_id,
-        "browser": _browser(context, workers),
+        "browser": _browser(context, verdict),
         "ai_webhook": ai,
-        "halt": _halt(account) if halted else None,
-        "paused": account is not None and account.paused,
+        "halt": _halt(verdict.account) if verdict.halted else None,
+        "paused": verdict.paused,
         "problems": problems,
         "workers": workers,
         "outbox": {str(status): number for status, number in moment.overview.outbox.items()},
@@ -131,28 +122,12 @@ def _halt(account: AccountState | None) -> dict[str, Any] | None:
     }
 
 
-def silent_after(interval_sec: float) -> timedelta:
-    """From which silence on a worker with this interval is not taken for alive any more."""
-    return max(timedelta(seconds=interval_sec * _SILENT_INTERVALS), _SHORTEST_SILENCE)
-
-
-def worker_state(beat: WorkerBeat | None, interval_sec: float, now: datetime) -> Liveness:
-    """Where a worker with this interval stands, by its last sign of life."""
+def _worker(worker: Worker) -> dict[str, Any]:
+    beat = worker.beat
     if beat is None:
-        return "never_ran"
-    if beat.stopped_at is not None:
-        return "stopped"
-    return "silent" if now - beat.beat_at > silent_after(interval_sec) else "running"
-
-
-def _worker(settings: Settings, name: str, moment: Moment) -> dict[str, Any]:
-    beat = moment.workers.get(name)
-    interval = settings.scrape_interval_sec if name == "sync" else settings.send_worker_interval_sec
-    state = worker_state(beat, interval, moment.now)
-    if beat is None:
-        return {"state": state}
+        return {"state": worker.state}
     return {
-        "state": state,
+        "state": worker.state,
         "last_beat_at": beat.beat_at.isoformat(),
         "last_cycle_at": beat.last_cycle_at.isoformat() if beat.last_cycle_at else None,
         "last_outcome": beat.last_outcome,
@@ -161,23 +136,22 @@ def _worker(settings: Settings, name: str, moment: Moment) -> dict[str, Any]:
     }
 
 
-def _ai(settings: Settings, moment: Moment) -> dict[str, Any]:
+def _ai(settings: Settings, verdict: Verdict) -> dict[str, Any]:
     if settings.ai is None:
         return {"state": "not_configured"}
-    beat = moment.workers.get(AI)
+    beat = verdict.ai
     if beat is None:
         return {"state": "not_called_yet"}
-    failing = beat.failures_in_a_row >= AI_FAILURES
     return {
-        "state": "failing" if failing else "ok" if beat.failures_in_a_row == 0 else "last_call_failed",
+        "state": "failing" if verdict.ai_fails else "last_call_failed" if beat.failures_in_a_row else "ok",
         "last_outcome": beat.last_outcome,
         "last_call_at": beat.last_cycle_at.isoformat() if beat.last_cycle_at else None,
         "failures_in_a_row": beat.failures_in_a_row,
     }
 
 
-def _browser(context: Context, workers: dict[str, dict[str, Any]]) -> str:
+def _browser(context: Context, verdict: Verdict) -> str:
     """What the process that has the browser says; from another process, whether its workers run."""
     if context.browser_state is not None:
         return context.browser_state()
-    return "in_another_process" if any(w["state"] == "running" for w in workers.values()) else "unknown"
+    return "in_another_process" if verdict.sync.lives or verdict.send.lives else "unknown"

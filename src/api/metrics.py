@@ -16,6 +16,7 @@ from src.api.context import Context
 from src.api.health import Moment, look
 from src.logs import lost_lines
 from src.model.incidents import IncidentKind
+from src.model.values import AI_WORKER
 from src.services.alerts import find
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -62,7 +63,7 @@ class _Once:
         self._needs_person = needs_person
 
     def collect(self) -> Iterator[Metric]:
-        overview, account = self._moment.overview, self._moment.account
+        overview, verdict = self._moment.overview, self._moment.verdict
         for name, what, counts in (
             ("outbox_jobs", "Replies by status", overview.outbox),
             ("inbox_requests", "Requests to the AI by status", overview.inbox),
@@ -82,8 +83,8 @@ class _Once:
                 "Of the replies that wait for a person",
                 overview.oldest_draft_age_sec,
             ),
-            ("halted", "1 if a person is needed", account is not None and account.halted),
-            ("paused", "1 if a person has paused sending", account is not None and account.paused),
+            ("halted", "1 if a person is needed", verdict.halted),
+            ("paused", "1 if a person has paused sending", verdict.paused),
             ("log_lines_lost", "Log lines of this process that could not be written", lost_lines()),
         ):
             yield GaugeMetricFamily(f"nightporter_{name}", what, value=float(value or 0))
@@ -97,14 +98,22 @@ class _Once:
         failures = GaugeMetricFamily(
             "nightporter_worker_failures_in_a_row", "Failed cycles since the last good one", labels=["worker"]
         )
-        for name, beat in self._moment.workers.items():
-            age.add_metric([name], (self._moment.now - beat.beat_at).total_seconds())
-            failures.add_metric([name], beat.failures_in_a_row)
+        running = GaugeMetricFamily(
+            "nightporter_worker_running", "1 if it was heard of lately and has not ended", labels=["worker"]
+        )
+        verdict = self._moment.verdict
+        for name, worker in (("sync", verdict.sync), ("send", verdict.send)):
+            running.add_metric([name], float(worker.lives))
+        beats = {"sync": verdict.sync.beat, "send": verdict.send.beat, AI_WORKER: verdict.ai}
+        for name, beat in beats.items():
+            if beat is not None:
+                age.add_metric([name], (self._moment.now - beat.beat_at).total_seconds())
+                failures.add_metric([name], beat.failures_in_a_row)
+        yield running
         yield age
         yield failures
-        sync = self._moment.workers.get("sync")
-        if sync is not None and sync.last_good_at is not None:
-            read = (self._moment.now - sync.last_good_at).total_seconds()
+        if verdict.last_good_at is not None:
+            read = (self._moment.now - verdict.last_good_at).total_seconds()
             yield GaugeMetricFamily(
                 "nightporter_last_good_read_age_seconds", "Since the inbox was last read well", value=read
             )

@@ -8,10 +8,12 @@ from typing import Any
 
 import typer
 
-from src.db import accounts, places
+from src.db import places
 from src.db.engine import Database
 from src.db.overview import overview
-from src.settings import load_settings
+from src.model.rows import WorkerBeat
+from src.services.status import Intervals, Worker, read_verdict
+from src.settings import Settings, load_settings
 
 
 def run_status(*, as_json: bool) -> int:
@@ -28,7 +30,7 @@ def run_status(*, as_json: bool) -> int:
         return 0
     db = Database.open(url)
     try:
-        facts = _facts(db, settings.account)
+        facts = _facts(db, settings)
     finally:
         db.close()
     if as_json:
@@ -38,12 +40,12 @@ def run_status(*, as_json: bool) -> int:
     return 0
 
 
-def _facts(db: Database, account: str) -> dict[str, Any]:
-    now = datetime.now(UTC)
+def _facts(db: Database, settings: Settings) -> dict[str, Any]:
+    now, account = datetime.now(UTC), settings.account
     with db.read() as conn:
         numbers = overview(conn, account, now)
-        workers = accounts.workers(conn, account)
-        state = accounts.find(conn, account)
+        verdict = read_verdict(conn, account, Intervals.of(settings), now)
+    state = verdict.account
     halt = None
     if state is not None and state.halted:
         halt = {
@@ -55,6 +57,7 @@ def _facts(db: Database, account: str) -> dict[str, Any]:
         }
     return {
         "account": account,
+        "state": verdict.state,
         "link": state.link_state.value if state else "ok",
         "halt": halt,
         "paused_since": _iso(state.paused_at) if state else None,
@@ -65,19 +68,33 @@ def _facts(db: Database, account: str) -> dict[str, Any]:
         "answered_today": numbers.answered_today,
         "oldest_pending_age_sec": numbers.oldest_pending_age_sec,
         "workers": [
-            {
-                "worker": beat.worker,
-                "process_id": beat.process_id,
-                "running": beat.stopped_at is None,
-                "started_at": _iso(beat.started_at),
-                "last_cycle_at": _iso(beat.last_cycle_at),
-                "last_duration_ms": beat.last_duration_ms,
-                "last_outcome": beat.last_outcome,
-                "cycles": beat.cycles,
-                "failures_in_a_row": beat.failures_in_a_row,
-            }
-            for beat in workers
+            _worker(name, worker, worker.beat)
+            for name, worker in (("send", verdict.send), ("sync", verdict.sync))
+            if worker.beat is not None
         ],
+        "ai": {
+            "last_outcome": verdict.ai.last_outcome,
+            "last_call_at": _iso(verdict.ai.last_cycle_at),
+            "failures_in_a_row": verdict.ai.failures_in_a_row,
+        }
+        if verdict.ai is not None
+        else None,
+    }
+
+
+def _worker(name: str, worker: Worker, beat: WorkerBeat) -> dict[str, Any]:
+    return {
+        "worker": name,
+        "process_id": beat.process_id,
+        "state": worker.state,
+        "running": worker.lives,
+        "started_at": _iso(beat.started_at),
+        "last_beat_at": _iso(beat.beat_at),
+        "last_cycle_at": _iso(beat.last_cycle_at),
+        "last_duration_ms": beat.last_duration_ms,
+        "last_outcome": beat.last_outcome,
+        "cycles": beat.cycles,
+        "failures_in_a_row": beat.failures_in_a_row,
     }
 
 
@@ -98,11 +115,10 @@ def _print(facts: dict[str, Any]) -> None:
         typer.echo(f"{title}  {' · '.join(f'{status} {number}' for status, number in facts[key].items())}")
     typer.echo(f"Today: {facts['received_today']} received, {facts['sent_today']} sent")
     for worker in facts["workers"]:
-        if worker["worker"] == "ai_webhook":  # no worker, but how the AI has answered
-            typer.echo(f"AI answered {worker['last_outcome']} at {worker['last_cycle_at']}")
-            continue
-        state = "running" if worker["running"] else "stopped"
+        since = f" since {worker['last_beat_at']}" if worker["state"] == "silent" else ""
         typer.echo(
-            f"{worker['worker'].upper():5} {state}, last cycle {worker['last_cycle_at'] or 'none'}: "
-            f"{worker['last_outcome'] or '-'}"
+            f"{worker['worker'].upper():5} {worker['state']}{since}, "
+            f"last cycle {worker['last_cycle_at'] or 'none'}: {worker['last_outcome'] or '-'}"
         )
+    if facts["ai"]:
+        typer.echo(f"AI answered {facts['ai']['last_outcome']} at {facts['ai']['last_call_at']}")

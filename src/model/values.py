@@ -53,3 +53,7 @@ def one_of(column: str, statuses: frozenset[StrEnum]) -> str:
 
 OPEN_INBOX_SQL = one_of("status", OPEN_INBOX)
 """The condition of the index that keeps a conversation to one open request; an upsert must repeat it exactly."""
+
+
+AI_WORKER = "ai_webhook"
+"""The name under which the AI's calls are counted in the table ``workers``, beside the workers themselves."""

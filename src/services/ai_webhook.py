@@ -30,7 +30,7 @@ from src.errors import StaleJob
 from src.logs import safe_error
 from src.model.rows import Request
 from src.model.statuses import CancelReason, InboxStatus
-from src.model.values import ReplyMode, utc_now
+from src.model.values import AI_WORKER, ReplyMode, utc_now
 from src.services import tokens
 from src.services.ai_exchange import (
     CALLBACK_PATH,
@@ -44,9 +44,6 @@ from src.services.ai_exchange import (
 from src.services.callback import take_answer
 from src.services.refusals import Conflict, Malformed
 from src.settings import Settings
-
-WORKER = "ai_webhook"
-"""The name under which its successes and failures stand in the table ``workers``."""
 
 _AT_ONCE = 4
 _HISTORY = 30
@@ -250,10 +247,10 @@ class AiWebhook:
 def note_outcome(conn: Connection, account: str, response: Response, now: datetime) -> None:
     """Write how the last post went into the table ``workers``."""
     # An AI is no process: what the columns for one say here is nothing.
-    accounts.beat(conn, account, WORKER, process_id=0, hostname="", now=now)
+    accounts.beat(conn, account, AI_WORKER, process_id=0, hostname="", now=now)
     ok = response.accepted
     accounts.cycle_done(
-        conn, account, WORKER, outcome=response.outcome, duration_ms=response.duration_ms, ok=ok, now=now
+        conn, account, AI_WORKER, outcome=response.outcome, duration_ms=response.duration_ms, ok=ok, now=now
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from src.db import accounts, incidents, watch
+from src.db import incidents, watch
 from src.db.engine import Connection, Database
 from src.errors import ExitCode
 from src.model.incidents import (
@@ -22,13 +22,11 @@ from src.model.incidents import (
     patience,
     sure_after,
 )
-from src.model.rows import AccountState, StoredIncident, WorkerBeat
+from src.model.rows import AccountState, StoredIncident
 from src.model.statuses import OutboxStatus
-from src.services.ai_webhook import WORKER as AI
+from src.services.status import Intervals, Verdict, read_verdict
 from src.settings import Settings
 
-AI_FAILURES = 3
-"""In a row; one alone is a bad moment."""
 READING_INTERVALS = 10
 READING_AT_LEAST = timedelta(minutes=15)
 """Without a good look for so long, and for so many intervals, the reader is blind."""
@@ -66,14 +64,16 @@ class Notice:
 
 def find(conn: Connection, settings: Settings, now: datetime) -> list[Found]:
     """Everything that a person should know at this moment."""
-    account = accounts.find(conn, settings.account)
+    verdict = read_verdict(conn, settings.account, Intervals.of(settings), now)
+    account = verdict.account
     if account is None:  # nothing has ever run
         return []
-    workers = {beat.worker: beat for beat in accounts.workers(conn, settings.account)}
-    found = [*_halt(account), *_ai(workers.get(AI)), *_replies(conn, settings, account, now)]
-    if not account.halted:
-        found += _reading(settings, account, workers.get("sync"), now)
-    return found
+    return [
+        *_halt(account),
+        *_ai(verdict),
+        *_replies(conn, settings, account, now),
+        *_reading(settings, account, verdict, now),
+    ]
 
 
 def _halt(account: AccountState) -> Iterator[Found]:
@@ -83,21 +83,19 @@ def _halt(account: AccountState) -> Iterator[Found]:
         yield Found(kind, detail=account.halt_kind or "", since=account.halted_at)
 
 
-def _ai(beat: WorkerBeat | None) -> Iterator[Found]:
-    if beat is not None and beat.failures_in_a_row >= AI_FAILURES:
-        yield Found(IncidentKind.AI_UNREACHABLE, detail=beat.last_outcome or "")
+def _ai(verdict: Verdict) -> Iterator[Found]:
+    if verdict.ai is not None and verdict.ai_fails:
+        yield Found(IncidentKind.AI_UNREACHABLE, detail=verdict.ai.last_outcome or "")
 
 
-def _reading(
-    settings: Settings, account: AccountState, sync: WorkerBeat | None, now: datetime
-) -> Iterator[Found]:
-    if sync is None:
+def _reading(settings: Settings, account: AccountState, verdict: Verdict, now: datetime) -> Iterator[Found]:
+    sync = verdict.sync.beat
+    if sync is None or verdict.halted or verdict.reads:
         return  # nobody ever read here: this is no machine that should
     longest = max(READING_AT_LEAST, timedelta(seconds=settings.scrape_interval_sec * READING_INTERVALS))
     since = max(filter(None, (sync.last_good_at or sync.started_at, account.halt_cleared_at)))
     if now - since > longest:
-        word = "stopped" if sync.stopped_at else "failing" if sync.failures_in_a_row else "silent"
-        yield Found(IncidentKind.NOTHING_READ, detail=word, since=since)
+        yield Found(IncidentKind.NOTHING_READ, detail=verdict.state, since=since)
 
 
 def _replies(conn: Connection, settings: Settings, account: AccountState, now: datetime) -> Iterator[Found]:

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from loguru import logger
 
-from src.db import accounts
 from src.db.engine import Database
 from src.logs import safe_error
 from src.model.values import utc_now
 from src.services import alert_words, alerts, notify
+from src.services.status import Intervals, read_verdict
 from src.settings import Settings
 from src.workers import waits
 
@@ -109,16 +109,9 @@ class AlertWorker:
                 logger.warning("The heartbeat was not taken by HEARTBEAT_URL")
 
     def _is_read(self, now: datetime) -> bool:
-        """A good look lately, and no halt: a process that only runs does not beat."""
+        """A process that only runs does not beat; one that read the inbox lately does, also while paused."""
         with self._db.read() as conn:
-            account = accounts.find(conn, self._settings.account)
-            if account is None or account.halted:
-                return False
-            sync = next(
-                (b for b in accounts.workers(conn, self._settings.account) if b.worker == "sync"), None
-            )
-        lately = max(2 * HEARTBEAT_EVERY, timedelta(seconds=3 * self._settings.scrape_interval_sec))
-        return sync is not None and sync.last_good_at is not None and now - sync.last_good_at <= lately
+            return read_verdict(conn, self._settings.account, Intervals.of(self._settings), now).read_lately
 
 
 def tell_of_the_end(settings: Settings, db: Database) -> None:

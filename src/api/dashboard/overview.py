@@ -12,14 +12,14 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
-from src.api.dashboard.standing import standing
 from src.api.dashboard.week import Memory, charts_of_week, last_days
-from src.db import accounts, board
+from src.db import board
 from src.db.board import LOOK_BACK, Waiting
 from src.db.overview import inbox_counts, outbox_counts
 from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, OutboxStatus
 from src.services import switches
 from src.services.alerts import RESPONSE_CLOCK
+from src.services.status import Intervals, read_verdict
 
 SOON = timedelta(hours=6)
 
@@ -80,8 +80,7 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
     days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
         account = settings.account
-        beats = {beat.worker: beat for beat in accounts.workers(conn, account)}
-        stands = standing(settings, accounts.find(conn, account), beats, now)
+        stands = read_verdict(conn, account, Intervals.of(settings), now)
         items = by_urgency(board.waiting(conn, account, now), now)
         today = board.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
@@ -89,6 +88,7 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
         week = memory.days(conn, account, days, now)
     return {
         "stands": stands,
+        "has_ai": settings.ai is not None,
         "items": items,
         "look_back_days": LOOK_BACK.days,
         "today": today,

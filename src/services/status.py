@@ -1,0 +1,181 @@
+"""How an account stands: one verdict for ``/health``, ``status``, the dashboard, alerts, the heartbeat and metrics.
+
+It is made from what the workers last wrote down, so every process can give it. A worker that was killed wrote
+nothing at its end: it is known by its silence, and is never "running".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Self
+
+from src.db import accounts
+from src.db.engine import Connection
+from src.model.rows import AccountState, WorkerBeat
+from src.model.values import AI_WORKER
+from src.settings import Settings
+
+AI_FAILURES = 3
+"""In a row; one alone is a bad moment."""
+_SILENT_INTERVALS = 3
+_SHORTEST_SILENCE = timedelta(seconds=15)
+_BETWEEN_TRIES = timedelta(minutes=20)
+"""More than a worker's longest pause after a failure."""
+
+WorkerState = Literal["running", "failing", "stopped", "silent", "never_ran"]
+State = Literal["halted", "never_ran", "stopped", "silent", "failing", "blind", "paused", "running"]
+Short = Literal["working", "halted", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often the two workers go round, in seconds."""
+
+    sync_sec: float
+    send_sec: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings have them."""
+        return cls(settings.scrape_interval_sec, settings.send_worker_interval_sec)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker. ``failing``: it lives, and its last cycle failed."""
+
+    state: WorkerState
+    beat: WorkerBeat | None
+
+    @property
+    def lives(self) -> bool:
+        """It was heard of lately and has not ended."""
+        return self.state in {"running", "failing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``state`` is the worst that is true of reading; the fields say the rest."""
+
+    state: State
+    since: datetime | None
+    account: AccountState | None
+    sync: Worker
+    send: Worker
+    ai: WorkerBeat | None
+    """How the AI's calls went; None: none was made yet."""
+    next_look_at: datetime | None
+    """At the latest; the page may announce news before. None if nobody reads."""
+    read_lately: bool
+    """The inbox was read well within the last few intervals, whatever the very last look met."""
+
+    @property
+    def halted(self) -> bool:
+        """A person is needed; nothing touches the site."""
+        return self.account is not None and self.account.halted
+
+    @property
+    def paused(self) -> bool:
+        """A person has paused sending."""
+        return self.account is not None and self.account.paused
+
+    @property
+    def reads(self) -> bool:
+        """The inbox is being read: when nothing is shown, there is nothing."""
+        return self.state in {"running", "paused"}
+
+    @property
+    def sends(self) -> bool:
+        """A reply that is due goes out now."""
+        return not self.halted and not self.paused and self.send.lives
+
+    @property
+    def ai_fails(self) -> bool:
+        return self.ai is not None and self.ai.failures_in_a_row >= AI_FAILURES
+
+    @property
+    def last_good_at(self) -> datetime | None:
+        """The end of the last look that read the inbox."""
+        return self.sync.beat.last_good_at if self.sync.beat else None
+
+    @property
+    def short(self) -> Short:
+        """In one of three words: for lists of accounts."""
+        if self.halted:
+            return "halted"
+        return "working" if self.sync.lives or self.send.lives else "stopped"
+
+
+def read_verdict(conn: Connection, account: str, intervals: Intervals, now: datetime) -> Verdict:
+    """The verdict on an account, by its name. Two short reads; repeatable."""
+    return judge(accounts.find(conn, account), accounts.workers(conn, account), intervals, now)
+
+
+def judge(
+    account: AccountState | None, beats: Iterable[WorkerBeat], intervals: Intervals, now: datetime
+) -> Verdict:
+    """The same from rows that were read already. Pure."""
+    by_name = {beat.worker: beat for beat in beats}
+    sync = _worker(by_name.get("sync"), intervals.sync_sec, now)
+    send = _worker(by_name.get("send"), intervals.send_sec, now)
+    state, since = _state(account, sync, intervals, now)
+    return Verdict(
+        state,
+        since,
+        account,
+        sync,
+        send,
+        by_name.get(AI_WORKER),
+        next_look_at=_next_look(sync.beat, intervals, now) if state in {"running", "paused"} else None,
+        read_lately=state != "halted" and sync.lives and _read_lately(sync.beat, intervals, now),
+    )
+
+
+def silent_after(interval_sec: float) -> timedelta:
+    """From which silence on a worker with this interval is not taken for alive any more."""
+    return max(timedelta(seconds=interval_sec * _SILENT_INTERVALS), _SHORTEST_SILENCE)
+
+
+def _worker(beat: WorkerBeat | None, interval_sec: float, now: datetime) -> Worker:
+    if beat is None:
+        return Worker("never_ran", None)
+    if beat.stopped_at is not None:
+        return Worker("stopped", beat)
+    longest = silent_after(interval_sec)
+    # A failing worker waits longer and longer between its tries.
+    if now - beat.beat_at > (max(longest, _BETWEEN_TRIES) if beat.failures_in_a_row else longest):
+        return Worker("silent", beat)
+    return Worker("failing" if beat.failures_in_a_row else "running", beat)
+
+
+def _state(
+    account: AccountState | None, sync: Worker, intervals: Intervals, now: datetime
+) -> tuple[State, datetime | None]:
+    if account is not None and account.halted:
+        return "halted", account.halted_at
+    beat = sync.beat
+    if beat is None:
+        return "never_ran", None
+    match sync.state:
+        case "stopped":
+            return "stopped", beat.stopped_at
+        case "silent":
+            return "silent", beat.beat_at
+        case "failing":
+            return "failing", beat.last_good_at
+    if not _read_lately(beat, intervals, now):
+        return "blind", beat.last_good_at
+    return ("paused", account.paused_at) if account is not None and account.paused else ("running", None)
+
+
+def _read_lately(beat: WorkerBeat | None, intervals: Intervals, now: datetime) -> bool:
+    good = beat.last_good_at if beat else None
+    return good is not None and now - good <= silent_after(intervals.sync_sec)
+
+
+def _next_look(beat: WorkerBeat | None, intervals: Intervals, now: datetime) -> datetime | None:
+    if beat is None or beat.last_cycle_at is None:
+        return None
+    return max(now, beat.last_cycle_at + timedelta(seconds=intervals.sync_sec))
