@@ -57,6 +57,11 @@ make_venv() {
     python=$(find_python) || fail "Python 3.11 or newer is needed, and was not found." \
         "On Debian 12, Ubuntu 24.04 or newer:  apt install python3 python3-venv" \
         "Elsewhere install it, or name it:     PYTHON=/path/to/python3 sh scripts/setup.sh"
+    # `venv --clear` empties what a link points to, which is not ours.
+    if [ -L .venv ]; then
+        note ".venv is a link to $(readlink .venv); the link is replaced, what it points to stays as it is"
+        rm .venv
+    fi
     step "Making the virtual environment .venv with $("$python" --version) (about 5 seconds)"
     if "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         logged "$python" -m venv --clear .venv || { show_log_end; fail "the virtual environment could not be made"; }

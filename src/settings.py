@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -283,14 +283,22 @@ def _contradictions(settings: Settings, need_ai: bool) -> Iterator[str]:
             "write a long random one, or API_HOST=127.0.0.1"
         )
     browser = settings.browser_executable_path
-    if browser and not (browser.is_file() and os.access(browser, os.X_OK)):
+    if browser and not (_is(Path.is_file, browser) and os.access(browser, os.X_OK)):
         yield "BROWSER_EXECUTABLE_PATH: is not a program; write the browser's full path, or leave it empty"
     for name, folder in (
         ("PLAYWRIGHT_SESSION_DIR", settings.playwright_session_dir),
         ("LOG_DIR", settings.log_dir),
     ):
-        if folder.exists() and not folder.is_dir():
+        if _is(Path.exists, folder) and not _is(Path.is_dir, folder):
             yield f"{name}: is a file, not a folder; write the path of a folder"
     yield from settings.assistant.contradictions()
     if need_ai and (problem := settings.ai_problem):
         yield problem
+
+
+def _is(what: Callable[[Path], bool], path: Path) -> bool:
+    """What pathlib says of a path; False of one that cannot even be looked at (no right, too long)."""
+    try:
+        return what(path)
+    except OSError:
+        return False

@@ -162,7 +162,7 @@ def make(
                     f"{name}: {_in_words(wrong[field], model.model_fields[field], values[field])}"
                 )
         made = model(**{field: value for field, value in values.items() if field not in wrong})
-    return made.model_copy(update=dict(_absolute(made, root)))
+    return made.model_copy(update=dict(_absolute(made, root, problems)))
 
 
 def _in_words(problem: Mapping[str, Any], field: FieldInfo, value: str) -> str:
@@ -186,12 +186,16 @@ def _in_words(problem: Mapping[str, Any], field: FieldInfo, value: str) -> str:
     )
 
 
-def _absolute(made: Variables, root: Path) -> Iterator[tuple[str, Any]]:
-    for field in type(made).model_fields:
+def _absolute(made: Variables, root: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
+    """The paths among the fields, whole. One that begins with the home of a user who is not here is a problem."""
+    for name, field in names(type(made)).items():
         value = getattr(made, field)
-        if isinstance(value, Path):
-            yield field, Path(os.path.normpath(root / value.expanduser()))
-        elif isinstance(value, SecretStr) and (url := value.get_secret_value()).startswith("sqlite:///"):
-            # sqlite:////absolute and sqlite:///relative: what follows the third slash is the path.
-            path = os.path.normpath(root / Path(url.removeprefix("sqlite:///")).expanduser())
-            yield field, SecretStr(f"sqlite:///{path}")
+        try:
+            if isinstance(value, Path):
+                yield field, Path(os.path.normpath(root / value.expanduser()))
+            elif isinstance(value, SecretStr) and (url := value.get_secret_value()).startswith("sqlite:///"):
+                # sqlite:////absolute and sqlite:///relative: what follows the third slash is the path.
+                path = os.path.normpath(root / Path(url.removeprefix("sqlite:///")).expanduser())
+                yield field, SecretStr(f"sqlite:///{path}")
+        except RuntimeError:
+            problems.append(f"{name}: begins with the home of a user who is not here; write the whole path")

@@ -47,6 +47,21 @@ def test_paths_and_the_sqlite_file_are_resolved_against_the_root(tmp_path):
     assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/data/inbox.db"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOG_DIR", "~nobody-is-called-so/logs"),
+        ("PLAYWRIGHT_SESSION_DIR", "~nobody-is-called-so"),
+        ("DATABASE_URL", "sqlite:///~nobody-is-called-so/inbox.db"),
+        ("BROWSER_EXECUTABLE_PATH", "~nobody-is-called-so/chrome"),
+        ("BROWSER_EXECUTABLE_PATH", "/" + "x" * 300),
+    ],
+)
+def test_a_path_that_cannot_be_one_is_a_problem_that_names_its_variable(tmp_path, name, value):
+    problems = problems_of(tmp_path, {name: value})
+    assert [problem.partition(":")[0] for problem in problems] == [name]
+
+
 def test_an_absolute_sqlite_path_and_a_postgres_address_stay_as_they_are(tmp_path):
     for url in (
         "sqlite:////srv/inbox.db",

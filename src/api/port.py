@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import urllib.error
@@ -15,26 +16,53 @@ from src.errors import SettingsError
 Neighbour = Literal["same", "other", "none"]
 
 _LARGEST_HEALTH = 64 * 1024
+_WAITING_CALLERS = 512
+_BY_THE_PORT = {errno.EADDRINUSE, errno.EACCES, errno.EPERM}
+"""Taken, or kept for the system (below 1024). Whatever else is wrong with an address is the host's part of it."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ``SettingsError`` naming the variable if the address cannot be had."""
+    """A listening socket. Raises ``SettingsError`` naming API_HOST or API_PORT, whichever is in the way."""
+    sock = _bound(host, port)
+    try:
+        sock.listen(_WAITING_CALLERS)
+    except OSError as error:
+        sock.close()
+        raise _refused(host, port, error) from error
+    return sock
+
+
+def check_host(host: str) -> None:
+    """SettingsError naming API_HOST if it is no address of this machine. Asks nobody but the system's resolver."""
+    _bound(host, 0).close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise SettingsError(
-            [f"API_HOST: {host!r} is no address of this machine ({error.strerror})"]
-        ) from error
+    except (OSError, UnicodeError) as error:  # a name that cannot be one is a UnicodeError
+        raise _no_address(host, error) from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-        sock.listen(512)
     except OSError as error:
         sock.close()
-        problem = f"API_PORT: {host}:{port} cannot be used ({error.strerror}); choose another port"
-        raise SettingsError([problem]) from error
+        raise _refused(host, port, error) from error
     return sock
+
+
+def _refused(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno not in _BY_THE_PORT:
+        return _no_address(host, error)
+    return SettingsError([f"API_PORT: {host}:{port} cannot be used ({error.strerror}); choose another port"])
+
+
+def _no_address(host: str, error: OSError | UnicodeError) -> SettingsError:
+    why = error.strerror if isinstance(error, OSError) else "no host can have this name"
+    return SettingsError(
+        [f"API_HOST: {host!r} is no address of this machine ({why}); write one of its own, like 127.0.0.1"]
+    )
 
 
 def probe(url: str, database_id: str, *, timeout: float = 2.0) -> Neighbour:

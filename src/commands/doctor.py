@@ -16,10 +16,11 @@ from src.api.port import probe
 from src.channels import registry
 from src.channels.base import Watches
 from src.channels.browser import STATE_FILE, find_usable_browsers
+from src.commands.folders import make_folders
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
-from src.errors import ChannelGone, Halt, NightporterError, SettingsError
+from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsError
 from src.logs import close_logs, safe_error
 from src.services import notify
 from src.settings import Settings, load_settings
@@ -45,7 +46,10 @@ def missing(what: str, words: str, help_text: str) -> Finding:
 
 
 def run_doctor() -> int:
-    """Check all of it and print as it goes. 0 only if all that syncsend needs is there. Sends nothing."""
+    """Check all of it and print as it goes. Sends nothing.
+
+    0 only if all that syncsend needs is there; 2 if a setting is wrong, as every command; else 1.
+    """
     console = Console(highlight=False)
     findings: list[Finding] = []
 
@@ -58,7 +62,7 @@ def run_doctor() -> int:
 
     settings = _configuration(say)
     if settings is None:
-        return 1
+        return ExitCode.SETTINGS
     begin_logs(settings, "worker")
     with ExitStack() as stack:
         stack.callback(close_logs)
@@ -82,6 +86,7 @@ def _configuration(say: Callable[[Finding], None]) -> Settings | None:
     try:
         settings = load_settings(need_ai=True)
         refuse_open_files(settings)
+        make_folders(settings)
     except SettingsError as error:
         for problem in error.problems:
             say(missing("configuration", problem, "edit .env (copy it from .env.example)"))
@@ -219,7 +224,7 @@ async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:
             server.result()
         found = await asyncio.to_thread(probe, settings.callback_base_url, db.database_id)
     except SettingsError as error:
-        return missing("callback", error.problems[0], "stop the other program, or set API_PORT")
+        return missing("callback", error.problems[0], "correct it in .env, or stop the other program")
     finally:
         stop.set()
         begun.cancel()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from src.commands.folders import make_folders
 from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
+from src.errors import SettingsError
 from src.logs import Part, close_logs, set_up_logs
 from src.settings import Settings
 from src.workers.parts import Parts
@@ -29,6 +31,7 @@ def opened(
     settings = parts.load_settings(need_ai=need_ai)
     refuse_open_files(settings)
     check(settings)
+    make_folders(settings)
     begin_logs(settings, part, terminal=terminal)
     try:
         db = parts.open_database(settings.database_url.get_secret_value())
@@ -41,11 +44,15 @@ def opened(
 
 
 def begin_logs(settings: Settings, part: Part, *, terminal: bool = False) -> None:
-    """Log as the settings say, their secrets kept out."""
-    set_up_logs(
-        settings.log_dir,
-        part,
-        terminal=terminal,
-        secrets=settings.secret_values(),
-        as_json=settings.logs_as_json,
-    )
+    """Log as the settings say, their secrets kept out. SettingsError if the folder cannot be used."""
+    try:
+        set_up_logs(
+            settings.log_dir,
+            part,
+            terminal=terminal,
+            secrets=settings.secret_values(),
+            as_json=settings.logs_as_json,
+        )
+    except OSError as error:
+        problem = f"LOG_DIR: {settings.log_dir} cannot be used ({error.strerror})"
+        raise SettingsError([f"{problem}; write the path of a folder of your own"]) from error

@@ -9,7 +9,7 @@ from datetime import UTC
 from loguru import logger
 from rich.console import Console
 
-from src.api.port import listen, probe
+from src.api.port import check_host, listen, probe
 from src.channels import registry
 from src.commands.opening import opened
 from src.db.engine import Database
@@ -131,9 +131,10 @@ async def _serve(settings: Settings, db: Database, stop: asyncio.Event, parts: P
 def _api_is_ours(settings: Settings, db: Database) -> bool:
     """Whether this process shall serve the API: not if this product does so already, with the same database.
 
-    Raises SettingsError naming API_PORT if another program has the port.
+    Raises SettingsError naming API_PORT if another program has the port, API_HOST if it is not this machine's.
     """
     host = settings.api_host
+    check_host(host)  # else another machine would be asked, and its silence taken for a port in use
     here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 (compared, not bound)
     url = f"http://{f'[{here}]' if ':' in here else here}:{settings.api_port}"
     neighbour = probe(url, db.database_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from src.commands.folders import make_folders
 from src.db import places
 from src.db.engine import Database
 from src.db.overview import overview
@@ -19,6 +20,7 @@ from src.settings import Settings, load_settings
 def run_status(*, as_json: bool) -> int:
     """Print it; 0 whatever it says. SettingsError if the database is out of reach."""
     settings = load_settings()
+    make_folders(settings, to_write=False)
     url = settings.database_url.get_secret_value()
     path = places.sqlite_path(places.parse(url))
     if path is not None and not path.exists():

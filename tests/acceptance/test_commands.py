@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -33,6 +34,36 @@ def test_a_wrong_configuration_ends_with_2_and_names_the_variable(
     assert done.returncode == 2
     assert named in done.stderr
     assert "Traceback" not in done.stderr
+    assert house.site.log.entries == []
+
+
+COMMANDS = (
+    *(("syncsend",), ("sync",), ("send",), ("api",), ("doctor",), ("status",), ("purge",), ("forget", "x")),
+    *(("scripts/reconnect_airbnb.py", "--check"), ("scripts/check_new_messages.py",)),
+)
+
+
+@pytest.mark.parametrize("named", ["LOG_DIR", "PLAYWRIGHT_SESSION_DIR", "DATABASE_URL"])
+def test_a_folder_that_cannot_be_made_is_2_and_named_in_every_command(house: House, named: str) -> None:
+    (house.folder / "file").touch()
+    cannot_be = ("/proc/nightporter/here", f"{house.folder}/file/below", f"{house.folder}/{'x' * 300}")
+    for command, path in zip(COMMANDS, itertools.cycle(cannot_be), strict=False):
+        house.changes[named] = f"sqlite:///{path}/inbox.db" if named == "DATABASE_URL" else path
+        done = house.run(*command)
+        said = done.stdout + done.stderr
+        assert (done.returncode, named in said) == (2, True), (command, path, said)
+        assert "Traceback" not in said
+    assert house.site.log.entries == []
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nobody.invalid"])
+def test_a_wrong_api_host_is_named_and_not_the_port(house: House, host: str) -> None:
+    house.changes["API_HOST"] = host
+    for command in ("syncsend", "api"):
+        done = house.run(command)
+        assert done.returncode == 2, done.stderr
+        assert "API_HOST:" in done.stderr
+        assert "API_PORT" not in done.stderr
     assert house.site.log.entries == []
 
 

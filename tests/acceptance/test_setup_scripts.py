@@ -26,7 +26,9 @@ case "$*" in
     --version) echo "Python 3.11.9" ;;
     *"import ensurepip"*) there python3-venv ;;
     "-m pip --version") there pip ;;
-    *"-m venv"*) rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    *"-m venv"*)
+        if [ -d .venv ]; then find .venv/ -mindepth 1 -delete; fi
+        mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
     "-m pip install"*) there "package server" ;;
     *browser_smoke.py) there driver && there browser && echo "    works: a browser" ;;
     "-m playwright --version") there driver ;;
@@ -159,6 +161,27 @@ def test_an_environment_of_another_folder_is_made_anew(machine: Machine) -> None
     machine.run()
 
     assert [call.split()[2] for call in machine.calls()] == ["venv", "pip"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a folder", "nothing"])
+def test_a_linked_environment_is_unlinked_and_what_it_points_to_is_left_alone(
+    machine: Machine, there: bool
+) -> None:
+    machine.has("browser")
+    elsewhere = machine.stage / "elsewhere"
+    if there:
+        (elsewhere / "bin").mkdir(parents=True)
+        (elsewhere / "bin" / "precious").write_text("somebody's")
+    (machine.house / ".venv").symlink_to(elsewhere)
+
+    done = machine.run()
+
+    assert done.returncode == 0, done.stderr
+    assert "link" in done.stdout
+    assert not (machine.house / ".venv").is_symlink()
+    assert [path.name for path in elsewhere.rglob("*")] == (["bin", "precious"] if there else [])
+    assert machine.run().returncode == 0
+    assert machine.calls() == []
 
 
 def test_without_a_browser_playwrights_own_comes_first(machine: Machine) -> None:

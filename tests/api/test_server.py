@@ -14,7 +14,7 @@ import pytest
 
 from src.api.app import create_app
 from src.api.limits import Guard
-from src.api.port import listen, probe
+from src.api.port import check_host, listen, probe
 from src.api.server import serve
 from src.db.wakeup import Wakeup
 from src.errors import SettingsError
@@ -164,8 +164,22 @@ def test_a_port_that_is_taken_is_a_settings_error_that_names_it():
         taken.listen()
         with pytest.raises(SettingsError, match=r"API_PORT: 127\.0\.0\.1:"):
             listen("127.0.0.1", taken.getsockname()[1])
-    with pytest.raises(SettingsError, match="API_HOST"):
-        listen("no such host", 8000)
+
+
+@pytest.mark.parametrize("host", ["no such host", "nobody.invalid", "a..b", "192.0.2.1", "2001:db8::1"])
+def test_a_wrong_host_is_blamed_on_the_host_and_not_on_the_port(host):
+    for look in (lambda: listen(host, 8000), lambda: check_host(host)):
+        with pytest.raises(SettingsError) as caught:
+            look()
+        assert [problem.partition(":")[0] for problem in caught.value.problems] == ["API_HOST"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1"])
+def test_a_host_of_this_machine_is_right_even_where_the_port_is_taken(host):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        check_host(host)
 
 
 async def test_the_same_program_can_answer_while_it_is_asked_for_much(app, inbox):
