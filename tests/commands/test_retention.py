@@ -15,6 +15,7 @@ from src.commands.edge import run_script, to_the_end
 from src.db.engine import Database
 from src.errors import SettingsError, TransientError
 from src.settings import Settings
+from src.workers.parts import Parts
 from tests.support.api import inbox, thread_id  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
 
@@ -29,7 +30,7 @@ def settings(tmp_path, db, monkeypatch):
         log_dir=tmp_path / "logs",
         playwright_session_dir=tmp_path / "session",
     )
-    monkeypatch.setattr(opening, "load_settings", lambda **_: made)
+    monkeypatch.setattr(opening, "Parts", lambda: Parts(load_settings=lambda **_: made))
     monkeypatch.setattr(opening, "refuse_open_files", lambda _: None)
     return made
 
