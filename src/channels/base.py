@@ -160,11 +160,12 @@ class Channel(Protocol):
         """
         ...
 
-    async def find(self, external_id: str, press: Press) -> Finding:
+    async def find(self, external_id: str, press: Press) -> Receipt | Finding:
         """What became of a press whose end nobody saw: a lost answer, a crash. Presses nothing. Repeatable.
 
-        NOT_SENT only if it is beyond doubt, also for the future: the reply then goes back into the queue.
-        A remote that cannot tell answers UNKNOWN, and the conversation is read.
+        The receipt where the remote has the message and gives its id. NOT_SENT only if it is beyond doubt, also for
+        the future: the reply then goes back into the queue. A remote that cannot tell is UNKNOWN, or SENT where it
+        tells no id, and the conversation is read.
         """
         ...
 

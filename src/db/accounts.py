@@ -135,6 +135,15 @@ def set_viewer(conn: Connection, account: str, external_id: str, now: datetime) 
     )
 
 
+def set_disclosed(conn: Connection, account: str, now: datetime) -> None:
+    """A person confirmed that people are told that an AI answers there. The first time is kept. Repeatable."""
+    conn.execute(
+        update(ACCOUNTS)
+        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.disclosed_at.is_(None))
+        .values(disclosed_at=now, updated_at=now)
+    )
+
+
 def set_swept_through(conn: Connection, account: str, through: datetime, now: datetime) -> None:
     """Everything with activity before ``through`` has been taken in. Never moves back. Repeatable."""
     conn.execute(

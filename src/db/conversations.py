@@ -219,9 +219,13 @@ def insert_message(
     direction: Direction,
     origin: str,
     skip_reason: str | None,
+    arrival: int = 0,
     now: datetime,
 ) -> StoredMessage:
-    """Store a message. Repeatable: one that is already there is returned as it is stored, unchanged."""
+    """Store a message. Repeatable: one that is already there is returned as it is stored, unchanged.
+
+    ``arrival``: in which look at its conversation it is first seen (``next_arrival``).
+    """
     values = {
         "id": new_id(),
         "account": account,
@@ -238,12 +242,19 @@ def insert_message(
         "deleted_at": now if seen.deleted else None,
         "skip_reason": skip_reason,
         "seen_at": now,
+        "arrival": arrival,
     }
     statement = MESSAGE.insert(conn).on_conflict_do_nothing(index_elements=["account", "external_id"])
     made = one_or_none(conn, statement, MESSAGE, values)
     found = made or message_by_external_id(conn, account, seen.external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found
+
+
+def next_arrival(conn: Connection, conversation_id: str) -> int:
+    """The number of the look that is made now at a conversation."""
+    last = select(func.coalesce(func.max(_M.arrival), 0)).where(_M.conversation_id == conversation_id)
+    return int(conn.execute(last).scalar_one()) + 1
 
 
 def update_message(conn: Connection, message_id: str, seen: SeenMessage, *, now: datetime) -> None:

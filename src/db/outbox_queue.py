@@ -29,6 +29,7 @@ from src.db.statements import (
 )
 from src.errors import StaleJob
 from src.model.rows import Job
+from src.model.sending import Delivery
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
 from src.model.values import new_id
 
@@ -76,6 +77,7 @@ def _sent_statement(sources: frozenset[OutboxStatus], *, owned: bool) -> Update:
         last_error=None,
         receipt_external_id=bindparam("p_receipt"),
         receipt_text=bindparam("p_text"),
+        delivery=func.coalesce(bindparam("p_delivery"), _Q.delivery),
         processed_at=bindparam("p_now"),
         **_UNCLAIMED,
     )
@@ -289,13 +291,21 @@ def sent(
     receipt_text: str | None,
     now: datetime,
     *,
+    delivery: Delivery | None = None,
     owner: str | None = None,
 ) -> Job:
-    """From processing or unconfirmed to sent: the site shows it, as message ``receipt_external_id``.
+    """From processing or unconfirmed to sent: the site has it, as message ``receipt_external_id``.
 
     ``receipt_text`` is the text as shown there if it differs, else None. Both are None if a person says so.
+    ``delivery`` is what the remote says of it, if it says anything.
     """
-    values = {"p_id": job_id, "p_receipt": receipt_external_id, "p_text": receipt_text, "p_now": now}
+    values = {
+        "p_id": job_id,
+        "p_receipt": receipt_external_id,
+        "p_text": receipt_text,
+        "p_delivery": delivery,
+        "p_now": now,
+    }
     if owner is not None:
         values["p_owner"] = owner
     statement = _sent_statement(frozenset(from_statuses), owned=owner is not None)
@@ -317,11 +327,18 @@ def failed(
     now: datetime,
     *,
     error: str | None = None,
+    delivery_error: str | None = None,
     owner: str | None = None,
 ) -> Job:
-    """From processing to failed: it cannot be delivered, Send was not pressed. StaleJob if armed."""
+    """From processing to failed: it cannot be delivered, Send was not pressed. StaleJob if armed.
+
+    ``delivery_error``: the remote took it and said at once that it cannot deliver it, with this code.
+    """
     lost = _unarmed(_owned(_from(job_id, [_S.PROCESSING], _S.FAILED), owner))
-    return _move(conn, lost, _S.FAILED, reason=reason, last_error=error, processed_at=now, **_UNCLAIMED)
+    said = {"delivery": Delivery.FAILED, "delivery_error": delivery_error} if delivery_error else {}
+    return _move(
+        conn, lost, _S.FAILED, reason=reason, last_error=error, processed_at=now, **said, **_UNCLAIMED
+    )
 
 
 def cancelled(

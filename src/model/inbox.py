@@ -99,12 +99,21 @@ class SeenConversation:
     """True when read from the opened conversation, False when only from the list."""
     has_older: bool = False
     """There are older messages than ``messages`` holds."""
+    version: str | None = None
+    """Changes with anything in the conversation, where the site can say so of all of it at once."""
+    compared: bool = False
+    """Own replies were only ever sent when everything that stood here had been read (``Capabilities.compares``)."""
     gapless: bool = True
     """False when the newest message was told alone, so that one before it may not have been told yet."""
 
     @property
     def newest(self) -> SeenMessage | None:
         return self.messages[-1] if self.messages else None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Changes when there may be something new to take in; None if nothing was ever written. Holds no text."""
+        return self.version or (self.newest.fingerprint if self.newest else None)
 
     @property
     def guest_name(self) -> str | None:

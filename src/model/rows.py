@@ -26,6 +26,7 @@ class AccountState:
     halted_at: datetime | None
     halt_cleared_at: datetime | None
     paused_at: datetime | None
+    disclosed_at: datetime | None
     swept_through: datetime | None
     updated_at: datetime
 
@@ -130,6 +131,7 @@ class StoredMessage:
     skip_reason: str | None
     purged_at: datetime | None
     seen_at: datetime
+    arrival: int
 
     @property
     def written_at(self) -> datetime:
@@ -187,6 +189,8 @@ class Job:
     after_external_id: str | None
     receipt_external_id: str | None
     receipt_text: str | None
+    delivery: str | None
+    delivery_error: str | None
     approved_at: datetime | None
     purged_at: datetime | None
     created_at: datetime

@@ -81,6 +81,8 @@ class Account(SQLModel, table=True):
     """When the last halt ended; replies that waited during it were judged again from here on."""
     paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Set by a person: reading goes on, nothing is sent."""
+    disclosed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When a person confirmed that people are told there that an AI answers."""
     swept_through: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Everything in the list with activity before this time has been taken in."""
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
@@ -285,6 +287,10 @@ class OutboxJob(SQLModel, table=True):
     """The message that our reply became on the site."""
     receipt_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     """The text as the site shows it, when it differs from ``text``."""
+    delivery: str | None = None
+    """What became of it at the remote, where the remote says it (``Delivery`` in ``model/sending.py``)."""
+    delivery_error: str | None = None
+    """Why it could not be delivered, by the remote's own code."""
     purged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """The text was taken out (``purge``, ``forget``) and is empty since."""
     approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -328,3 +334,5 @@ class Message(SQLModel, table=True):
     purged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Text and name were taken out (``purge``, ``forget``); they are not stored again."""
     seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    arrival: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """In which look at its conversation it was first seen, counted from 1; 0: from before this was counted."""

@@ -34,8 +34,8 @@ from src.errors import (
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation
 from src.model.rows import Job
 from src.model.same_reply import same_reply
-from src.model.sending import Press
-from src.services.intake import Rules
+from src.model.sending import Finding, Press, Receipt
+from src.services.intake import Intake, Rules
 from src.services.send_rows import Pace, SendRows
 from src.services.sync import far_enough, nobody_waits
 
@@ -134,23 +134,24 @@ class Send:
             return
         await self._press(channel, armed[0], conversation_id, armed[1])
 
-    async def _prepare(self, channel: Channel, job: Job, conversation_id: str) -> SeenConversation | None:
+    async def _prepare(self, channel: Channel, job: Job, conversation_id: str) -> Intake | None:
         """Open, judge, write. None if the reply is not wanted any more (cancelled with its reason)."""
         view = await self._read(channel, job, conversation_id)
-        if not await asyncio.to_thread(self._rows.still_wanted, job, view):
+        wanted = await asyncio.to_thread(self._rows.still_wanted, job, view)
+        if wanted is None:
             return None
         self._mark("SEND: writing")
         await channel.write(conversation_id, job.text)
-        return view
+        return wanted
 
     async def _arm(
-        self, channel: Channel, job: Job, conversation_id: str, before: SeenConversation
+        self, channel: Channel, job: Job, conversation_id: str, before: Intake
     ) -> tuple[Job, SeenConversation] | None:
         """Commit the arm, then look once more. The armed job with the view to press on, or None (cancelled)."""
         began = time.monotonic()
         armed = await asyncio.to_thread(self._rows.arm, job, before)
         fresh = await channel.reread(conversation_id)
-        if not await asyncio.to_thread(self._rows.still_wanted, armed, fresh):
+        if await asyncio.to_thread(self._rows.still_wanted, armed, fresh) is None:
             return None
         await self._check_alone()
         await asyncio.to_thread(self._rows.check_mine, armed)
@@ -162,7 +163,10 @@ class Send:
         """The one press. From here on every error means: look, never press again."""
         self._mark("SEND: pressing Send")
         try:
-            await channel.press_send(conversation_id, Press(job.id, job.after_external_id))
+            receipt = await channel.press_send(conversation_id, Press(job.id, job.after_external_id))
+            if receipt is not None:
+                await asyncio.to_thread(self._rows.settle_by_receipt, job, receipt)
+                return
         except NotPressed as error:
             await self._give_back(channel, job, conversation_id, error)
             return
@@ -173,6 +177,8 @@ class Send:
             raise
         except NightporterError as error:
             logger.warning("The press of Send did not end cleanly ({}); looking for the message", error)
+            if await self._found(channel, job, conversation_id):
+                return
         await self._prove(channel, job, conversation_id, {m.external_id for m in fresh.messages})
 
     async def _prove(
@@ -216,6 +222,16 @@ class Send:
             await asyncio.to_thread(self._rows.unconfirmed, job, "no_proof")
         else:
             await asyncio.to_thread(self._rows.settle, job, view)
+
+    async def _found(self, channel: Channel, job: Job, conversation_id: str) -> bool:
+        """Ask the remote what became of the press. True if it knows, and the job has gone where that leads."""
+        self._mark("SEND: asking what became of the press")
+        found = await channel.find(conversation_id, Press(job.id, job.after_external_id))
+        if isinstance(found, Receipt):
+            await asyncio.to_thread(self._rows.settle_by_receipt, job, found)
+        elif found is Finding.NOT_SENT:
+            await self._give_back(channel, job, conversation_id, NotPressed("The other side has it not."))
+        return found not in (Finding.SENT, Finding.UNKNOWN)
 
     async def _give_up_looking(self, job: Job, reason: str) -> None:
         """At a halt. If even the database is in trouble the job stays armed, and is looked for after the halt."""
@@ -269,6 +285,8 @@ class Send:
         conversation_id = await asyncio.to_thread(self._rows.external_id, job)
         known = await asyncio.to_thread(self._rows.known_at_arm, job)
         try:
+            if await self._found(channel, mine, conversation_id):
+                return
             await self._read(channel, mine, conversation_id, anew=True)
         except PermanentError as error:
             await asyncio.to_thread(self._rows.unconfirmed, mine, error.reason)

@@ -25,11 +25,13 @@ from src.errors import (
     StaleJob,
     TransientError,
 )
-from src.model.inbox import SeenConversation
+from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job
+from src.model.sending import Delivery, Receipt
 from src.model.statuses import OutboxStatus
+from src.model.values import Direction
 from src.services.caps import hold_before_typing
-from src.services.intake import Rules, take_in, take_in_now
+from src.services.intake import Intake, Rules, take_in, take_in_now
 from src.services.sync import check_viewer, tell
 
 _IN_HAND = [OutboxStatus.PROCESSING]
@@ -117,8 +119,8 @@ class SendRows:
         with self._db.read() as conn:
             return conversations.known_external_ids(conn, job.conversation_id)
 
-    def still_wanted(self, job: Job, view: SeenConversation) -> bool:
-        """Take in what is seen; cancel the job if it is overtaken, also if it is armed: Send was not pressed."""
+    def still_wanted(self, job: Job, view: SeenConversation) -> Intake | None:
+        """Take in what is seen. None if the job is overtaken: it is cancelled, also if armed but not pressed."""
         for _ in range(_TRIES):
             try:
                 return self._judge(job, view)
@@ -126,7 +128,7 @@ class SendRows:
                 self.check_mine(job)  # else a row of the conversation moved in this instant: look again
         raise TransientError("Others move the conversation's rows again and again.")
 
-    def _judge(self, job: Job, view: SeenConversation) -> bool:
+    def _judge(self, job: Job, view: SeenConversation) -> Intake | None:
         now = self._clock()
         with self._db.write() as conn:
             check_viewer(conn, self._account, view.viewer_id, now)
@@ -138,11 +140,11 @@ class SendRows:
         tell(intake, self._wakeup)
         if intake.against is not None:
             logger.info("Reply {} cancelled before Send: {}", job.id, intake.against)
-        return intake.against is None
+        return intake if intake.against is None else None
 
-    def arm(self, job: Job, view: SeenConversation) -> Job:
-        """Committed when this returns; ours is looked for after the newest message of this view only."""
-        newest = view.newest.external_id if view.newest else None
+    def arm(self, job: Job, wanted: Intake) -> Job:
+        """Committed when this returns; ours is looked for after the newest message that was taken in only."""
+        newest = wanted.newest_external_id
         with self._db.write() as conn:
             return outbox_queue.arm(conn, job.id, self._owner, after_external_id=newest, now=self._clock())
 
@@ -165,6 +167,73 @@ class SendRows:
         tell(intake, self._wakeup)
         if job.id not in {settled.id for settled in intake.settled}:
             self.unconfirmed(job, "no_proof")
+
+    def settle_by_receipt(self, job: Job, receipt: Receipt) -> None:
+        """The remote has the message, under this id. Where it says at once that it cannot deliver it: failed.
+
+        Never raises StaleJob: whoever has settled it meanwhile knows as much.
+        """
+        undeliverable = receipt.standing is Delivery.FAILED
+        try:
+            with self._db.write() as conn:
+                if undeliverable:
+                    self._failed_at_once(conn, job, receipt)
+                else:
+                    self._sent(conn, job, receipt)
+        except StaleJob:
+            logger.info("Reply {} was settled by somebody else meanwhile", job.id)
+            return
+        if undeliverable:
+            logger.warning("Reply {} cannot be delivered ({})", job.id, receipt.error)
+        else:
+            logger.info("Reply {} is where it belongs: sent", job.id)
+
+    def _sent(self, conn: Connection, job: Job, receipt: Receipt) -> None:
+        """Our message is stored with its id, so that nobody takes it for a person's when it is read."""
+        now = self._clock()
+        message = SeenMessage(
+            external_id=receipt.external_id,
+            author_id=None,
+            author_name=None,
+            role=AuthorRole.HOST,
+            kind=MessageKind.TEXT,
+            detail="receipt",
+            text=job.text,
+            sent_at=receipt.sent_at or now,
+        )
+        ours = conversations.insert_message(
+            conn,
+            self._account,
+            job.conversation_id,
+            message,
+            direction=Direction.OUTBOUND,
+            origin="assistant",
+            skip_reason=None,
+            arrival=conversations.next_arrival(conn, job.conversation_id),
+            now=now,
+        )
+        conversations.attach_receipt(conn, ours.id, job.id)
+        outbox_queue.sent(
+            conn,
+            job.id,
+            _IN_HAND,
+            receipt.external_id,
+            None,
+            now,
+            delivery=receipt.standing,
+            owner=self._owner,
+        )
+
+    def _failed_at_once(self, conn: Connection, job: Job, receipt: Receipt) -> None:
+        outbox_queue.disarm(conn, job.id, self._owner)  # what cannot be delivered is not there, beyond doubt
+        outbox_queue.failed(
+            conn,
+            job.id,
+            "undeliverable",
+            self._clock(),
+            delivery_error=receipt.error or str(Delivery.FAILED),
+            owner=self._owner,
+        )
 
     def unconfirmed(self, job: Job, reason: str) -> None:
         """Never raises StaleJob: whoever has settled it meanwhile knows more."""

@@ -121,15 +121,13 @@ class Sync:
             with self._db.write() as conn:
                 check_viewer(conn, self._account, glance.viewer_id, self._clock())
         changed = [
-            c
-            for c in glance.conversations
-            if c.newest and taken_in.get(c.external_id) != c.newest.fingerprint
+            c for c in glance.conversations if c.newest and taken_in.get(c.external_id) != c.fingerprint
         ]
         return changed, state.swept_through
 
     async def _take(self, channel: Watches, listed: SeenConversation, report: SyncReport) -> None:
         view, unopenable = listed, False
-        if await asyncio.to_thread(self._must_open, listed):
+        if not listed.opened and await asyncio.to_thread(self._must_open, listed):
             known = await asyncio.to_thread(self._known_ids, listed.external_id)
             oldest = self._clock() - self._rules.max_age
             try:
@@ -189,7 +187,7 @@ class Sync:
             rules=self._rules,
             now=self._clock(),
             # As the list names it: the next look compares lists. The opened view may leave out what the list shows.
-            fingerprint=listed.newest.fingerprint if listed.newest else None,
+            fingerprint=listed.fingerprint,
             cannot_be_opened=unopenable,
         )
 

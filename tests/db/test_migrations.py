@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, Select, Table, insert, inspect, select
 from sqlmodel import SQLModel
 
 from src.db import connections, migrate, places
 from src.db.engine import Database
-from src.db.statements import CONVERSATIONS, INBOX, OUTBOX
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
 
 
@@ -146,11 +147,22 @@ def test_a_table_made_anew_keeps_the_rows_of_every_status_and_its_links(empty_ur
     db.close()
 
 
-def _everything(db: Database) -> list[Any]:
+def _everything(db: Database) -> list[dict[str, Any]]:
+    """Every row of both queues, by the columns that are there by now."""
     with db.read() as conn:
-        requests = conn.execute(select(INBOX).order_by(INBOX.c.id)).all()
-        jobs = conn.execute(select(OUTBOX).order_by(OUTBOX.c.id)).all()
-    return [*map(tuple, requests), *map(tuple, jobs)]
+        return [
+            dict(row) for table in (INBOX, OUTBOX) for row in conn.execute(_rows_of(conn, table)).mappings()
+        ]
+
+
+def _rows_of(conn: Connection, table: Table) -> Select[Any]:
+    there = {column["name"] for column in inspect(conn).get_columns(table.name)}
+    return select(*(column for column in table.c if column.name in there)).order_by(table.c.id)
+
+
+def _kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
+    """Whether the rows have what they had; columns that came with the upgrade are left out."""
+    return [{name: row[name] for name in old} for row, old in zip(after, before, strict=True)] == before
 
 
 def test_opening_a_database_with_rows_again_changes_nothing(empty_url, clock):
@@ -183,17 +195,55 @@ def _then(after: Any) -> Any:
     return both
 
 
-def test_conversations_from_before_they_could_be_seen_to_are_kept_and_wait(empty_url, clock, monkeypatch):
+def filled_at(
+    revision: str, url: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, Any]]:
+    """Make a database as it was at a revision, with a row in every status; returns the rows."""
     upgrade = command.upgrade
     with monkeypatch.context() as before:
-        before.setattr("alembic.command.upgrade", lambda config, _: upgrade(config, "0005"))
-        before.setattr(migrate, "known_revisions", lambda: ["0005"])
-        old = Database.open(empty_url)
-        fill(old, clock())
+        before.setattr("alembic.command.upgrade", lambda config, _: upgrade(config, revision))
+        before.setattr(migrate, "known_revisions", lambda: [revision])
+        old = Database.open(url)
+        fill(old, now)
         held = _everything(old)
         old.close()
+    return held
+
+
+def test_rows_of_every_status_get_columns_for_receipts_and_keep_what_they_had(empty_url, clock, monkeypatch):
+    held = filled_at("0006", empty_url, clock(), monkeypatch)
     db = Database.open(empty_url)
-    assert _everything(db) == held
+    assert _kept(held, _everything(db))
+    assert len(held) == len(InboxStatus) + len(OutboxStatus)
+    with db.write() as conn:
+        assert {tuple(row) for row in conn.execute(select(OUTBOX.c.delivery, OUTBOX.c.delivery_error))} == {
+            (None, None)
+        }
+        conn.execute(insert(MESSAGES).values(**a_message(clock())))
+        assert conn.execute(select(MESSAGES.c.arrival)).scalars().all() == [0]
+    db.close()
+
+
+def a_message(now: datetime) -> dict[str, Any]:
+    """As a version wrote it that knew nothing of later columns."""
+    return {
+        "id": "m",
+        "account": "default",
+        "conversation_id": "c0",
+        "external_id": "m",
+        "direction": "inbound",
+        "origin": "guest",
+        "kind": "text",
+        "detail": "",
+        "sent_at": now,
+        "seen_at": now,
+    }
+
+
+def test_conversations_from_before_they_could_be_seen_to_are_kept_and_wait(empty_url, clock, monkeypatch):
+    held = filled_at("0005", empty_url, clock(), monkeypatch)
+    db = Database.open(empty_url)
+    assert _kept(held, _everything(db))
     with db.read() as conn:
         seen_to = conn.execute(select(CONVERSATIONS.c.seen_to_at, CONVERSATIONS.c.seen_to_until)).all()
     assert set(map(tuple, seen_to)) == {(None, None)}

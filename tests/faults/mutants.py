@@ -73,7 +73,7 @@ MUTANTS = (
             Change(
                 SEND,
                 '            logger.warning("The press of Send did not end cleanly',
-                '            await channel.press_send(conversation_id)\n            logger.warning("The press of Send did not end cleanly',
+                '            await channel.press_send(conversation_id, Press(job.id, None))\n            logger.warning("The press of Send did not end cleanly',
             ),
         ),
     ),

@@ -214,7 +214,7 @@ class FakeChannel:
                     break
         return found
 
-    async def find(self, external_id: str, press: Press) -> Finding:
+    async def find(self, external_id: str, press: Press) -> Receipt | Finding:
         with self._call("find"):
             return Finding.UNKNOWN
 

@@ -191,12 +191,20 @@ class FakeSite:
 
     # --- what a page does ------------------------------------------------------------------------------------
 
-    def press(self, where: FakeConversation, text: str, shown: SeenConversation | None) -> FakeMessage | None:
-        """Send was pressed with this text in the composer."""
+    def press(
+        self,
+        where: FakeConversation,
+        text: str,
+        shown: SeenConversation | None,
+        *,
+        external_id: str | None = None,
+    ) -> FakeMessage | None:
+        """Send was pressed with this text in the composer. ``external_id``: who presses chooses the message's id."""
         message = None
         if self.acceptance.taken:
             message = self.add(where, AuthorRole.HOST, self.acceptance.change(text))
             message.pressed, message.hidden_for = True, self.acceptance.hidden_for
+            message.external_id = external_id or message.external_id
         self.presses.append(Press(where, text, shown, message))
         return message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from src.db import conversations, inbox_queue, outbox_views
@@ -44,6 +44,8 @@ class Intake:
     host_wrote: bool = False
     against: CancelReason | None = None
     """Why the job in hand is not wanted any more, or None."""
+    newest_external_id: str | None = None
+    """The newest message, in the order in which they came."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class Scene:
     seen: SeenConversation
     conversation: StoredConversation
     stored: dict[str, StoredMessage]
+    arrival: int
+    """The number of this look (``put_in_order_of_arrival``)."""
     refused: Refusal | None
     changed: set[str] = field(default_factory=set)
     new: set[str] = field(default_factory=set)
@@ -87,14 +91,34 @@ def set_scene(
     fingerprint: str | None,
 ) -> Scene:
     refused = conversation_refusal(seen)
-    newest = seen.newest
-    if fingerprint is None and newest is not None and seen.gapless:
-        fingerprint = newest.fingerprint  # else SYNC still takes it for changed, and opens the conversation
+    if fingerprint is None and seen.gapless:
+        fingerprint = seen.fingerprint  # else SYNC still takes it for changed, and opens the conversation
     conversation = conversations.upsert_seen(
         conn, account, seen, skip_reason=refused, fingerprint=fingerprint, now=now
     )
     stored = conversations.messages_of(conn, conversation.id, _MESSAGES_LOOKED_AT)
-    return Scene(conn, account, rules, now, seen, conversation, {m.external_id: m for m in stored}, refused)
+    arrival = 1 + max((m.arrival for m in stored), default=0)
+    known = {m.external_id: m for m in stored}
+    return Scene(conn, account, rules, now, seen, conversation, known, arrival, refused)
+
+
+def put_in_order_of_arrival(scene: Scene) -> None:
+    """What was first seen later came later, whatever its date says; our own reply comes before what came with it.
+
+    Only where a reply is sent if nothing stands unread (``SeenConversation.compared``): a message that is first
+    seen after a reply was not there when the reply was sent, so it is not answered by it. Its date may be older
+    all the same: that of a transaction that took its time, or of another clock.
+    """
+    seen, messages = scene.seen, scene.seen.messages
+    if not (seen.compared and seen.opened):
+        return
+    arrivals = [scene.stored[m.external_id].arrival for m in messages]
+    # Where older messages are only now read further back, they are history and stay in front.
+    start = arrivals.index(min(arrivals)) if seen.has_older and arrivals else 0
+    later = sorted(
+        messages[start:], key=lambda m: (scene.stored[m.external_id].arrival, not scene.is_ours(m))
+    )
+    scene.seen = replace(seen, messages=(*messages[:start], *later))
 
 
 def answered_by(scene: Scene, message: SeenMessage) -> str | None:

@@ -15,7 +15,7 @@ from src.model.same_reply import normalised, same_reply
 from src.model.statuses import OutboxStatus
 from src.model.values import Direction
 from src.services.intake.overtaken import against_job, cancel_overtaken
-from src.services.intake.scene import Intake, Rules, Scene, set_scene
+from src.services.intake.scene import Intake, Rules, Scene, put_in_order_of_arrival, set_scene
 from src.services.intake.unanswered import hold_unopened, queue_unanswered
 
 _TRIES = 3
@@ -74,6 +74,8 @@ def take_in(
     intake = Intake(scene.conversation)
     _store_messages(scene, intake)
     _settle_own_replies(scene, intake)
+    put_in_order_of_arrival(scene)
+    intake.newest_external_id = scene.seen.newest.external_id if scene.seen.newest else None
     _note_host(scene, intake)
     if in_hand is not None:
         intake.against = against_job(scene, in_hand)
@@ -97,6 +99,7 @@ def _store_messages(scene: Scene, intake: Intake) -> None:
                 direction=_direction(message),
                 origin=str(message.role),
                 skip_reason=None if message.role in HOST_SIDE else refusal,
+                arrival=scene.arrival,
                 now=scene.now,
             )
             scene.stored[message.external_id] = stored
