@@ -80,7 +80,7 @@ def read(text: str, model: type[Parsed]) -> Parsed:
     """The object in a model's words. Prose or a fence around it is peeled off; all else is ``Unreadable``."""
     found = the_only_object(text)
     try:
-        return model.model_validate(found, strict=True)
+        return model.model_validate_json(json.dumps(found), strict=True)
     except ValidationError as error:
         places = [
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
