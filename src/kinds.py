@@ -21,12 +21,26 @@ _SHORTEST_PASSWORD = 10
 """With the waits between wrong ones (``api/sessions.py``) even a plain one of this length is not guessed."""
 
 
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def ip_address(text: str) -> IpAddress:
+    """The address (with or without brackets). ValueError if it is none.
+
+    An IPv4 caller of a socket that listens on ``::`` comes as ``::ffff:a.b.c.d`` (RFC 4291, 2.5.5.2). That is
+    the IPv4 address.
+    """
+    found = ipaddress.ip_address(text.strip("[]"))
+    return getattr(found, "ipv4_mapped", None) or found
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address (with or without brackets) means this machine and nothing else."""
     if host.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -106,6 +120,27 @@ def _host(text: str) -> str:
     return text
 
 
+def networks_in(text: str) -> list[IpNetwork]:
+    """The addresses and networks that stand in a list of them. ValueError if one is none."""
+    found = []
+    for one in text.replace(",", " ").split():
+        try:
+            network: IpNetwork = ipaddress.ip_network(one if "/" in one else ip_address(one))
+        except ValueError:
+            raise ValueError(
+                "holds something that is no address; write them like 127.0.0.1 10.0.0.0/8"
+            ) from None
+        if network.prefixlen == 0:
+            raise ValueError("trusts everybody; write the addresses of your own proxies only")
+        found.append(network)
+    return found
+
+
+def _networks(text: str) -> str:
+    networks_in(text)
+    return text
+
+
 def _password(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value()) < _SHORTEST_PASSWORD:
         raise ValueError(f"is too short; write at least {_SHORTEST_PASSWORD} characters")
@@ -136,5 +171,6 @@ HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
+Networks = Annotated[str, AfterValidator(_networks)]
 Host = Annotated[str, AfterValidator(_host)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

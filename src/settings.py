@@ -28,6 +28,7 @@ from src.kinds import (
     Host,
     Hours,
     Minutes,
+    Networks,
     Password,
     Seconds,
     SecretUrl,
@@ -88,6 +89,12 @@ class Settings(Variables):
     )
     api_host: Host = variable("127.0.0.1", "where the API listens", "an address")
     api_port: int = variable(8000, "and on which port", "a port, 1 to 65535", ge=1, le=65_535)
+    trusted_proxies: Networks = variable(
+        "",
+        "your own proxies before the API: what they say in X-Forwarded-For about who calls is believed",
+        "addresses or networks",
+        shown="none",
+    )
     callback_base_url: str = variable(
         "",
         "how the AI reaches the API",

@@ -22,7 +22,12 @@ from pydantic.fields import FieldInfo
 
 # A variable's first word claims all of the environment that begins so. PLAYWRIGHT_* is Playwright's own except
 # for ours, and MAX_* is too common a beginning to be claimed whole; systemd sets NOTIFY_SOCKET.
-_NARROWER_PREFIXES = {"PLAYWRIGHT_": "PLAYWRIGHT_SESSION", "MAX_": "MAX_MESSAGE", "NOTIFY_": "NOTIFY_URL"}
+_NARROWER_PREFIXES = {
+    "PLAYWRIGHT_": "PLAYWRIGHT_SESSION",
+    "MAX_": "MAX_MESSAGE",
+    "NOTIFY_": "NOTIFY_URL",
+    "TRUSTED_": "TRUSTED_PROX",
+}
 # Other programs have variables that begin like these: in the environment only our own names are claimed.
 _SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_"})
 

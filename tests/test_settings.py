@@ -107,6 +107,13 @@ def test_a_password_with_a_dollar_sign_is_taken_as_it_is(tmp_path):
         ({"API_HOST": "::"}, "API_KEY: is not set although API_HOST lets other machines in"),
         ({"API_HOST": "http://127.0.0.1"}, "API_HOST: is not a host"),
         ({"API_KEY": "two words"}, "API_KEY: holds a space"),
+        ({"TRUSTED_PROXIES": "proxy.internal"}, "TRUSTED_PROXIES: holds something that is no address"),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES: holds something that is no address"),
+        ({"TRUSTED_PROXIES": "127.0.0.1 0.0.0.0/0"}, "TRUSTED_PROXIES: trusts everybody"),
+        (
+            {"TRUSTED_PROXY": "127.0.0.1"},
+            "TRUSTED_PROXY: is not a setting (in the environment); did you mean",
+        ),
         ({"WEBHOOK_SECRET": "hunter2hunter2"}, "WEBHOOK_SECRET: is not a signing secret"),
         ({"WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "WEBHOOK_SECRET: is not a signing secret"),
         ({"CALLBACK_BASE_URL": "localhost:8000"}, "CALLBACK_BASE_URL: is not a web address"),

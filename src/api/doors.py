@@ -26,12 +26,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from src.api.addresses import visitor_of
 from src.api.sessions import Login, Sessions
 from src.db import sessions as ended
 from src.db.engine import Database
 from src.errors import NightporterError
+from src.kinds import is_loopback, networks_in
 from src.services import tokens
-from src.settings import Settings, is_loopback
+from src.settings import Settings
 
 # Any of these means that the caller is not the one whose address we see.
 _FORWARDING_HEADERS = frozenset(
@@ -82,6 +84,7 @@ class Doors:
         self._db = db
         self._clock = clock
         self.sessions = Sessions(settings, db.secret)
+        self._trusted = networks_in(settings.trusted_proxies)
         self._closed_to_machine = settings.dashboard_password is not None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
         secret = settings.webhook_secret
@@ -140,6 +143,10 @@ class Doors:
         if not (host and (host == self.sessions.public_host or is_loopback(host) or _is_address(host))):
             raise WrongHost
 
+    def visitor(self, request: Request) -> str:
+        """The address of whoever calls; behind a trusted proxy, the one that it says. Empty if there is none."""
+        return visitor_of(request, self._trusted)
+
     def _has_ended(self, login_id: str) -> bool:
         with self._db.read() as conn:
             return ended.has_ended(conn, login_id)
@@ -179,10 +186,10 @@ class Doors:
             return False
         return True
 
-    @staticmethod
-    def _refused(request: Request, why: str) -> Unauthorized:
-        client = request.client.host if request.client else "unknown"
-        logger.bind(path=request.url.path, client=client).warning("a call was not let in: {}", why)
+    def _refused(self, request: Request, why: str) -> Unauthorized:
+        logger.bind(path=request.url.path, client=self.visitor(request) or "unknown").warning(
+            "a call was not let in: {}", why
+        )
         return Unauthorized()
 
 

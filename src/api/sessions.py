@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from src.api.addresses import network_of
 from src.settings import Settings
 
 LOGIN_COOKIE = "nightporter_login"
@@ -121,14 +121,17 @@ def _is_ours(value: str) -> bool:
 
 
 class Throttle:
-    """After some wrong passwords an address waits, each time twice as long. In memory: a restart forgives."""
+    """After some wrong passwords an address waits, each time twice as long. In memory: a restart forgives.
+
+    An address is that of the visitor (``addresses.visitor_of``), of IPv6 its /64.
+    """
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
 
     def wait(self, address: str, now: datetime) -> timedelta | None:
         """How long this address still has to wait before it may try again; None if it need not."""
-        wrong, last = self._wrong.get(_network(address), (0, now))
+        wrong, last = self._wrong.get(network_of(address), (0, now))
         if wrong < FREE_TRIES:
             return None
         pause = min(timedelta(seconds=2.0 ** min(wrong - FREE_TRIES + 1, 20)), LONGEST_WAIT)
@@ -137,7 +140,7 @@ class Throttle:
 
     def failed(self, address: str, now: datetime) -> None:
         """A wrong password came from there."""
-        network = _network(address)
+        network = network_of(address)
         wrong, _ = self._wrong.pop(network, (0, now))
         self._wrong[network] = (wrong + 1, now)
         while len(self._wrong) > _REMEMBERED:
@@ -145,13 +148,4 @@ class Throttle:
 
     def succeeded(self, address: str) -> None:
         """The right one came from there: forget its wrong ones."""
-        self._wrong.pop(_network(address), None)
-
-
-def _network(address: str) -> str:
-    """The address, of IPv6 its /64: one household has that many addresses of its own."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else address
+        self._wrong.pop(network_of(address), None)

@@ -43,7 +43,7 @@ def door_routes(context: Context) -> APIRouter:
         page = Page(context, request, None, context.clock())
         form = await read_form(request)
         check_form(context, request, form)
-        address = request.client.host if request.client else ""
+        address = doors.visitor(request)
         wait = throttle.wait(address, page.now)
         if wait is not None:
             response = _login_page(page, 429, wait_sec=wait.total_seconds())

@@ -2,10 +2,13 @@
 
 # ruff: noqa: F811 - fixtures are imported, and then asked for by name
 
+import asyncio
 import re
 
+import httpx
 import pytest
 
+from src.api.server import serve
 from tests.support.api import KEY, client, inbox  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
 
@@ -115,6 +118,103 @@ async def test_wrong_passwords_make_their_address_wait_and_nobody_else(client, c
     assert (await log_in(one)).headers["retry-after"] == "5"
     clock.advance(5)
     assert (await log_in(one)).status_code == 303
+
+
+@pytest.fixture
+async def app_for(client):
+    """Clients with these addresses of one and the same application."""
+    made = []
+
+    def make(*peers, **settings):
+        app = client(**settings)._transport.app
+        for peer in peers:
+            transport = httpx.ASGITransport(app, client=(peer, 50_000))
+            made.append(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000"))
+        return made[-len(peers) :]
+
+    yield make
+    for one in made:
+        await one.aclose()
+
+
+async def guess(one, times=5):
+    for _ in range(times):
+        answer = await log_in(one, "wrong")
+    return answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("guesser", "other"),
+    [
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.10"),
+        ("2001:db8:0:1::9", "2001:db8:0:2::9"),
+        ("203.0.113.9", "203.0.113.10"),
+        ("fe80::1%eth0", "fe80:0:0:1::1%eth0"),
+    ],
+    ids=["IPv4 on a socket for both", "IPv6", "IPv4", "link-local"],
+)
+async def test_one_client_that_guesses_locks_out_no_other_one(app_for, guesser, other):
+    one, another = app_for(guesser, other, dashboard_password=PASSWORD)
+    assert await guess(one, 6) == 429
+    assert (await log_in(another)).status_code == 303
+
+
+async def test_on_a_socket_for_both_kinds_each_ipv4_client_has_its_own_throttle(client):
+    app = client(dashboard_password=PASSWORD)._transport.app
+    stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(serve(app, "::", 0, stop=stop, on_started=address.set_result))
+    port = (await address).rpartition(":")[2]
+
+    def from_(source):
+        transport = httpx.AsyncHTTPTransport(local_address=source)
+        return httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{port}")
+
+    async with from_("127.0.0.2") as one, from_("127.0.0.3") as another:
+        assert await guess(one, 6) == 429
+        assert (await log_in(another)).status_code == 303
+    stop.set()
+    await running
+
+
+async def test_an_ipv4_client_is_the_same_on_a_socket_for_both(app_for):
+    mapped, plain = app_for("::ffff:203.0.113.9", "203.0.113.9", dashboard_password=PASSWORD)
+    await guess(mapped)
+    assert (await log_in(plain)).status_code == 429
+
+
+async def test_behind_a_trusted_proxy_each_visitor_has_a_throttle_of_its_own(app_for):
+    (one,) = app_for("127.0.0.1", dashboard_password=PASSWORD, trusted_proxies="127.0.0.1 10.0.0.0/8")
+    one.headers["x-forwarded-for"] = "203.0.113.9"
+    assert await guess(one, 6) == 429
+    for same in (
+        "198.51.100.1, 203.0.113.9",  # what the guesser itself had put there
+        "203.0.113.9, 10.1.2.3",  # through a second proxy of ours
+        "203.0.113.9:4711",
+        "::ffff:203.0.113.9",
+    ):
+        one.headers["x-forwarded-for"] = same
+        assert (await log_in(one)).status_code == 429, same
+    for other in ("203.0.113.10", "203.0.113.9, 203.0.113.10", "[2001:db8::1]:4711", "unknown"):
+        one.headers["x-forwarded-for"] = other
+        assert (await log_in(one)).status_code == 303, other
+
+
+async def test_what_an_untrusted_caller_says_about_itself_is_not_believed(app_for):
+    one, proxy = app_for(
+        "203.0.113.9", "127.0.0.1", dashboard_password=PASSWORD, trusted_proxies="10.0.0.0/8"
+    )
+    for stranger in (one, proxy):
+        for number in range(5):
+            stranger.headers["x-forwarded-for"] = f"198.51.100.{number}"
+            assert (await log_in(stranger, "wrong")).status_code == 401
+        assert (await log_in(stranger)).status_code == 429
+
+
+async def test_a_forwarded_call_is_not_one_of_this_machine_whoever_is_trusted(client):
+    for trusted in ("", "127.0.0.1"):
+        one = client(trusted_proxies=trusted, headers={"x-forwarded-for": "127.0.0.1"})
+        assert (await one.get("/api/outbox")).status_code == 401
+        assert (await one.get("/")).status_code == 401
 
 
 async def test_a_form_without_its_token_changes_nothing(client):
