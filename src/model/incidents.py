@@ -22,6 +22,10 @@ class IncidentKind(StrEnum):
     """Send was pressed for a reply and the proof is missing."""
     DRAFT = "draft"
     """A reply waits for a person's approval."""
+    UNANSWERED = "unanswered"
+    """A guest's message is left to a person: the AI says so, or no answer came."""
+    UNREADABLE = "unreadable"
+    """A guest's photo or card, or something else that no machine reads."""
     INQUIRY = "inquiry"
     """A guest's message is unanswered and its 24 hours are nearly over."""
     STUCK = "stuck"
@@ -35,6 +39,7 @@ _AT_ONCE = timedelta(0)
 _PATIENCE = {
     IncidentKind.UNCONFIRMED: timedelta(minutes=10),
     IncidentKind.STUCK: timedelta(minutes=10),
+    IncidentKind.UNREADABLE: timedelta(minutes=10),
 }
 """So long it must have been so before anybody is told: these often settle by themselves."""
 
@@ -44,7 +49,9 @@ _SURE_AFTER = {
 }
 """So long it must have been well before it counts as over: these come and go."""
 
-NOT_TOLD_WHEN_OVER = frozenset({IncidentKind.DRAFT, IncidentKind.FAILED})
+NOT_TOLD_WHEN_OVER = frozenset(
+    {IncidentKind.DRAFT, IncidentKind.FAILED, IncidentKind.UNANSWERED, IncidentKind.UNREADABLE}
+)
 """Their end is a person's own doing, or only the passing of a day."""
 
 

@@ -46,6 +46,8 @@ _MEANS = {
     _K.AI_UNREACHABLE: _("Guests' messages wait, and are given to it when it answers again."),
     _K.UNCONFIRMED: _("Send was pressed, and the message was not found. Look whether it is there."),
     _K.DRAFT: _("Approve it, change it or reject it."),
+    _K.UNANSWERED: _("The AI leaves it to you, or gave no answer. Read it and answer the guest."),
+    _K.UNREADABLE: _("A photo, a card or a kind of message that no machine reads. Look at it yourself."),
     _K.INQUIRY: _("Airbnb counts an answer within 24 hours. Less than 4 are left."),
     _K.STUCK: _("A text of somebody else may stand in the composer, or each try fails."),
     _K.FAILED: _("Send was not pressed. Look why, and answer the guest yourself or try it again."),
@@ -64,6 +66,8 @@ _PLACES = {
     _K.AI_UNREACHABLE: "/",
     _K.UNCONFIRMED: "/outbox?state=unconfirmed",
     _K.DRAFT: "/outbox?state=draft",
+    _K.UNANSWERED: "/",
+    _K.UNREADABLE: "/",
     _K.INQUIRY: "/",
     _K.STUCK: "/outbox?state=pending",
     _K.FAILED: "/outbox?state=failed",
@@ -99,6 +103,16 @@ def _title(lang: Language, notice: Notice) -> str:
             return lang.say_many("%(num)s reply without proof", "%(num)s replies without proof", number)
         case _K.DRAFT:
             return lang.say_many("%(num)s reply waits for you", "%(num)s replies wait for you", number)
+        case _K.UNANSWERED:
+            return lang.say_many(
+                "%(num)s guest's message is left to you", "%(num)s guests' messages are left to you", number
+            )
+        case _K.UNREADABLE:
+            return lang.say_many(
+                "%(num)s photo or card of a guest waits for you",
+                "%(num)s photos or cards of guests wait for you",
+                number,
+            )
         case _K.INQUIRY:
             return lang.say_many("%(num)s guest still waits", "%(num)s guests still wait", number)
         case _K.STUCK:

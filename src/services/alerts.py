@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from src.db import incidents, watch
+from src.db import incidents
 from src.db.engine import Connection, Database
+from src.db.waiting import LOOK_BACK, waiting
 from src.errors import ExitCode
 from src.model.incidents import (
     NOT_TOLD_WHEN_OVER,
@@ -23,21 +24,28 @@ from src.model.incidents import (
     sure_after,
 )
 from src.model.rows import AccountState, StoredIncident
-from src.model.statuses import OutboxStatus
 from src.services.status import Intervals, Verdict, read_verdict
 from src.settings import Settings
 
 READING_INTERVALS = 10
 READING_AT_LEAST = timedelta(minutes=15)
 """Without a good look for so long, and for so many intervals, the reader is blind."""
-UNTOUCHED = timedelta(minutes=20)
-"""A reply leaves within seconds; after so long something is in its way."""
-RESPONSE_CLOCK = timedelta(hours=24)
-"""Airbnb counts whether new inquiries are answered within it (field guide; its help pages on the response rate)."""
-CLOCK_LEFT = timedelta(hours=4)
-FORGET_DRAFTS = timedelta(days=2)
-FORGET_UNCONFIRMED = timedelta(days=7)
-FORGET_FAILED = timedelta(days=1)
+_KINDS = {
+    "draft": IncidentKind.DRAFT,
+    "unconfirmed": IncidentKind.UNCONFIRMED,
+    "failed": IncidentKind.FAILED,
+    "stuck": IncidentKind.STUCK,
+    "unanswered": IncidentKind.UNANSWERED,
+    "unreadable": IncidentKind.UNREADABLE,
+}
+"""What is "late" is told of as an inquiry, like everything else whose 24 hours are nearly over."""
+_NAGS_FOR = {
+    IncidentKind.DRAFT: timedelta(days=2),
+    IncidentKind.FAILED: timedelta(days=1),
+    IncidentKind.UNANSWERED: timedelta(days=2),
+    IncidentKind.UNREADABLE: timedelta(days=1),
+}
+"""After so long nobody is reminded of it any more; the overview still shows it."""
 CLAIM = timedelta(minutes=3)
 """A process that dies while it tells gives way to another after this."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
@@ -71,7 +79,7 @@ def find(conn: Connection, settings: Settings, now: datetime) -> list[Found]:
     return [
         *_halt(account),
         *_ai(verdict),
-        *_replies(conn, settings, account, now),
+        *_waiting(conn, settings.account, now),
         *_reading(settings, account, verdict, now),
     ]
 
@@ -98,23 +106,14 @@ def _reading(settings: Settings, account: AccountState, verdict: Verdict, now: d
         yield Found(IncidentKind.NOTHING_READ, detail=verdict.state, since=since)
 
 
-def _replies(conn: Connection, settings: Settings, account: AccountState, now: datetime) -> Iterator[Found]:
-    name = settings.account
-    for kind, status, back in (
-        (IncidentKind.UNCONFIRMED, OutboxStatus.UNCONFIRMED, FORGET_UNCONFIRMED),
-        (IncidentKind.DRAFT, OutboxStatus.DRAFT, FORGET_DRAFTS),
-        (IncidentKind.FAILED, OutboxStatus.FAILED, FORGET_FAILED),
-    ):
-        for job_id, reason, at in watch.replies_since(conn, name, status, now - back):
-            yield Found(kind, job_id, reason, at)
-    begun = now - RESPONSE_CLOCK
-    for message_id, at in watch.unanswered(conn, name, begun, begun + CLOCK_LEFT):
-        yield Found(IncidentKind.INQUIRY, message_id, since=at)
-    # What waits for a person, or for its turn after a halt, is not stuck.
-    recent = account.halt_cleared_at is not None and now - account.halt_cleared_at < UNTOUCHED
-    if not (account.halted or account.paused or recent):
-        for job_id, at in watch.replies_on_their_way(conn, name, now - UNTOUCHED):
-            yield Found(IncidentKind.STUCK, job_id, since=at)
+def _waiting(conn: Connection, account: str, now: datetime) -> Iterator[Found]:
+    """All of the overview's list: nobody is told of what it does not show, and everything on it is told of once."""
+    for one in waiting(conn, account, now):
+        kind = _KINDS.get(one.what)
+        if kind is not None and now - one.since < _NAGS_FOR.get(kind, LOOK_BACK):
+            yield Found(kind, one.subject, one.reason or "", one.since)
+        if one.nearly_over(now):
+            yield Found(IncidentKind.INQUIRY, one.subject, since=one.asked_at)
 
 
 # --- what is written down --------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import re
 import pytest
 from sqlalchemy import select
 
-from src.db import board, conversations, inbox_queue, watch
+from src.db import conversations, inbox_queue
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES
+from src.db.waiting import waiting
 from src.model.gate import Refusal
 from src.model.inbox import AuthorRole, MessageKind, SeenPerson
 from src.model.statuses import InboxStatus
@@ -55,7 +56,7 @@ def waits(db, clock):
 
     def look():
         with db.read() as conn:
-            return [one.what for one in board.waiting(conn, ACCOUNT, clock())]
+            return [one.what for one in waiting(conn, ACCOUNT, clock())]
 
     return look
 
@@ -66,7 +67,8 @@ def alerts(db, clock):
 
     def look():
         with db.read() as conn:
-            return len(watch.unanswered(conn, ACCOUNT, clock.later(-24 * HOUR), clock.later(24 * HOUR)))
+            then = clock.later(22 * HOUR)
+            return sum(one.nearly_over(then) for one in waiting(conn, ACCOUNT, then))
 
     return look
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from src.db import (
-    board,
+    activity,
     conversations,
     inbox_queue,
     outbox_queue,
@@ -20,7 +20,7 @@ from src.db import (
     overview,
     search,
     stories,
-    watch,
+    waiting,
 )
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
@@ -126,14 +126,13 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "messages": lambda c: conversations.messages_of(c, "c1", 20),
     "messages of a request": lambda c: conversations.messages_of_request(c, "r1"),
     "known messages": lambda c: conversations.known_external_ids(c, "c1"),
-    "what waits for a person": lambda c: board.waiting(c, A, NOW),
-    "what of a conversation does": lambda c: board.left_to_a_person(c, "c1", NOW),
+    "what waits for a person": lambda c: waiting.waiting(c, A, NOW),
+    "what of a conversation does": lambda c: waiting.left_to_a_person(c, "c1", NOW),
     "a person saw to it": lambda c: conversations.mark_seen_to(c, "c1", NOW, NOW),
-    "what nobody has answered": lambda c: watch.unanswered(c, A, NOW - timedelta(days=1), NOW),
-    "numbers of a day": lambda c: board.numbers(c, A, NOW - timedelta(days=1), NOW),
-    "messages of a day": lambda c: board.received(c, A, NOW - timedelta(days=1), NOW),
-    "times to answer": lambda c: board.answer_times(c, A, NOW - timedelta(days=7), NOW),
-    "whether there is news": lambda c: board.stamp(c, A),
+    "numbers of a day": lambda c: activity.numbers(c, A, NOW - timedelta(days=1), NOW),
+    "messages of a day": lambda c: activity.received(c, A, NOW - timedelta(days=1), NOW),
+    "times to answer": lambda c: activity.answer_times(c, A, NOW - timedelta(days=7), NOW),
+    "whether there is news": lambda c: activity.stamp(c, A),
     "conversations, a page": lambda c: found(c, search.Filters()),
     "conversations with open work": lambda c: found(c, search.Filters(state="open")),
     "conversations of a listing": lambda c: found(c, search.Filters(listing="l1")),

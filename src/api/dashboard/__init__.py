@@ -7,5 +7,6 @@ stories.py   why a message was answered, or not          words.py     a sentence
 week.py      the numbers of a week; charts.py: as bars   live.py      news for a page that is open
 reconnect.py /reconnect, after a halt                    paging.py    long lists; assets.py: files of the pages
 
-What they show is read by ``src/db/board.py``; what they do, the services do that ``/api`` does it with.
+What they show is read by ``src/db/waiting.py`` and ``src/db/activity.py``; what they do, the services do that
+``/api`` does it with.
 """

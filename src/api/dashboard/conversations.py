@@ -14,10 +14,11 @@ from src.api.dashboard import stories
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import SITE_ID, moment_of
-from src.db import accounts, board, conversations, search
+from src.db import accounts, conversations, search
 from src.db.engine import Connection
 from src.db.search import Filters
 from src.db.stories import messages_of_requests, stretch
+from src.db.waiting import left_to_a_person, waiting
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
 from src.model.values import ReplyMode
 from src.services import switches
@@ -99,7 +100,7 @@ def _find(page: Page) -> dict[str, Any]:
     with page.context.db.read() as conn:
         among = None
         if state == "waiting":
-            among = {one.conversation_id for one in board.waiting(conn, account, page.now)}
+            among = {one.conversation_id for one in waiting(conn, account, page.now)}
         filters = Filters(text, state, asked.get("listing", "")[:200], mode, among)
         found = search.conversations(
             conn, account, filters, default_mode=default, after=read_key(asked.get("after")), limit=ROWS + 1
@@ -153,7 +154,7 @@ def _conversation(page: Page, external_id: str) -> dict[str, Any]:
         carried = messages_of_requests(conn, part.requests)
         state = accounts.find(conn, account)
         rules = _rules(conn, account)
-        left = board.left_to_a_person(conn, found.id, page.now) if before is None else []
+        left = left_to_a_person(conn, found.id, page.now) if before is None else []
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,

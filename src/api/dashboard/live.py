@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from src.api.context import Context
 from src.api.dashboard.page import open_page, page_routes
-from src.db import board
+from src.db import activity
 from src.errors import TransientError
 
 LOOK_EVERY_SEC = 2.0
@@ -84,7 +84,7 @@ class News:
     async def _look(self) -> str:
         def look() -> str:
             with self._context.db.read() as conn:
-                return board.stamp(conn, self._context.settings.account)
+                return activity.stamp(conn, self._context.settings.account)
 
         return await run_in_threadpool(look)
 

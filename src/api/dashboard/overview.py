@@ -13,12 +13,11 @@ from starlette.responses import Response
 from src.api.context import Context
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.week import Memory, charts_of_week, last_days
-from src.db import board
-from src.db.board import LOOK_BACK, Waiting
+from src.db import activity
 from src.db.overview import inbox_counts, outbox_counts
+from src.db.waiting import LOOK_BACK, RESPONSE_CLOCK, Waiting, waiting
 from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, OutboxStatus
 from src.services import switches
-from src.services.alerts import RESPONSE_CLOCK
 from src.services.status import Intervals, read_verdict
 
 SOON = timedelta(hours=6)
@@ -81,8 +80,8 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
     with page.context.db.read() as conn:
         account = settings.account
         stands = read_verdict(conn, account, Intervals.of(settings), now)
-        items = by_urgency(board.waiting(conn, account, now), now)
-        today = board.numbers(conn, account, *days[-1])
+        items = by_urgency(waiting(conn, account, now), now)
+        today = activity.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         inbox = inbox_counts(conn, account, OPEN_INBOX)
         week = memory.days(conn, account, days, now)

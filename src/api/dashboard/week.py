@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from src.api.dashboard.charts import Chart
-from src.db import board
+from src.db import activity
 from src.db.engine import Connection
 from src.languages import Language
 
@@ -49,9 +49,9 @@ class Memory:
 
 
 def _read(conn: Connection, account: str, span: Span) -> Day:
-    times = [seconds for _, seconds in board.answer_times(conn, account, *span)]
+    times = [seconds for _, seconds in activity.answer_times(conn, account, *span)]
     middle = median(times) if times else None
-    return Day(span[0], board.received(conn, account, *span), len(times), middle)
+    return Day(span[0], activity.received(conn, account, *span), len(times), middle)
 
 
 def last_days(now: datetime, zone: tzinfo, number: int) -> list[Span]:

@@ -1,0 +1,332 @@
+"""What waits for a person: one list, for the overview, for alerts and for the conversations' pages. Read-only.
+
+draft          a reply waits for approval
+unconfirmed    Send was pressed, the proof is missing
+failed         a reply could not be delivered
+stuck          a reply should have left long ago
+unanswered     a guest's message that is left to a person: by the AI, by time, or by the gate
+unreadable     a photo, a card or something else that no machine reads
+late           a guest's message that nobody has answered, while its 24 hours are nearly over
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+)
+
+from src.db import accounts
+from src.db.conversations import waits_again, written_at
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, Unindexed, literal
+from src.model.gate import Refusal
+from src.model.statuses import FINAL_OUTBOX, InboxStatus, OutboxStatus
+from src.model.values import Direction
+
+LOOK_BACK = timedelta(days=7)
+"""Older items are no longer shown on the overview; the lists still have them."""
+RESPONSE_CLOCK = timedelta(hours=24)
+"""Airbnb counts whether new inquiries are answered within it (field guide; its help pages on the response rate)."""
+CLOCK_LEFT = timedelta(hours=4)
+"""With less than this left, whatever is not answered waits for a person."""
+UNTOUCHED = timedelta(minutes=20)
+"""A reply leaves within seconds; after so long something is in its way."""
+_MOST = 200
+"""Of one kind: a person who has more of them is told that there are many."""
+_UNREADABLE = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
+_SET_ASIDE = [str(r) for r in (Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, Refusal.CANNOT_BE_OPENED)]
+_PEOPLE = [Direction.INBOUND, Direction.OUTBOUND]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something that only a person can settle. ``what``: one of the words at the top of this module."""
+
+    what: str
+    reason: str | None
+    conversation_id: str
+    """The site's id."""
+    guest_name: str | None
+    asked_at: datetime
+    """When the guest wrote what this is about."""
+    asked: str | None
+    first: bool
+    """Nobody of the host's side has ever written in the conversation."""
+    subject: str
+    """Our id of the reply that waits, else of the guest's message."""
+    since: datetime
+    """Since when it waits for a person."""
+    job_id: str | None = None
+    reply: str | None = None
+    reply_by: datetime | None = None
+    """Of a draft: after this it cannot be sent any more."""
+    written_at: datetime | None = None
+    """Of what is left to a person: the newest that the guest has written of it, or changed."""
+
+    def is_too_late(self, now: datetime) -> bool:
+        """It is a draft that is of no use any more."""
+        return self.what == OutboxStatus.DRAFT and self.reply_by is not None and now > self.reply_by
+
+    def nearly_over(self, now: datetime) -> bool:
+        """Less than four of the guest's 24 hours are left, and they are not over."""
+        return RESPONSE_CLOCK - CLOCK_LEFT <= now - self.asked_at < RESPONSE_CLOCK
+
+
+def waiting(conn: Connection, account: str, now: datetime) -> list[Waiting]:
+    """Everything that waits for a person, the oldest message first. Each message and each reply is there once."""
+    since = now - LOOK_BACK
+    found = [
+        *_jobs_waiting(conn, account, since),
+        *_stuck(conn, account, now),
+        *_requests_waiting(conn, INBOX.c.account == account, since),
+        *_messages_waiting(conn, MESSAGES.c.account == account, since, now),
+    ]
+    there = {(one.conversation_id, one.asked_at) for one in found}
+    found += [one for one in _late(conn, account, now) if (one.conversation_id, one.asked_at) not in there]
+    return sorted(found, key=lambda one: one.asked_at)
+
+
+def left_to_a_person(conn: Connection, conversation_id: str, now: datetime) -> list[Waiting]:
+    """What of one conversation (our id) a person has to answer, or to see to. The oldest message first."""
+    since = now - LOOK_BACK
+    found = [
+        *_requests_waiting(conn, INBOX.c.conversation_id == conversation_id, since),
+        *_messages_waiting(conn, MESSAGES.c.conversation_id == conversation_id, since, now),
+    ]
+    return sorted(found, key=lambda one: one.asked_at)
+
+
+def newest_of_request() -> ColumnElement[bool]:
+    """Joins a request with the newest message that it carries."""
+    return and_(MESSAGES.c.account == INBOX.c.account, MESSAGES.c.external_id == INBOX.c.newest_external_id)
+
+
+# --- replies ---------------------------------------------------------------------------------------------
+
+
+def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiting]:
+    again = OUTBOX.alias("again")
+    replaced = exists().where(
+        again.c.conversation_id == OUTBOX.c.conversation_id, again.c.replaces_id == OUTBOX.c.id
+    )
+    found: list[Waiting] = []
+    for status in (OutboxStatus.DRAFT, OutboxStatus.UNCONFIRMED, OutboxStatus.FAILED):
+        ended = OUTBOX.c.processed_at if status in FINAL_OUTBOX else OUTBOX.c.created_at
+        mine = _jobs(OUTBOX.c.status, func.coalesce(ended, OUTBOX.c.created_at, type_=ended.type))
+        mine = mine.where(OUTBOX.c.account == account, OUTBOX.c.status == literal(status), not_(replaced))
+        if status in FINAL_OUTBOX:
+            mine = mine.where(OUTBOX.c.processed_at >= since)
+        if status is OutboxStatus.FAILED:
+            mine = mine.where(not_(_answered_later(OUTBOX.c.conversation_id, OUTBOX.c.created_at)))
+        found += _made(conn, mine.order_by(Unindexed(OUTBOX.c.created_at)))
+    return found
+
+
+def _stuck(conn: Connection, account: str, now: datetime) -> list[Waiting]:
+    """Replies that should have left. What waits for a person, or for its turn after a halt, is not stuck."""
+    state = accounts.find(conn, account)
+    if state is None or state.halted or state.paused:
+        return []
+    if state.halt_cleared_at is not None and now - state.halt_cleared_at < UNTOUCHED:
+        return []
+    before = now - UNTOUCHED
+    mine = _jobs(literal_column("'stuck'"), OUTBOX.c.created_at).where(
+        OUTBOX.c.account == account,
+        OUTBOX.c.status.in_([literal(OutboxStatus.PENDING), literal(OutboxStatus.PROCESSING)]),
+        OUTBOX.c.created_at < before,
+        or_(OUTBOX.c.approved_at.is_(None), OUTBOX.c.approved_at < before),
+    )
+    return _made(conn, mine.order_by(OUTBOX.c.created_at))
+
+
+def _jobs(what: ColumnElement[Any], since: ColumnElement[datetime]) -> Select[Any]:
+    home: FromClause = OUTBOX.join(CONVERSATIONS, CONVERSATIONS.c.id == OUTBOX.c.conversation_id)
+    home = home.outerjoin(INBOX, INBOX.c.id == OUTBOX.c.request_id).outerjoin(MESSAGES, newest_of_request())
+    return select(
+        what.label("what"),
+        OUTBOX.c.reason.label("reason"),
+        CONVERSATIONS.c.external_id.label("conversation_id"),
+        CONVERSATIONS.c.guest_name.label("guest_name"),
+        func.coalesce(MESSAGES.c.sent_at, OUTBOX.c.created_at, type_=MESSAGES.c.sent_at.type).label(
+            "asked_at"
+        ),
+        MESSAGES.c.text.label("asked"),
+        _never_answered(OUTBOX.c.conversation_id).label("first"),
+        OUTBOX.c.id.label("subject"),
+        since.label("since"),
+        OUTBOX.c.id.label("job_id"),
+        OUTBOX.c.text.label("reply"),
+        INBOX.c.reply_by.label("reply_by"),
+    ).select_from(home)
+
+
+# --- guests' messages ------------------------------------------------------------------------------------
+
+
+def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datetime) -> list[Waiting]:
+    """Requests that ended without an answer, and that nobody has answered, or seen to, since."""
+    newer = INBOX.alias("newer")
+    overtaken = exists().where(
+        newer.c.conversation_id == INBOX.c.conversation_id, newer.c.created_at > INBOX.c.created_at
+    )
+    home = INBOX.join(CONVERSATIONS, CONVERSATIONS.c.id == INBOX.c.conversation_id).join(
+        MESSAGES, newest_of_request()
+    )
+    carried = MESSAGES.alias("carried")
+    written = select(func.max(written_at(carried))).where(carried.c.request_id == INBOX.c.id)
+    newest = func.coalesce(written.scalar_subquery(), MESSAGES.c.sent_at, type_=MESSAGES.c.sent_at.type)
+    found: list[Waiting] = []
+    for status in (InboxStatus.ESCALATED, InboxStatus.FAILED, InboxStatus.EXPIRED):
+        wanted = (
+            _of_message(
+                literal_column("'unanswered'"),
+                func.coalesce(INBOX.c.reason, str(status)),
+                since=func.coalesce(INBOX.c.processed_at, INBOX.c.created_at, type_=INBOX.c.created_at.type),
+                written=newest,
+            )
+            .select_from(home)
+            .where(
+                where,
+                INBOX.c.status == literal(status),
+                INBOX.c.processed_at >= since,
+                not_(overtaken),
+                not_(_answered_later(INBOX.c.conversation_id, MESSAGES.c.sent_at)),
+                waits_again(newest),
+            )
+        )
+        found += _made(conn, wanted.order_by(Unindexed(INBOX.c.processed_at).desc()))
+    return found
+
+
+def _messages_waiting(
+    conn: Connection, where: ColumnElement[bool], since: datetime, now: datetime
+) -> list[Waiting]:
+    """Guests' messages that no AI was asked about, and that nobody has answered, or seen to.
+
+    One that was too old for an answer is somebody's work only while its 24 hours run; then it is history.
+    """
+    unread = MESSAGES.c.skip_reason.in_(_UNREADABLE)
+    wanted = (
+        _of_message(
+            case((unread, literal_column("'unreadable'")), else_=literal_column("'unanswered'")),
+            MESSAGES.c.skip_reason,
+            since=MESSAGES.c.seen_at,
+            written=written_at(MESSAGES),
+        )
+        .select_from(MESSAGES.join(CONVERSATIONS, CONVERSATIONS.c.id == MESSAGES.c.conversation_id))
+        .where(
+            where,
+            MESSAGES.c.sent_at >= since,
+            MESSAGES.c.direction == literal(Direction.INBOUND),
+            or_(
+                MESSAGES.c.skip_reason.in_([*_UNREADABLE, *_SET_ASIDE]),
+                and_(
+                    MESSAGES.c.skip_reason == str(Refusal.TOO_OLD), MESSAGES.c.sent_at > now - RESPONSE_CLOCK
+                ),
+            ),
+            MESSAGES.c.deleted_at.is_(None),
+            Unindexed(MESSAGES.c.request_id).is_(None),
+            Unindexed(CONVERSATIONS.c.skip_reason).is_(None),
+            not_(_followed()),
+            waits_again(written_at(MESSAGES)),
+        )
+    )
+    return _made(conn, wanted.order_by(MESSAGES.c.sent_at.desc()))
+
+
+def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
+    """Guests' texts whose 24 hours are nearly over, and after which nobody has written: whoever has them in hand.
+
+    The newest of each conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left
+    out.
+    """
+    request = INBOX.alias("request")
+    needs_none = exists().where(
+        request.c.id == MESSAGES.c.request_id, request.c.status == literal(InboxStatus.IGNORED)
+    )
+    begun = now - RESPONSE_CLOCK
+    wanted = (
+        _of_message(literal_column("'late'"), null(), since=MESSAGES.c.seen_at, written=written_at(MESSAGES))
+        .select_from(MESSAGES.join(CONVERSATIONS, CONVERSATIONS.c.id == MESSAGES.c.conversation_id))
+        .where(
+            MESSAGES.c.account == account,
+            MESSAGES.c.direction == Direction.INBOUND,
+            MESSAGES.c.sent_at > begun,
+            MESSAGES.c.sent_at <= begun + CLOCK_LEFT,
+            MESSAGES.c.deleted_at.is_(None),
+            MESSAGES.c.skip_reason.is_(None),
+            not_(_followed()),
+            not_(needs_none),
+            waits_again(written_at(MESSAGES)),
+        )
+    )
+    return _made(conn, wanted.order_by(MESSAGES.c.sent_at))
+
+
+def _of_message(
+    what: ColumnElement[Any],
+    reason: ColumnElement[Any],
+    *,
+    since: ColumnElement[datetime],
+    written: ColumnElement[datetime],
+) -> Select[Any]:
+    return select(
+        what.label("what"),
+        reason.label("reason"),
+        CONVERSATIONS.c.external_id.label("conversation_id"),
+        CONVERSATIONS.c.guest_name.label("guest_name"),
+        MESSAGES.c.sent_at.label("asked_at"),
+        MESSAGES.c.text.label("asked"),
+        _never_answered(MESSAGES.c.conversation_id).label("first"),
+        MESSAGES.c.id.label("subject"),
+        since.label("since"),
+        written.label("written_at"),
+    )
+
+
+def _answered_later(conversation_id: ColumnElement[Any], at: ColumnElement[Any]) -> ColumnElement[bool]:
+    later = MESSAGES.alias("later")
+    return exists().where(
+        later.c.conversation_id == conversation_id,
+        later.c.sent_at > at,
+        later.c.direction == literal(Direction.OUTBOUND),
+    )
+
+
+def _followed() -> ColumnElement[bool]:
+    """A person, or the product, has written after the message: it is answered, or a newer one stands for it."""
+    later = MESSAGES.alias("next")
+    return exists().where(
+        later.c.conversation_id == MESSAGES.c.conversation_id,
+        later.c.sent_at > MESSAGES.c.sent_at,
+        later.c.direction.in_(_PEOPLE),
+    )
+
+
+def _never_answered(conversation_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    ever = MESSAGES.alias("ever")
+    return not_(
+        exists().where(
+            ever.c.conversation_id == conversation_id, ever.c.direction == literal(Direction.OUTBOUND)
+        )
+    )
+
+
+def _made(conn: Connection, wanted: Select[Any]) -> list[Waiting]:
+    found = conn.execute(wanted.limit(_MOST)).mappings()
+    return [Waiting(**{**row, "what": str(row["what"]), "first": bool(row["first"])}) for row in found]
