@@ -17,6 +17,8 @@ from pydantic import AfterValidator, Field, SecretStr
 _POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")  # the last two mean the first, as with psql
 _DAY_SEC = 86_400
 _LEAST_SECRET_BYTES = 24  # Standard Webhooks
+_SHORTEST_KEY = 16
+"""A program sends it, so nobody has to remember it: long enough that it cannot be tried out."""
 _SHORTEST_PASSWORD = 10
 """With the waits between wrong ones (``api/sessions.py``) even a plain one of this length is not guessed."""
 
@@ -80,6 +82,12 @@ def _apprise_urls(secret: SecretStr) -> SecretStr:
 def _header_value(secret: SecretStr) -> SecretStr:
     if not all("!" <= char <= "~" for char in secret.get_secret_value()):
         raise ValueError("holds a space or a character outside ASCII; use letters, digits and signs only")
+    return secret
+
+
+def _key(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_KEY:
+        raise ValueError(f"is too short; write at least {_SHORTEST_KEY} random characters")
     return secret
 
 
@@ -168,6 +176,7 @@ Hours = Annotated[float, Field(allow_inf_nan=False, le=24 * 366)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 AppriseUrls = Annotated[SecretStr, AfterValidator(_apprise_urls)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+ApiKey = Annotated[HeaderValue, AfterValidator(_key)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Password = Annotated[SecretStr, AfterValidator(_password)]

@@ -21,10 +21,10 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
 from src.kinds import (
+    ApiKey,
     AppriseUrls,
     Count,
     DatabaseUrl,
-    HeaderValue,
     Host,
     Hours,
     Minutes,
@@ -102,8 +102,10 @@ class Settings(Variables):
         shown="http://localhost:<API_PORT>",
         validate_default=True,
     )
-    api_key: HeaderValue | None = variable(
-        None, "required as X-API-KEY (or Bearer) where a callback does not carry its own token", "a secret"
+    api_key: ApiKey | None = variable(
+        None,
+        "required as X-API-KEY (or Bearer) where a callback does not carry its own token",
+        "at least 16 characters",
     )
     webhook_secret: SigningSecret | None = variable(
         None, "signs requests to the AI and lets signed callbacks in (Standard Webhooks)", "whsec_…"

@@ -83,10 +83,10 @@ def test_the_environment_wins_over_the_file_and_an_empty_value_is_not_set(tmp_pa
 
 
 def test_a_password_with_a_dollar_sign_is_taken_as_it_is(tmp_path):
-    write_env(tmp_path, "API_KEY=abc${HOME}def\n")
+    write_env(tmp_path, "API_KEY=abc${HOME}def-and-more\n")
     key = load_settings(tmp_path, {}).api_key
     assert key is not None
-    assert key.get_secret_value() == "abc${HOME}def"
+    assert key.get_secret_value() == "abc${HOME}def-and-more"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,8 @@ def test_a_password_with_a_dollar_sign_is_taken_as_it_is(tmp_path):
         ({"API_HOST": "::"}, "API_KEY: is not set although API_HOST lets other machines in"),
         ({"API_HOST": "http://127.0.0.1"}, "API_HOST: is not a host"),
         ({"API_KEY": "two words"}, "API_KEY: holds a space"),
+        ({"API_KEY": "a"}, "API_KEY: is too short; write at least 16 random characters"),
+        ({"API_KEY": "fifteen-charact", "API_HOST": "0.0.0.0"}, "API_KEY: is too short"),
         ({"TRUSTED_PROXIES": "proxy.internal"}, "TRUSTED_PROXIES: holds something that is no address"),
         ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES: holds something that is no address"),
         ({"TRUSTED_PROXIES": "127.0.0.1 0.0.0.0/0"}, "TRUSTED_PROXIES: trusts everybody"),
@@ -144,6 +146,10 @@ def test_each_mistake_is_one_line_that_begins_with_the_variable(tmp_path, enviro
     assert "\n" not in problem
 
 
+def test_a_key_of_sixteen_characters_is_long_enough(tmp_path):
+    assert load_settings(tmp_path, {"API_KEY": "sixteen-letters-"}).api_key is not None
+
+
 def test_all_problems_are_told_at_once(tmp_path):
     write_env(tmp_path, "REPLY_MODE=nein\nAPI_PORT=x\nFOO=1\nAPI_HOST=0.0.0.0\nBAR\njust some words\n")
     names = [
@@ -155,7 +161,7 @@ def test_all_problems_are_told_at_once(tmp_path):
 
 
 def test_no_problem_ever_prints_a_secret(tmp_path):
-    canary = "canary-7d41"
+    canary = "canary-7d41-8e52"
     for environ in (
         {"API_KEY": f"{canary} x"},
         {"WEBHOOK_SECRET": f"whsec_{canary}!"},

@@ -14,7 +14,7 @@ from src.api.callback import callback_routes
 from src.api.context import Context
 from src.api.dashboard.routes import dashboard_routes
 from src.api.docs import add_docs
-from src.api.doors import Doors, Unauthorized
+from src.api.doors import Doors, TooManyGuesses, Unauthorized
 from src.api.health import health_routes
 from src.api.limits import Guard, field_name, refusal
 from src.api.metrics import Metrics, metrics_routes
@@ -110,6 +110,11 @@ def _say_errors_alike(app: FastAPI) -> None:
     async def unauthorized(_: Request, error: Unauthorized) -> JSONResponse:
         return answer(401, str(error))
 
+    async def guessing(_: Request, error: TooManyGuesses) -> JSONResponse:
+        response = answer(429, str(error))
+        response.headers["retry-after"] = str(error.wait_sec)
+        return response
+
     async def database(_: Request, __: TransientError) -> JSONResponse:
         return answer(503, "the database is out of reach; nothing was stored, try again")
 
@@ -122,6 +127,7 @@ def _say_errors_alike(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type]
     app.add_exception_handler(Conflict, conflict)  # type: ignore[arg-type]
     app.add_exception_handler(NotFound, not_found)  # type: ignore[arg-type]
+    app.add_exception_handler(TooManyGuesses, guessing)  # type: ignore[arg-type]
     app.add_exception_handler(Unauthorized, unauthorized)  # type: ignore[arg-type]
     app.add_exception_handler(TransientError, database)  # type: ignore[arg-type]
     app.add_exception_handler(LinkRefused, say_refused)  # type: ignore[arg-type]

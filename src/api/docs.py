@@ -37,6 +37,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     409: {"model": Refusal, "description": "it does not fit the state of things: see reason, state"},
     413: {"model": Refusal, "description": "the body is larger than 64 KiB"},
     422: {"model": Refusal, "description": "it cannot be used: see field"},
+    429: {"model": Refusal, "description": "too many wrong keys came from this address; see Retry-After"},
     503: {"model": Refusal, "description": "the database is out of reach; try again"},
 }
 

@@ -17,7 +17,7 @@ import hmac
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -27,7 +27,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from src.api.addresses import visitor_of
-from src.api.sessions import Login, Sessions
+from src.api.sessions import Login, Sessions, Throttle
 from src.db import sessions as ended
 from src.db.engine import Database
 from src.errors import NightporterError
@@ -63,6 +63,14 @@ class Unauthorized(NightporterError):
     """Not let in."""
 
 
+class TooManyGuesses(Unauthorized):
+    """Too many wrong keys came from this address."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("too many wrong keys came from this address; try again later")
+        self.wait_sec = int(wait.total_seconds()) + 1
+
+
 class WrongHost(NightporterError):
     """The name by which a page was asked for is not the dashboard's: another site's name may point here."""
 
@@ -84,6 +92,7 @@ class Doors:
         self._db = db
         self._clock = clock
         self.sessions = Sessions(settings, db.secret)
+        self._guesses = Throttle()
         self._trusted = networks_in(settings.trusted_proxies)
         self._closed_to_machine = settings.dashboard_password is not None
         self._key = settings.api_key.get_secret_value().encode() if settings.api_key else None
@@ -91,7 +100,10 @@ class Doors:
         self._webhook = Webhook(secret.get_secret_value()) if secret else None
 
     async def callback(self, request: Request) -> Entry:
-        """For the AI: token, key, signature or loopback. Raises ``Unauthorized``."""
+        """For the AI: token, key, signature or loopback. Raises ``Unauthorized``.
+
+        A token opens also while its address waits for wrong keys: nobody guesses one.
+        """
         given = request.query_params.getlist("token")
         if len(given) == 1:
             request_id = tokens.verify(self._token_secret, given[0])
@@ -116,11 +128,10 @@ class Doors:
         self.check_host(request)
         if request.method not in _SAFE and not comes_from_here(request, self.sessions.public_netloc):
             raise self._refused(request, "it comes from another site's page")
-        keys = self._keys(request)
-        if self._key is not None and any(self._is_key(key) for key in keys):
+        if self._shows_key(request):
             return Entry("key")
-        if keys:
-            raise self._refused(request, "what it showed is wrong")
+        if self._keys(request):
+            raise self._wrong_key(request)
         login = await self.login(request)
         if login is not None:
             return Entry("login", login=login)
@@ -156,18 +167,43 @@ class Doors:
         return [*request.headers.getlist("x-api-key"), *request.headers.getlist("authorization")]
 
     async def _others(self, request: Request, *, shown: bool, machine: bool = True) -> Entry:
-        headers = request.headers
-        keys = self._keys(request)
-        if self._key is not None and any(self._is_key(key) for key in keys):
+        if self._shows_key(request):
             return Entry("key")
-        signed = any(name.startswith("webhook-sig") for name in headers)
+        signed = any(name.startswith("webhook-sig") for name in request.headers)
         if signed and await self._is_signed(request):
             return Entry("signature")
-        if shown or keys or signed:
+        if self._keys(request):
+            raise self._wrong_key(request)
+        if shown or signed:
             raise self._refused(request, "what it showed is wrong")
         if machine and self._key is None and self._webhook is None and _is_direct_and_local(request):
             return Entry("loopback")
         raise self._refused(request, "it showed nothing")
+
+    def _shows_key(self, request: Request) -> bool:
+        """Whether the API key is shown. Who has to wait for guessing does not learn whether it is the right one.
+
+        A program with an old key shows the same one again and again. That is no guess, and keeps nobody out who
+        shares its address and has the right one.
+        """
+        if self._key is None or not any(self._is_key(key) for key in self._keys(request)):
+            return False
+        visitor = self.visitor(request)
+        if self._guesses.is_guessing(visitor) and self._guesses.wait(visitor, self._clock()) is not None:
+            return False
+        self._guesses.succeeded(visitor)
+        return True
+
+    def _wrong_key(self, request: Request) -> Unauthorized:
+        """What to raise for a key that does not open. It counts as a guess, unless its address waits already."""
+        visitor, now = self.visitor(request), self._clock()
+        if self._key is not None:
+            shown, wait = "\n".join(self._keys(request)), self._guesses.wait(visitor, now)
+            if wait is not None:
+                self._guesses.refused(visitor, shown)
+                return TooManyGuesses(wait)
+            self._guesses.failed(visitor, now, shown)
+        return self._refused(request, "what it showed is wrong")
 
     def _is_key(self, shown: str) -> bool:
         kind, _, rest = shown.partition(" ")

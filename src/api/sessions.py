@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -120,6 +120,15 @@ def _is_ours(value: str) -> bool:
     return 16 <= len(value) <= 64 and value.isascii()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """Wrong passwords of one address: how many, when the last one came, and which, as long as it is only one."""
+
+    times: int
+    last: datetime
+    only: bytes | None
+
+
 class Throttle:
     """After some wrong passwords an address waits, each time twice as long. In memory: a restart forgives.
 
@@ -127,25 +136,40 @@ class Throttle:
     """
 
     def __init__(self) -> None:
-        self._wrong: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+        self._wrong: OrderedDict[str, _Wrong] = OrderedDict()
 
     def wait(self, address: str, now: datetime) -> timedelta | None:
         """How long this address still has to wait before it may try again; None if it need not."""
-        wrong, last = self._wrong.get(network_of(address), (0, now))
-        if wrong < FREE_TRIES:
+        found = self._wrong.get(network_of(address))
+        if found is None or found.times < FREE_TRIES:
             return None
-        pause = min(timedelta(seconds=2.0 ** min(wrong - FREE_TRIES + 1, 20)), LONGEST_WAIT)
-        left = last + pause - now
+        pause = min(timedelta(seconds=2.0 ** min(found.times - FREE_TRIES + 1, 20)), LONGEST_WAIT)
+        left = found.last + pause - now
         return left if left > timedelta(0) else None
 
-    def failed(self, address: str, now: datetime) -> None:
+    def is_guessing(self, address: str) -> bool:
+        """Whether different wrong ones came from there. The same one again and again is an old one, no guess."""
+        found = self._wrong.get(network_of(address))
+        return found is not None and found.only is None
+
+    def failed(self, address: str, now: datetime, shown: str) -> None:
         """A wrong password came from there."""
-        network = network_of(address)
-        wrong, _ = self._wrong.pop(network, (0, now))
-        self._wrong[network] = (wrong + 1, now)
+        network, mark = network_of(address), _mark(shown)
+        before = self._wrong.pop(network, _Wrong(0, now, mark))
+        self._wrong[network] = _Wrong(before.times + 1, now, mark if before.only == mark else None)
         while len(self._wrong) > _REMEMBERED:
             self._wrong.popitem(last=False)
+
+    def refused(self, address: str, shown: str) -> None:
+        """Something wrong was shown while the address waits. That makes it wait no longer."""
+        found = self._wrong.get(network_of(address))
+        if found is not None and found.only != _mark(shown):
+            self._wrong[network_of(address)] = replace(found, only=None)
 
     def succeeded(self, address: str) -> None:
         """The right one came from there: forget its wrong ones."""
         self._wrong.pop(network_of(address), None)
+
+
+def _mark(shown: str) -> bytes:
+    return hashlib.sha256(shown.encode("utf-8", "replace")).digest()

@@ -5,6 +5,7 @@
 import hashlib
 import hmac
 import json
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -171,3 +172,84 @@ async def test_every_endpoint_of_the_operator_has_a_door(client, method, path):
     assert (await client(peer="203.0.113.9").request(method, path)).status_code == 401
     opened = await client(api_key=KEY, headers={"x-api-key": KEY}).request(method, path)
     assert opened.status_code in {200, 404, 422, 502}
+
+
+GUESSED = [
+    ("POST", CALLBACK, lambda guess: {"x-api-key": guess}),
+    ("GET", "/api/outbox", lambda guess: {"authorization": f"Bearer {guess}"}),
+    ("GET", "/metrics", lambda guess: {"x-api-key": guess}),
+    ("GET", "/", lambda guess: {"x-api-key": guess}),
+]
+"""Every kind of door that the key opens, and both headers."""
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), GUESSED)
+async def test_guesses_at_the_key_are_slowed_as_logins_are(client, clock, method, path, headers):
+    one = client(api_key=KEY)
+
+    async def show(key):
+        return await one.request(method, path, headers=headers(key))
+
+    answers = [(await show(f"guess-number-{number:09}")).status_code for number in range(8)]
+    assert answers == [401] * 5 + [429] * 3
+    refused = await show(KEY)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3"), "or guesses would be free"
+    clock.advance(3)
+    assert (await show("guess")).status_code == 401
+    assert (await show(KEY)).headers["retry-after"] == "5"
+    clock.advance(5)
+    assert (await show(KEY)).status_code not in {401, 429}
+    assert (await show("guess")).status_code == 401, "the right one begins anew"
+
+
+async def test_a_guesser_keeps_no_token_and_no_signature_out(client, inbox):
+    one = client(api_key=KEY, webhook_secret=WEBHOOK_SECRET)
+    for number in range(9):
+        await one.post(CALLBACK, headers={"x-api-key": f"guess {number}"})
+    request = inbox.waiting()
+    assert (await one.post(CALLBACK, headers={"x-api-key": KEY})).status_code == 429
+    assert (await one.post(inbox.url(request), json=body())).status_code == 200
+    content = json.dumps(body())
+    headers = {"x-api-key": "guess", **signed(content)}
+    assert (await one.post(CALLBACK, content=content, headers=headers)).status_code == 200
+
+
+async def test_a_program_with_an_old_key_keeps_nobody_out_who_shares_its_address(client, clock):
+    one = client(api_key=KEY)
+    old, right = {"x-api-key": "the-key-of-last-year"}, {"x-api-key": KEY}
+    for _ in range(9):
+        last = await one.get("/api/outbox", headers=old)
+    assert last.status_code == 429
+    assert (await one.get("/api/outbox", headers=right)).status_code == 200
+
+
+async def test_guesses_beside_an_old_key_are_slowed_like_all_others(client):
+    one = client(api_key=KEY)
+    for _ in range(9):
+        await one.get("/api/outbox", headers={"x-api-key": "the-key-of-last-year"})
+    assert (await one.get("/api/outbox", headers={"x-api-key": "another"})).status_code == 429
+    assert (await one.get("/api/outbox", headers={"x-api-key": KEY})).status_code == 429
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_no_order_of_guesses_tries_more_keys_than_the_waits_allow(client, clock, seed):
+    """Whatever an address shows, and however long it waits between: of n answers after the sixth, time has passed."""
+    dice = random.Random(seed)
+    one = client(api_key=KEY)
+    tried, passed = 0, 0.0
+    for number in range(200):
+        if dice.random() < 0.1:
+            seconds = dice.choice([1, 3, 10, 60])
+            clock.advance(seconds)
+            passed += seconds
+        shown = dice.choice(["old", "older", f"guess {number}"])
+        answer = await one.get("/api/outbox", headers={"x-api-key": shown})
+        tried += answer.status_code == 401
+        needed = sum(min(2.0**n, 900.0) for n in range(1, tried - 4))
+        assert passed >= needed
+
+
+async def test_a_key_is_no_guess_where_none_is_set(client):
+    one = client()
+    for _ in range(9):
+        assert (await one.get("/api/outbox", headers={"x-api-key": "x"})).status_code == 401

@@ -49,8 +49,9 @@ def door_routes(context: Context) -> APIRouter:
             response = _login_page(page, 429, wait_sec=wait.total_seconds())
             response.headers["retry-after"] = str(int(wait.total_seconds()) + 1)
             return response
-        if not doors.sessions.opens(form.get("password", "")):
-            throttle.failed(address, page.now)
+        password = form.get("password", "")
+        if not doors.sessions.opens(password):
+            throttle.failed(address, page.now, password)
             logger.bind(client=address).warning("a wrong password was given at the dashboard")
             return _login_page(page, 401, wrong=True)
         throttle.succeeded(address)

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from src.api.context import Context
 from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
-from src.api.doors import Entry, Unauthorized, WrongHost
+from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
 from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
 from src.services.refusals import Conflict, Malformed, NotFound
@@ -205,12 +205,19 @@ def _refusal(context: Context, request: Request, error: Exception) -> Response:
     status, title, why = _in_words(error)
     form: dict[str, str] = getattr(request.state, "form", {})
     back = own_path(form.get("next", "/"))
-    return page.show("refused.html", status, title=title, why=why, typed=form.get("message", ""), back=back)
+    response = page.show(
+        "refused.html", status, title=title, why=why, typed=form.get("message", ""), back=back
+    )
+    if isinstance(error, TooManyGuesses):
+        response.headers["retry-after"] = str(error.wait_sec)
+    return response
 
 
 def _in_words(error: Exception) -> tuple[int, str, str]:
     """Status, title and explanation."""
     match error:
+        case TooManyGuesses():
+            return 429, sentence("You are not let in"), words.TOO_MANY_GUESSES
         case Unauthorized():
             return 401, sentence("You are not let in"), words.NOT_LET_IN
         case WrongHost():

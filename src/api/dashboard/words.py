@@ -23,6 +23,7 @@ NOT_LET_IN = _(
     "This dashboard is not open to this address, and it has no password yet. Set DASHBOARD_PASSWORD in .env and "
     "start Nightporter again."
 )
+TOO_MANY_GUESSES = _("Too many wrong keys came from your address. Wait a little, then try again.")
 WRONG_HOST = _(
     "This page was asked for by a name that is not the dashboard's. Open it as localhost or by its IP address, or "
     "write its address into DASHBOARD_URL and start Nightporter again."
