@@ -31,6 +31,9 @@ _NARROWER_PREFIXES = {
 # Other programs have variables that begin like these: in the environment only our own names are claimed.
 _SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_"})
 
+_LONG_WORD, _NEAR = 5, 0.8
+"""A misspelt word is recognised if the right one has so many letters, and this share of both is the same."""
+
 
 def variable(default: Any, meaning: str, unit: str = "", *, shown: str | None = None, **limits: Any) -> Any:
     """A field that is set by a variable. ``shown`` is its default in words where the value says little."""
@@ -104,13 +107,16 @@ def given_values(
 ) -> dict[str, str]:
     """The known variables of ``<root>/.env`` and the environment (which wins); an empty one is not set.
 
-    Unknown keys become problems: all of the file's, and of the environment's those that begin like ours.
+    Unknown keys become problems: all of the file's, and of the environment's those that begin like ours or are
+    so near to one of ours that they can hardly mean anything else.
     """
     given = _read_file(root / ".env", known, problems)
     words = {f"{name.split('_')[0]}_" for name in known} - _SHARED_PREFIXES
     prefixes = tuple({_NARROWER_PREFIXES.get(word, word) for word in words})
     odd = sorted(name for name in environ if name.startswith(prefixes) and name not in known)
     problems += [_unknown(name, known, "in the environment") for name in odd]
+    others = sorted(set(environ) - set(odd) - known)
+    problems += [_misspelt(name, near) for name in others if (near := _meant_by(name, known))]
     given.update({name: environ[name] for name in known if environ.get(name, "").strip()})
     return given
 
@@ -149,6 +155,34 @@ def _unknown(name: str, known: set[str], where: str) -> str:
     near = get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.75)
     advice = f"did you mean {near[0]}?" if near else "remove it (see .env.example for all there are)"
     return f"{name}: is not a setting ({where}); {advice}"
+
+
+def _misspelt(name: str, near: str) -> str:
+    return (
+        f"{name}: is not a setting (in the environment); did you mean {near}? "
+        "If it is another program's, keep it out of Nightporter's environment"
+    )
+
+
+def _meant_by(name: str, known: set[str]) -> str | None:
+    """Which of our names is meant by another: by one with the same letters, or all words right but a long one.
+
+    Short words and names with more or fewer words are left alone: PORT, APP_PORT and TEST_DATABASE_URL mean others.
+    """
+    letters, words = _letters_of(name), name.upper().split("_")
+    for ours in sorted(known):
+        if letters == _letters_of(ours):
+            return ours
+        pairs = [(a, b) for a, b in zip(words, ours.split("_"), strict=False) if a != b]
+        if len(words) == len(ours.split("_")) and len(pairs) == 1:
+            (word, right), *_ = pairs
+            if len(right) >= _LONG_WORD and get_close_matches(word, [right], cutoff=_NEAR):
+                return ours
+    return None
+
+
+def _letters_of(name: str) -> str:
+    return "".join(char for char in name.upper() if char.isalnum())
 
 
 def make(

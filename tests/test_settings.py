@@ -150,6 +150,57 @@ def test_a_key_of_sixteen_characters_is_long_enough(tmp_path):
     assert load_settings(tmp_path, {"API_KEY": "sixteen-letters-"}).api_key is not None
 
 
+def near_misses():
+    """Each of our names as people get them wrong, where the mistake takes the beginning away that we claim."""
+    for one in variables():
+        yield one.name.replace("_", ""), one.name
+        yield one.name.lower(), one.name
+        yield one.name.replace("_", "-"), one.name
+        first, *rest = one.name.split("_")
+        if len(first) >= 5:
+            for wrong in (
+                first[0] + first[2] + first[1] + first[3:],
+                first[:2] + first[3:],
+                first + first[-1],
+            ):
+                yield "_".join([wrong, *rest]), one.name
+
+
+def test_a_near_miss_without_a_prefix_of_ours_is_noticed_with_the_nearest_name(tmp_path):
+    meant = {wrong: right for wrong, right in near_misses() if wrong != right}
+    assert meant["REPLYMODE"] == "REPLY_MODE"
+    told = {
+        problem.partition(":")[0]: problem for problem in problems_of(tmp_path, dict.fromkeys(meant, "x"))
+    }
+    assert {wrong for wrong, right in meant.items() if right not in told.get(wrong, "")} == set()
+    write_env(tmp_path, "REPLYMODE=draft\n")
+    assert "did you mean REPLY_MODE?" in problems_of(tmp_path)[0]
+
+
+USUAL = """
+    PATH HOME PWD OLDPWD SHELL SHLVL USER USERNAME LOGNAME MAIL LANG LANGUAGE LC_ALL LC_CTYPE TERM COLORTERM TMPDIR TZ
+    EDITOR VISUAL PAGER DISPLAY WAYLAND_DISPLAY XAUTHORITY XDG_RUNTIME_DIR XDG_SESSION_ID DBUS_SESSION_BUS_ADDRESS
+    HOSTNAME HOST PORT APP_PORT APP_HOST BIND_HOST SERVER_PORT HTTP_PORT URL BASE_URL MODE DEBUG ENV NODE_ENV LOGLEVEL
+    SSH_AUTH_SOCK SSH_CONNECTION SSH_CLIENT SSH_TTY SUDO_USER SUDO_COMMAND INVOCATION_ID JOURNAL_STREAM NOTIFY_SOCKET
+    MANAGERPID SYSTEMD_EXEC_PID LISTEN_FDS MAINPID WATCHDOG_USEC STATE_DIRECTORY LOGS_DIRECTORY RUNTIME_DIRECTORY
+    PM2_HOME PM2_USAGE NODE_APP_INSTANCE PM2_JSON_PROCESSING pm_id pm_uptime pm_cwd pm_exec_path name status exec_mode
+    km_link vizion autorestart autostart watch instances namespace unique_id filter_env axm_options axm_monitor
+    http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
+    VIRTUAL_ENV PYTHONPATH PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE PYENV_ROOT PIP_CERT CONDA_PREFIX UV_CACHE_DIR
+    BROWSER CHROME_BIN CHROME_PATH CHROMIUM_FLAGS PLAYWRIGHT_BROWSERS_PATH PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD PW_TEST
+    POSTGRES_URL POSTGRES_PASSWORD PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE REDIS_URL MYSQL_URL TEST_DATABASE_URL
+    PG_DATABASE_URL DB_DATABASE_URL DEV_DATABASE_URL DB_URL TEST_POSTGRES_URL CI CI_WEBHOOK_URL SLACK_WEBHOOK_URL
+    N8N_WEBHOOK_URL DISCORD_WEBHOOK_URL OPENAI_API_KEY ANTHROPIC_API_KEY GOOGLE_API_KEY GEMINI_API_KEY MISTRAL_API_KEY
+    XAI_API_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY GITHUB_TOKEN SENDGRID_API_KEY SENTRY_DSN STRIPE_WEBHOOK_SECRET
+    KUBERNETES_SERVICE_HOST KUBERNETES_PORT DOCKER_HOST COMPOSE_PROJECT_NAME GPG_KEY PS1 LS_COLORS LESSOPEN HISTFILE
+    HISTSIZE MAX_OLD_SPACE MAX_WORKERS WORKERS TIMEOUT WEB_CONCURRENCY SECRET_KEY SESSION_DIR DATA_DIR CACHE_DIR _
+"""
+
+
+def test_the_usual_environment_raises_no_alarm(tmp_path):
+    load_settings(tmp_path, dict.fromkeys(USUAL.split(), "x"))
+
+
 def test_all_problems_are_told_at_once(tmp_path):
     write_env(tmp_path, "REPLY_MODE=nein\nAPI_PORT=x\nFOO=1\nAPI_HOST=0.0.0.0\nBAR\njust some words\n")
     names = [

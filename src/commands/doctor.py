@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,14 +19,13 @@ from src.commands.folders import make_folders
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
 from src.db.engine import Database
-from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsError
+from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsError, TransientError
 from src.logs import close_logs, safe_error
 from src.services import notify
+from src.services.ai_webhook import look_for_ai
 from src.settings import Settings, load_settings
 from src.workers.halts import halted, what_to_do
 from src.workers.parts import Parts
-
-REACH_SEC = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +176,17 @@ async def _look(settings: Settings, db: Database) -> int:
 
 
 def _ai(settings: Settings) -> Finding:
-    """Whether somebody answers at the webhook. Nothing is posted: a real AI might answer it."""
-    url = settings.ai_webhook_url.get_secret_value() if settings.ai_webhook_url else ""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=REACH_SEC)
+    """Whether somebody is at the webhook. Nothing is posted: a real AI might answer it."""
+    if settings.ai_webhook_url is None or not settings.has_webhook:
+        return Finding("AI webhook", "none: the built-in assistant answers")
+    parts = urlsplit(settings.ai_webhook_url.get_secret_value())
     try:
-        connection.request("HEAD", parts.path or "/")
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        words = f"{parts.hostname}:{parts.port or parts.scheme} does not answer ({type(error).__name__})"
-        return missing("AI webhook", words, "start your AI, check AI_WEBHOOK_URL")
-    finally:
-        connection.close()
-    if status >= 500:
-        return missing("AI webhook", f"answers {status}", "look into your AI's own log")
-    return Finding("AI webhook", f"{parts.hostname} answers (HEAD {status})")
+        status = asyncio.run(look_for_ai(settings))
+    except TransientError as error:
+        where = f"{parts.hostname}:{parts.port or parts.scheme}"
+        return missing("AI webhook", f"{where} {error}", "start your AI, check AI_WEBHOOK_URL")
+    how = "takes connections, but does not answer HEAD" if status is None else f"answers (HEAD {status})"
+    return Finding("AI webhook", f"{parts.hostname} {how}; try it: POST /api/ai/verify")
 
 
 def _callback(settings: Settings, db: Database) -> Finding:

@@ -26,7 +26,7 @@ from loguru import logger
 from src.db import accounts, conversations, inbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
-from src.errors import StaleJob
+from src.errors import StaleJob, TransientError
 from src.logs import safe_error
 from src.model.rows import Request
 from src.model.statuses import CancelReason, InboxStatus
@@ -354,3 +354,22 @@ async def verify(
     async with _client(transport) as client:
         response = await post(client, settings, payload, request_id, now)
     return Verified(response.accepted, response.outcome, response.status, response.duration_ms)
+
+
+async def look_for_ai(settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> int | None:
+    """Whether somebody is at AI_WEBHOOK_URL. By HEAD, without the query: a real AI might answer a POST.
+
+    The status of its answer, whatever that is: an AI needs to know POST alone, and many servers say 405 or 501
+    to the rest. None if the connection was made but HEAD was not answered. TransientError if there is no
+    connection. Repeatable.
+    """
+    assert settings.ai_webhook_url is not None  # noqa: S101 - callers have looked
+    try:
+        url = httpx.URL(settings.ai_webhook_url.get_secret_value()).copy_with(query=None, fragment=None)
+        async with _client(transport) as client:
+            response = await client.head(url, timeout=_CONNECT_SEC)
+            return response.status_code
+    except (httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError):
+        return None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise TransientError(f"does not answer ({type(error).__name__})") from error

@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.api import health
 from tests.acceptance.house import ROOT, House, wait_until
+from tests.repository.test_documents import the_ai_of_the_readme
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -125,6 +126,26 @@ def test_doctor_says_line_by_line_what_is_there(house: House) -> None:
         assert f"ok {what}" in done.stdout
     assert house.presses() == 0
     assert house.ai.received == []
+
+
+@pytest.mark.browser
+def test_doctor_passes_with_the_ai_of_the_readme_which_knows_post_alone(house: House) -> None:
+    with the_ai_of_the_readme(house.folder) as port:
+        house.changes["AI_WEBHOOK_URL"] = f"http://127.0.0.1:{port}/"
+        done = house.run("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok AI webhook" in done.stdout
+    assert "HEAD 501" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["syncsend", "doctor"])
+def test_a_near_miss_of_a_variable_ends_with_2_and_names_the_right_one(house: House, command: str) -> None:
+    house.changes["REPLYMODE"] = "draft"
+    done = house.run(command)
+    assert done.returncode == 2
+    assert "REPLYMODE" in done.stdout + done.stderr
+    assert "REPLY_MODE" in done.stdout + done.stderr
+    assert house.site.log.entries == []
 
 
 @pytest.mark.browser

@@ -14,12 +14,13 @@ from standardwebhooks import Webhook
 
 from src.db import accounts, inbox_queue
 from src.db.wakeup import Wakeup
+from src.errors import TransientError
 from src.model.inbox import AuthorRole
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import tokens
 from src.services.ai_exchange import parse_answer, seconds_until_retry
-from src.services.ai_webhook import AiWebhook, verify
+from src.services.ai_webhook import AiWebhook, look_for_ai, verify
 from src.settings import Settings
 from tests.support.api import ACCOUNT, WEBHOOK_SECRET, inbox, is_conversation_id, thread_id  # noqa: F401
 
@@ -412,3 +413,26 @@ def test_no_response_body_breaks_the_parser():
         b"NaN",
     ]
     assert all(parse_answer(body, thread_id(), "r") is None for body in bodies)
+
+
+@pytest.mark.parametrize("status", [200, 301, 401, 404, 405, 500, 501, 503])
+async def test_any_answer_shows_that_the_ai_is_there_and_nothing_is_posted_to_find_out(ai, status):
+    ai.script = [httpx.Response(status)]
+    settings = Settings(ai_webhook_url=f"{URL}?key=canary")
+    assert await look_for_ai(settings, transport=ai) == status
+    assert [(call.method, str(call.url), call.content) for call in ai.calls] == [("HEAD", URL, b"")]
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ReadTimeout("slow"), httpx.ReadError("reset"), httpx.RemoteProtocolError("closed")]
+)
+async def test_an_ai_that_takes_connections_is_there_even_if_it_knows_post_alone(ai, error):
+    ai.script = [error]
+    assert await look_for_ai(Settings(ai_webhook_url=URL), transport=ai) is None
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("nobody")])
+async def test_where_nothing_takes_connections_there_is_no_ai(ai, error):
+    ai.script = [error]
+    with pytest.raises(TransientError, match=type(error).__name__):
+        await look_for_ai(Settings(ai_webhook_url=URL), transport=ai)
