@@ -1,0 +1,201 @@
+"""Which facts a draft is written from: all of them while they are few, else those that fit the questions best.
+
+    few ─────────────────────────────────────────────────────▶ all, in their own order
+    many ─▶ words + pieces of words + meaning, fused ─▶ the best `initial` ─▶ (reranked) ─▶ the best `final`
+
+The words of a query count only against facts in the query's language: across languages they mislead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+
+from loguru import logger
+
+from src.assistant.embeddings import Reranker, ServiceAway, Vectors
+from src.assistant.values import Fact
+from src.db.word_index import WordIndex
+
+BYTES_OF_A_TOKEN = 3.5
+"""UTF-8 bytes of a token, on the average of prose; no tokenizer is shipped."""
+
+_WEIGHTS = (1.0, 0.3, 0.1)
+"""Of meaning, pieces and words. Measured on `tests/assistant/retrieval`; docs/knowledge.md has the figures."""
+_WEIGHTS_OF_WORDS_ALONE = (0.0, 0.5, 0.5)
+_CLOSE = 1.15
+"""A best fact that is not better than the best one left out by this factor was found by a close call."""
+_CARRIED = 1000
+"""So many texts that are no longer used are carried along at least before the index is built anew."""
+
+Query = Mapping[str, str]
+"""One question: language (ISO 639-1, or "" where it is not known) to the question's text in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The facts for a draft."""
+
+    facts: tuple[Fact, ...]
+    whole: bool = True  # all that there were
+    degraded: bool = False  # searched by words alone, though a search by meaning is configured
+    close: bool = False  # nothing stood out: the right fact may be among those left out
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One fact that was found."""
+
+    fact: Fact
+    score: float  # 0 to 1 within one search
+
+
+def tokens_of(facts: Sequence[Fact]) -> int:
+    """An estimate of what the facts take in a prompt."""
+    return round(sum(len(fact.text.encode()) for fact in facts) / BYTES_OF_A_TOKEN)
+
+
+class Search:
+    """The search of this process. Keeps an index of every fact that it was asked about."""
+
+    def __init__(self, vectors: Vectors | None = None, reranker: Reranker | None = None) -> None:
+        """Without ``vectors`` it searches by words alone, which is then not called degraded."""
+        self._vectors = vectors
+        self._reranker = reranker
+        self._index = _Index()
+
+    async def choose(
+        self,
+        facts: Sequence[Fact],
+        queries: Query | Sequence[Query],
+        *,
+        whole_tokens: int,
+        initial: int,
+        final: int,
+    ) -> Chosen:
+        """The facts for a draft that answers the questions. Repeatable; never raises for a service that is away.
+
+        ``facts`` are those that the guest may be told. With several questions each gets its share.
+        """
+        if tokens_of(facts) <= whole_tokens or not facts:
+            return Chosen(tuple(facts))
+        asked = [queries] if isinstance(queries, Mapping) else list(queries)
+        asked = [one for one in asked if any(text.strip() for text in one.values())]
+        found = [await self._find(facts, query) for query in asked]
+        degraded = self._vectors is not None and any(away for _, away in found)
+        shares = [hits[:initial] for hits, _ in found]
+        close = any(_is_close(hits, final) for hits, _ in found) or not found
+        if self._reranker is not None:
+            shares = [await self._reranked(q, hits) for q, hits in zip(asked, shares, strict=True)]
+        in_turn = chain.from_iterable(zip_longest(*shares))
+        best = dict.fromkeys(hit.fact for hit in in_turn if hit is not None)
+        chosen = set(list(best)[: max(final, len(asked))])
+        # In their own order, so that the beginning of the prompt stays the same for as long as possible.
+        return Chosen(
+            tuple(fact for fact in facts if fact in chosen), whole=False, degraded=degraded, close=close
+        )
+
+    async def find(self, facts: Sequence[Fact], query: Query, limit: int) -> tuple[Hit, ...]:
+        """The best facts for one question, best first, for people who look into their knowledge."""
+        hits, _ = await self._find(facts, query)
+        return tuple(hits[:limit])
+
+    async def _find(self, facts: Sequence[Fact], query: Query) -> tuple[list[Hit], bool]:
+        by_meaning, away = await self._by_meaning(facts, query)
+        return await asyncio.to_thread(self._fused, facts, query, by_meaning), away
+
+    async def _by_meaning(self, facts: Sequence[Fact], query: Query) -> tuple[dict[str, float], bool]:
+        if self._vectors is None:
+            return {}, False
+        try:
+            return await self._vectors.scores(list(query.values()), facts)
+        except ServiceAway as error:
+            logger.debug("the search goes on by words alone: {}", error)
+            return {}, True
+
+    def _fused(self, facts: Sequence[Fact], query: Query, by_meaning: Mapping[str, float]) -> list[Hit]:
+        index = self._index
+        numbers = index.numbers_of([fact.text for fact in facts])
+        pieces = _highest(index.words.by_pieces(text) for text in query.values())
+        words = {language: index.words.by_words(text) for language, text in query.items()}
+        by_language: dict[str | None, dict[int, float]] = {}
+        for fact in facts:
+            if fact.language not in by_language:
+                fits = [
+                    scores for language, scores in words.items() if fact.language in {language or None, None}
+                ]
+                by_language[fact.language] = _highest(fits)
+        rows = [(fact, numbers[fact.text]) for fact in facts]
+        meaning = _scaled([by_meaning.get(fact.id) for fact, _ in rows])
+        parts = _scaled([pieces.get(number) for _, number in rows])
+        whole = _scaled([by_language[fact.language].get(number) for fact, number in rows])
+        of_meaning, of_pieces, of_words = _WEIGHTS if by_meaning else _WEIGHTS_OF_WORDS_ALONE
+        scores = [
+            of_meaning * m + of_pieces * p + of_words * w
+            for m, p, w in zip(meaning, parts, whole, strict=True)
+        ]
+        top = max(scores, default=0.0) or 1.0
+        hits = [Hit(fact, score / top) for (fact, _), score in zip(rows, scores, strict=True) if score > 0]
+        return sorted(hits, key=lambda hit: -hit.score)
+
+    def renew(self, texts: Iterable[str]) -> None:
+        """Build the index anew for these texts, if most of what it carries is no longer used. Blocking."""
+        wanted = set(texts)
+        if len(self._index.numbers) > 2 * len(wanted) + _CARRIED:
+            self._index = _Index()
+        self._index.numbers_of(wanted)
+
+    async def _reranked(self, query: Query, hits: list[Hit]) -> list[Hit]:
+        if self._reranker is None or not hits:
+            return hits
+        text = next(text for text in query.values() if text.strip())
+        try:
+            order = await self._reranker.rank(text, [hit.fact.text for hit in hits])
+        except ServiceAway as error:
+            logger.debug("what was found is not sorted anew: {}", error)
+            return hits
+        return [hits[place] for place in order]
+
+
+class _Index:
+    """The words of every text that was asked about."""
+
+    def __init__(self) -> None:
+        self.words = WordIndex()
+        self.numbers: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def numbers_of(self, texts: Iterable[str]) -> dict[str, int]:
+        """Each text's number; texts that are new are indexed."""
+        with self._lock:
+            new = [text for text in dict.fromkeys(texts) if text not in self.numbers]
+            begin = len(self.numbers) + 1
+            self.words.add(dict(enumerate(new, begin)))
+            self.numbers.update((text, number) for number, text in enumerate(new, begin))
+            return self.numbers
+
+
+def _scaled(scores: Sequence[float | None]) -> list[float]:
+    """Between 0 (the worst, or none) and 1 (the best)."""
+    given = [score for score in scores if score is not None]
+    low, high = min(given, default=0.0), max(given, default=0.0)
+    if len(given) < len(scores):
+        low = min(low, 0.0)
+    width = (high - low) or 1.0
+    return [0.0 if score is None else (score - low) / width if high > low else 1.0 for score in scores]
+
+
+def _highest(found: Iterable[Mapping[int, float]]) -> dict[int, float]:
+    best: dict[int, float] = {}
+    for scores in found:
+        for number, score in scores.items():
+            best[number] = max(score, best.get(number, score))
+    return best
+
+
+def _is_close(hits: Sequence[Hit], final: int) -> bool:
+    """Whether the best fact is hardly better than the best one that is left out."""
+    return len(hits) > final and hits[0].score < _CLOSE * hits[final].score
