@@ -53,6 +53,14 @@ def mask_contacts(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text)
 
 
+_EMOJI = re.compile("[\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]")
+
+
+def drop_emoji(text: str) -> str:
+    """What a site does that knows no emoji."""
+    return _EMOJI.sub("", text).strip()
+
+
 class Faults:
     """The rules, the walls and the hooks of one site. Safe from any thread."""
 
@@ -143,6 +151,14 @@ class Faults:
     def alter_text(self, change: Callable[[str], str] = mask_contacts, **rule: Any) -> Fault:
         """Take the message with a changed text (by default: contacts masked, spaces collapsed)."""
         return self.add("alter_text", "send", change=change, **rule)
+
+    def drop_emoji_on_page(self) -> None:
+        """The page itself takes emoji out of what it sends: they are not even in its request."""
+        self.page["dropEmoji"] = True
+
+    def other_uuid(self, **rule: Any) -> Fault:
+        """Take the message under a uuid of the site's own: it does not keep the one that the page made."""
+        return self.add("other_uuid", "send", **rule)
 
     def double_bubble(self) -> None:
         """One message is drawn twice after sending (a display bug; the site has it once)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -52,6 +53,8 @@ class Sending:
                 return self._frame.finish(entry, response)
             if fault.name == "alter_text":
                 accept = self._acceptance(entry, thread, fault.facts["change"])
+            elif fault.name == "other_uuid":
+                entry.uuid = str(uuid4())
         message = accept()
         await self._frame.tell_hooks("after_send", thread)
         wall = self._site.faults.wall_at("after_send", thread.number)

@@ -148,6 +148,9 @@ class Channel(Protocol):
 
         Returns the remote's receipt where it gives one; None where the message has to be looked for. NOT
         repeatable: after any error but ``NotPressed`` the message may have been sent.
+
+        A channel that learns later which message came of it tells that in all views of the conversation from then
+        on: in ``made``, under ``press.key``. Never a guess.
         """
         ...
 

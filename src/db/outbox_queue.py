@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, case, func, select
+from sqlalchemy import Connection, Update, bindparam, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.db.outbox_views import JOB, by_key, first_in_line
@@ -313,11 +313,31 @@ def sent(
 
 
 def unconfirmed(
-    conn: Connection, job_id: str, reason: str, now: datetime, *, owner: str | None = None
+    conn: Connection,
+    job_id: str,
+    reason: str,
+    now: datetime,
+    *,
+    owner: str | None = None,
+    receipt_external_id: str | None = None,
 ) -> Job:
-    """From processing to unconfirmed: Send was, or may have been, pressed without proof. StaleJob if not armed."""
+    """From processing to unconfirmed: Send was, or may have been, pressed without proof. StaleJob if not armed.
+
+    ``receipt_external_id``: the message that the site named for the press but does not show; a known one stays.
+    """
     pressed = _owned(_from(job_id, [_S.PROCESSING], _S.UNCONFIRMED), owner).where(_Q.arm_count == 1)
-    return _move(conn, pressed, _S.UNCONFIRMED, reason=reason, processed_at=now, **_UNCLAIMED)
+    named = {} if receipt_external_id is None else {"receipt_external_id": receipt_external_id}
+    return _move(conn, pressed, _S.UNCONFIRMED, reason=reason, processed_at=now, **named, **_UNCLAIMED)
+
+
+def name_message(conn: Connection, job_id: str, owner: str, receipt_external_id: str) -> None:
+    """The site named this message for the press of an armed job: no move, it stays in processing. Repeatable.
+
+    StaleJob if the job is not armed, or not the owner's.
+    """
+    mine = _owned(update(OUTBOX).where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.arm_count == 1), owner)
+    if conn.execute(mine.values(receipt_external_id=receipt_external_id)).rowcount != 1:
+        raise StaleJob(f"{job_id} is not armed by {owner}")
 
 
 def failed(

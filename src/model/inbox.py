@@ -105,6 +105,8 @@ class SeenConversation:
     """Own replies were only ever sent when everything that stood here had been read (``Capabilities.compares``)."""
     gapless: bool = True
     """False when the newest message was told alone, so that one before it may not have been told yet."""
+    made: dict[str, str] = field(default_factory=dict)
+    """Messages that presses of ours made, by the key of the press, as the site itself told; maybe not shown yet."""
 
     @property
     def newest(self) -> SeenMessage | None:

@@ -17,6 +17,8 @@ _CLOSE_ENOUGH = 0.9
 _LONG_ENOUGH = 20
 _MASK_AT_MOST = 12
 """Words that a mask may put in the place of one piece of contact data."""
+_MOSTLY = 0.6
+"""Share of equal letters and digits of a text that a site has rewritten; two answers of people share fewer."""
 
 
 def normalised(text: str) -> str:
@@ -45,6 +47,22 @@ def nearly_equal(one: str, other: str) -> bool:
     close = SequenceMatcher(None, one, other, autojunk=False)
     quick = close.real_quick_ratio() >= _CLOSE_ENOUGH and close.quick_ratio() >= _CLOSE_ENOUGH
     return quick and close.ratio() >= _CLOSE_ENOUGH
+
+
+def mostly_same(intended: str, shown: str | None) -> bool:
+    """Whether ``shown`` has most letters and digits of ``intended`` and few others: too little to prove a reply by.
+
+    False where there is nothing to compare, as in a text of emoji alone.
+    """
+    ours, theirs = _letters(intended), _letters(shown or "")
+    if not ours or not theirs:
+        return False
+    return SequenceMatcher(None, ours, theirs, autojunk=False).ratio() >= _MOSTLY
+
+
+def _letters(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(one for one in plain if unicodedata.category(one)[0] in "LMN")
 
 
 def _only_contact_data_masked(ours: list[str], theirs: list[str]) -> bool:

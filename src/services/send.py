@@ -186,19 +186,22 @@ class Send:
     ) -> None:
         """Watch for the message; if it does not come, look once more on a page that is loaded anew.
 
+        It is ours by the id that the site itself named for our press, else by its text (docs/own-messages.md).
         After a crash (not ``pressed_now``) the page has just been loaded, and the site has had its time: a shorter
         look decides. What shows up later still is settled by SYNC.
         """
+        named = job.receipt_external_id
 
         def there(view: SeenConversation) -> bool:
+            nonlocal named
+            named = view.made.get(job.id, named)
             ids = [m.external_id for m in view.messages]
             first = ids.index(job.after_external_id) + 1 if job.after_external_id in ids else 0
             return any(
                 m.external_id not in known
                 and m.role is AuthorRole.HOST
-                and m.kind is MessageKind.TEXT
                 and not m.deleted
-                and same_reply(job.text, m.text)
+                and (m.external_id == named or (m.kind is MessageKind.TEXT and same_reply(job.text, m.text)))
                 for m in view.messages[first:]
             )
 
@@ -211,15 +214,16 @@ class Send:
                 self._mark("SEND: looking for the message again")
                 view = await channel.follow(conversation_id, there, self._pace.proof)
         except ChannelGone:
+            await asyncio.to_thread(self._rows.keep_name, job, named)
             raise
         except Halt as halt:
-            await self._give_up_looking(job, f"{halt.kind}_after_send")
+            await self._give_up_looking(job, f"{halt.kind}_after_send", named)
             raise
         except NightporterError as error:
             logger.warning("Looking for reply {} failed: {}", job.id, error)
             view = None
         if view is None:
-            await asyncio.to_thread(self._rows.unconfirmed, job, "no_proof")
+            await asyncio.to_thread(self._rows.unconfirmed, job, "no_proof", named)
         else:
             await asyncio.to_thread(self._rows.settle, job, view)
 
@@ -233,10 +237,10 @@ class Send:
             await self._give_back(channel, job, conversation_id, NotPressed("The other side has it not."))
         return found not in (Finding.SENT, Finding.UNKNOWN)
 
-    async def _give_up_looking(self, job: Job, reason: str) -> None:
+    async def _give_up_looking(self, job: Job, reason: str, named: str | None = None) -> None:
         """At a halt. If even the database is in trouble the job stays armed, and is looked for after the halt."""
         try:
-            await asyncio.to_thread(self._rows.unconfirmed, job, reason)
+            await asyncio.to_thread(self._rows.unconfirmed, job, reason, named)
         except TransientError as trouble:
             logger.warning("Reply {} stays armed: {}", job.id, trouble)
 

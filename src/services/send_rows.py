@@ -6,6 +6,7 @@ All of it blocks, and is called in a thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -235,15 +236,30 @@ class SendRows:
             owner=self._owner,
         )
 
-    def unconfirmed(self, job: Job, reason: str) -> None:
-        """Never raises StaleJob: whoever has settled it meanwhile knows more."""
+    def unconfirmed(self, job: Job, reason: str, named: str | None = None) -> None:
+        """Never raises StaleJob: whoever has settled it meanwhile knows more.
+
+        ``named``: the message that the site itself named for the press, though it does not show it (yet).
+        """
         try:
             with self._db.write() as conn:
-                outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)
+                outbox_queue.unconfirmed(
+                    conn, job.id, reason, self._clock(), owner=self._owner, receipt_external_id=named
+                )
         except StaleJob:
             logger.info("Reply {} was settled by somebody else meanwhile", job.id)
             return
         logger.warning("Reply {} is unconfirmed ({}): Send was pressed, the proof is missing", job.id, reason)
+
+    def keep_name(self, job: Job, named: str | None) -> None:
+        """The browser went away while it was looked: what the site named for the press is kept for the next look.
+
+        Raises nothing: without it the reply is recognised by its text only.
+        """
+        if named is None:
+            return
+        with suppress(StaleJob, TransientError), self._db.write() as conn:
+            outbox_queue.name_message(conn, job.id, self._owner, named)
 
     # -- giving back before the press ---------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
 Each line begins with its number: I1 nothing lost · I2 never twice · I3 ``sent`` means the site has it · I4 never in
 the wrong conversation · I5 nothing stuck · I6 ``unconfirmed`` only after an arm, and not what the site shows ·
-I8 in order, and nothing stale. I7 (walls), I9 (callbacks), I10 (processes), I11 (secrets) and I12 (caps) are about
-more than a site and its replies; the tests that need them ask for them where they happen.
+I8 in order, and nothing stale · I13 our own message is not taken for the host's. I7 (walls), I9 (callbacks), I10
+(processes), I11 (secrets) and I12 (caps) are about more than a site and its replies; the tests that need them ask
+for them where they happen.
 """
 
 from __future__ import annotations
@@ -76,8 +77,11 @@ def _wrong_with_job(house: Judged, job: Job, *, settled: bool) -> Iterator[str]:
     if settled and job.status is OutboxStatus.UNCONFIRMED:
         if job.arm_count != 1:
             yield f"I6 {job.text!r} is unconfirmed without an arm"
-        if any(same_reply(job.text, m.text) and not m.hidden_for and not m.deleted for m in there):
+        shown = [m for m in there if not m.hidden_for and not m.deleted]
+        if any(same_reply(job.text, m.text) for m in shown):
             yield f"I6 {job.text!r} is unconfirmed, but the site shows it"
+        if job.receipt_external_id in [m.external_id for m in shown]:
+            yield f"I6 {job.text!r} is unconfirmed, but the site named its message and shows it"
 
 
 def _wrong_with_press(house: Judged, jobs: list[Job], press: Press) -> Iterator[str]:
@@ -127,6 +131,9 @@ def _wrong_with_messages(house: Judged, where: FakeConversation, jobs: list[Job]
     for message in reversed(where.messages):
         if _is_answer(message):
             answered = True
+        mine = stored.get(message.external_id)
+        if message.answered and not message.hidden_for and mine is not None and mine.outbox_id is None:
+            yield f"I13 {message.text!r} is ours by the site's own word, but counts as the host's answer"
         if message.role not in GUEST_SIDE or message.hidden_for:
             continue
         row = stored.get(message.external_id)

@@ -1,4 +1,4 @@
-"""``sh scripts/mutants.sh``: sixteen ways to break a promise by hand, and the named test that notices each.
+"""``sh scripts/mutants.sh``: 24 ways to break a promise by hand, and the named test that notices each.
 
 Each mutant is applied to a scratch copy of the repository (what git tracks, as it is now), and its test is run
 there. A mutant that lives is a promise without a guard.
@@ -44,6 +44,8 @@ class Mutant:
 
 SEND, ROWS = "src/services/send.py", "src/services/send_rows.py"
 INTAKE, OUTBOX = "src/services/intake/taking.py", "src/db/outbox_queue.py"
+OWN_SENDS, OWN = "src/channels/airbnb/own_sends.py", "tests/channels/airbnb/test_own_sends.py"
+SENDING = "tests/services/test_send.py"
 MIGRATION = "src/db/migrations/versions/0001_first_tables.py"
 POINTS = (
     "tests/faults/test_every_step.py::test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked"
@@ -83,7 +85,7 @@ MUTANTS = (
         (
             Change(
                 ROWS,
-                "outbox_queue.unconfirmed(conn, job.id, reason, self._clock(), owner=self._owner)",
+                "outbox_queue.unconfirmed(\n                    conn, job.id, reason, self._clock(), owner=self._owner, receipt_external_id=named\n                )",
                 'outbox_queue.sent(conn, job.id, _IN_HAND, "somewhere", None, self._clock(), owner=self._owner)',
             ),
         ),
@@ -238,6 +240,63 @@ MUTANTS = (
                 "src/logs.py",
                 'logger.add(write, level="INFO", format=_plain',
                 'logger.add(write, level="INFO", format="{message} {exception}"',
+            ),
+        ),
+    ),
+    Mutant(
+        "what the site named for a press is not asked when it is looked for",
+        f"{SENDING}::test_a_reply_that_the_site_rewrites_is_ours_by_the_id_that_the_site_named",
+        (Change(SEND, "(m.external_id == named or (", "(False or ("),),
+    ),
+    Mutant(
+        "what the site named for a press is forgotten with the process",
+        f"{SENDING}::test_a_rewritten_reply_that_shows_up_after_a_restart_is_not_taken_for_the_hosts_answer",
+        (Change(ROWS, "receipt_external_id=named\n", "receipt_external_id=None\n"),),
+    ),
+    Mutant(
+        "what the site named for one press proves any reply",
+        f"{SENDING}::test_the_message_of_another_press_proves_nothing",
+        (
+            Change(
+                SEND,
+                "named = view.made.get(job.id, named)",
+                "named = next(iter(view.made.values()), named)",
+            ),
+            Change(
+                INTAKE,
+                "scene.seen.made.get(job.id, job.receipt_external_id)",
+                "next(iter(scene.seen.made.values()), job.receipt_external_id)",
+            ),
+        ),
+    ),
+    Mutant(
+        "a message that was there before the press may be what came of it",
+        f"{OWN}::test_an_answer_that_leaves_a_doubt_names_nothing",
+        (Change(OWN_SENDS, "new = named - self.known", "new = named"),),
+    ),
+    Mutant(
+        "of two new messages of the account the first is ours",
+        f"{OWN}::test_any_doubt_leaves_it_unconfirmed",
+        (Change(OWN_SENDS, "if len(new) != 1 or", "if not new or"),),
+    ),
+    Mutant(
+        "whatever the account says after a press is ours",
+        f"{OWN}::test_any_doubt_leaves_it_unconfirmed",
+        (Change(OWN_SENDS, "not mostly_same(self.text, message.text)", "not message.text"),),
+    ),
+    Mutant(
+        "a composer that still holds the text makes no doubt",
+        f"{OWN}::test_a_composer_that_still_holds_the_text_leaves_it_unconfirmed",
+        (Change(OWN_SENDS, "self.refused or self.emptied is False or", "self.refused or"),),
+    ),
+    Mutant(
+        "a message with another id than the page made may be ours",
+        f"{OWN}::test_a_message_with_another_id_than_the_page_made_leaves_it_unconfirmed",
+        (
+            Change(
+                OWN_SENDS,
+                "if self._is_anothers(message.external_id) or not",
+                "if not",
             ),
         ),
     ),

@@ -33,6 +33,7 @@ ACCEPTANCES = (
     Acceptance(hidden_for=20),
     Acceptance(taken=False),
     Acceptance(change=lambda text: text.replace(" ", "  ")),
+    Acceptance(change=lambda _: "Rewritten from end to end.", named=True, hidden_for=4),
 )
 PAUSES_SEC = (0, 0, 1, 10, 60, 300, 3_600)
 JUMPS_SEC = (-3_600, 3_600, 86_400)

@@ -1,5 +1,8 @@
 """One reply on its way: typed, pressed once, proved; and everything that may come in between."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from src.db import accounts, outbox_queue, outbox_views
@@ -183,6 +186,80 @@ async def test_an_altered_text_is_still_ours_and_is_kept_as_shown(house, where):
     now = house.job(job)
     shown = "Call me on (phone number hidden) when you arrive at the door"
     assert (now.status, now.receipt_text) == (OutboxStatus.SENT, shown)
+
+
+REWRITTEN = Acceptance(change=lambda _: "👋", named=True)
+
+
+async def test_a_reply_that_the_site_rewrites_is_ours_by_the_id_that_the_site_named(house, where, job):
+    house.site.acceptance = REWRITTEN
+    await house.sent()
+    now = house.job(job)
+    assert (now.status, now.receipt_text) == (OutboxStatus.SENT, "👋")
+    assert now.receipt_external_id == where.messages[-1].external_id
+    await house.synced()
+    assert house.stored(where).host_wrote_at is None
+    assert broken_promises(house) == []
+
+
+async def test_a_rewritten_reply_that_shows_up_after_a_restart_is_not_taken_for_the_hosts_answer(
+    house, where, job
+):
+    house.site.acceptance = replace(REWRITTEN, hidden_for=20)
+    await house.sent()
+    named = where.messages[-1].external_id
+    assert state(house, job) == (OutboxStatus.UNCONFIRMED, "no_proof")
+    assert house.job(job).receipt_external_id == named
+    where.messages[-1].hidden_for = 0
+    await house.recovered()
+    assert state(house, job) == (OutboxStatus.SENT, None)
+    assert (house.job(job).receipt_external_id, house.job(job).receipt_text) == (named, "👋")
+    assert house.stored(where).host_wrote_at is None
+    assert house.presses_of(job) == 1
+    assert broken_promises(house) == []
+
+
+async def test_what_the_site_named_outlives_a_browser_that_goes_away_while_it_is_looked_for(
+    house, where, job
+):
+    house.site.acceptance = replace(REWRITTEN, hidden_for=4)
+    house.channel.fail("follow", ChannelGone(), after=True)
+    with pytest.raises(ChannelGone):
+        await house.sent()
+    assert state(house, job) == (OutboxStatus.PROCESSING, None)
+    where.messages[-1].hidden_for = 0
+    await house.recovered()
+    assert state(house, job) == (OutboxStatus.SENT, None)
+    assert broken_promises(house) == []
+
+
+async def test_a_rewritten_reply_that_nobody_named_stays_unconfirmed_and_nothing_is_said_over_it(
+    house, where, job
+):
+    house.site.acceptance = replace(REWRITTEN, named=False)
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.UNCONFIRMED, "no_proof")
+    await house.synced()
+    assert house.stored(where).host_wrote_at == where.messages[-1].sent_at
+    assert house.presses_of(job) == 1
+
+
+async def test_the_message_of_another_press_proves_nothing(house, where, job):
+    house.site.acceptance = Acceptance(taken=False)
+    house.channel.after(
+        "press_send",
+        lambda: house.channel.made.update({"another": house.site.host_writes(where, "See you").external_id}),
+    )
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.UNCONFIRMED, "no_proof")
+
+
+async def test_a_named_message_that_was_there_before_the_press_proves_nothing(house, where, job):
+    house.site.acceptance = Acceptance(taken=False)
+    old = house.site.host_writes(where, "Hello", at=where.messages[0].sent_at - timedelta(minutes=1))
+    house.channel.after("press_send", lambda: house.channel.made.update({job.id: old.external_id}))
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.UNCONFIRMED, "no_proof")
 
 
 async def test_the_same_words_from_yesterday_are_no_proof(house, clock):

@@ -48,6 +48,8 @@ class FakeChannel:
         self._composer = ""
         self._written: str | None = None
         self._news_version = -1
+        self.made: dict[str, str] = {}
+        """What this channel heard of the messages that its presses made, by the key of the press."""
         self._count: Counter[str] = Counter()
         self.touched_after_halt: list[str] = []
         """What was asked of the site after it had shown a wall."""
@@ -130,7 +132,7 @@ class FakeChannel:
             self._news_version = site.version
             newest_first = sorted(site.conversations.values(), key=lambda c: c.last_activity_at, reverse=True)
             told = [c for c in newest_first if c.last_activity_at >= since]
-            views = tuple(site.look(c, opened=False) for c in told)
+            views = tuple(self._told(site.look(c, opened=False)) for c in told)
             return InboxGlance(site.viewer_id, views, site.list_complete)
 
     async def wait_for_news(self, timeout: float) -> bool:
@@ -155,10 +157,11 @@ class FakeChannel:
             found = self.site.conversations.get(external_id)
             if found is None:
                 raise PermanentError("The site does not have it.", reason="no_such_conversation")
-            view = self.site.look(found)
+            view = self._told(self.site.look(found))
             while view.has_older and not enough(view):
                 first = _place(found, view)
-                view = self.site.look(found, oldest=found.messages[max(0, first - self.site.stretch)])
+                older = found.messages[max(0, first - self.site.stretch)]
+                view = self._told(self.site.look(found, oldest=older))
             self._seen, self._composer = found, found.draft
             self._oldest = found.messages[_place(found, view)] if view.messages else None
             self._last = view
@@ -196,7 +199,10 @@ class FakeChannel:
         with self._call("press_send"):
             here = self._here(external_id)
             text, self._composer, self._written = self._composer, "", None
-            self.site.press(here, text, self._last)
+            message = self.site.press(here, text, self._last)
+            if message is not None and self.site.acceptance.named:
+                self.made[press.key] = message.external_id
+                message.answered = True
         return None
 
     async def follow(
@@ -240,8 +246,11 @@ class FakeChannel:
         self._composer = text
 
     def _look(self, external_id: str) -> SeenConversation:
-        self._last = self.site.look(self._here(external_id), oldest=self._oldest)
+        self._last = self._told(self.site.look(self._here(external_id), oldest=self._oldest))
         return self._last
+
+    def _told(self, view: SeenConversation) -> SeenConversation:
+        return replace(view, made=dict(self.made))
 
     def _here(self, external_id: str) -> FakeConversation:
         if self._seen is None or self._seen.external_id != external_id:

@@ -15,6 +15,7 @@ from src.db.wakeup import Wakeup
 from src.model.caps import Caps
 from src.model.inbox import SeenConversation
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
+from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
 from src.services.callback import Answer, Outcome, take_answer
 from src.services.intake import Intake, Rules, take_in
@@ -88,9 +89,18 @@ class House:
 
     def start_anew(self) -> None:
         """The process ended, however it did; the next one knows only the database and the site."""
+        self._forget_answers()
         self.channel = FakeChannel(self.site)
         self.send = self.new_send()
         self.sync = self.new_sync()
+
+    def _forget_answers(self) -> None:
+        """What a process heard of a press, and had no time to store, is lost with it."""
+        cut_off = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
+        lost = {job.text for job in self.jobs() if job.status in cut_off and job.reason != "no_proof"}
+        for press in self.site.presses:
+            if press.message is not None and press.text in lost:
+                press.message.answered = False
 
     def begin_anew(self) -> None:
         """For one trial after another on the same database: what was before is not looked at any more."""

@@ -37,6 +37,8 @@ class FakeMessage:
     hidden_for: int = 0
     pressed: bool = False
     """It came from a press of Send on the page, not from a phone."""
+    answered: bool = False
+    """The page was told that this message came of its press, and its process lived on."""
 
     def as_seen(self, *, preview: bool = False) -> SeenMessage:
         person = PEOPLE[self.role]
@@ -101,6 +103,8 @@ class Acceptance:
     taken: bool = True
     hidden_for: int = 0
     change: Callable[[str], str] = str
+    named: bool = False
+    """The channel hears which message the press made."""
 
 
 class FakeSite:

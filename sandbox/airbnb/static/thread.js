@@ -190,6 +190,7 @@ async function send(thread, body) {
   thread.lastUuid = uuid;
   thread.scroller.scrollTop = thread.scroller.scrollHeight;
   draw(thread, false);
+  if (page.faults.dropEmoji) body = body.replace(/[\p{Extended_Pictographic}\ufe0f]/gu, "").trim();
   const answer = await mutate("CreateBulkMessagesMutation", {
     actAs: "PARTICIPANT",
     businessJustification: { feature: "USER_INBOX" },

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class AirbnbChannel:
     OLDEST_BROWSER_SEC = 86_400.0
     """A browser is closed and opened anew once a day."""
     WEIGH_EVERY_SEC = 30.0
+    SETTLED_SEC = 10.0
+    """So long after a press all that came of it, and what others wrote in that moment, should have been told."""
     YOUNGEST_TO_CLOSE_SEC = 600.0
     """A browser that is too heavy from its beginning is not closed again and again."""
 
@@ -158,7 +161,7 @@ class AirbnbChannel:
                 await self._visit.go_to_inbox()
             glance = await self._list.glance(since, thorough=thorough)
             self._visit.tap.forget()
-            return glance
+            return replace(glance, conversations=tuple(self._with_own(c) for c in glance.conversations))
 
     async def wait_for_news(self, timeout: float) -> bool:
         async with Trouble(self):
@@ -175,14 +178,14 @@ class AirbnbChannel:
             self._written = None
             if not anew:  # twice as long: beside a worker that glances, a glance is the better moment
                 await self._recycle_if_due(2 * self.RECYCLE_AFTER)
-            return await self._thread.read(external_id, enough=enough, anew=anew)
+            return self._with_own(await self._thread.read(external_id, enough=enough, anew=anew))
 
     async def reread(self, external_id: str) -> SeenConversation:
         async with Trouble(self):
             view, composer = await self._thread.reread(external_id)
             if self._written is not None and (composer is None or composer.text != plain(self._written)):
                 raise TransientError("The composer does not hold the reply any more.")
-            return view
+            return self._with_own(view)
 
     async def follow(
         self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
@@ -192,10 +195,12 @@ class AirbnbChannel:
         tap = self._visit.tap
         async with Trouble(self):
             while True:
-                view = self._thread.now(external_id)
+                view = self._with_own(self._thread.now(external_id))
                 if until(view):
                     return view
                 left, seq = deadline - time.monotonic(), tap.seq
+                if await self._only_one(view, last=left <= 0):
+                    continue
                 if left <= 0:
                     return None
                 told = await tap.wait_for_more(seq, min(patience, left))
@@ -203,6 +208,26 @@ class AirbnbChannel:
                     await self._visit.check_walls()
                 if not told:
                     patience = min(patience * 2, 5.0)
+
+    def _with_own(self, view: SeenConversation) -> SeenConversation:
+        return replace(view, made=self._visit.own_sends.made_in(view.external_id))
+
+    async def _only_one(self, view: SeenConversation, *, last: bool) -> bool:
+        """Whether the message of the last press is known now, by there being no other that it could be.
+
+        Asked for last of all, when whatever else was on its way has had its time.
+        """
+        own = self._visit.own_sends.last
+        if own is None or own.made is not None or own.conversation != view.external_id:
+            return False
+        if not last and time.monotonic() - own.pressed_at < self.SETTLED_SEC:
+            return False
+        if own.emptied is None and own.page == self._visit.this_page:
+            composer = await self._composer_now(focus=False)
+            own.emptied = composer is not None and composer.text == ""
+        if own.emptied:
+            own.made = own.only_candidate(view)
+        return own.made is not None
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -230,16 +255,19 @@ class AirbnbChannel:
             if composer is not None and written is not None:
                 await thread.empty(composer)
 
-    async def press_send(self, external_id: str, press: Press) -> Receipt | None:  # noqa: ARG002 - a page takes no key
+    async def press_send(self, external_id: str, press: Press) -> Receipt | None:
         async with Trouble(self):
             try:
                 self._thread.check_address(external_id)
             except TransientError as error:
                 raise NotPressed(f"Send was not pressed: {error}") from None
-            self._written = None
+            written, self._written = self._written, None
+            if written is not None:
+                before = self._thread.now(external_id)
+                self._visit.own_sends.begin(press, before, written, self._visit.this_page)
             button = self._visit.page.locator(selectors.SEND_BUTTON).locator("visible=true").first
             await button.click(timeout=5_000, no_wait_after=True)
-        return None  # the page tells no id at the click; the thread does
+        return None  # what came of it is told in the views of the conversation
 
     async def find(self, external_id: str, press: Press) -> Finding:  # noqa: ARG002
         return Finding.UNKNOWN  # what the page said of a press is gone with it; the thread is read

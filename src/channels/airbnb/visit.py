@@ -12,6 +12,7 @@ from playwright.async_api import Page
 
 from src.channels.airbnb import looks, selectors, walls
 from src.channels.airbnb.coverage import Coverage
+from src.channels.airbnb.own_sends import OwnSends
 from src.channels.airbnb.pages import COMEBACKS, on_inbox_address
 from src.channels.airbnb.settings import AirbnbSettings, is_own_host
 from src.channels.airbnb.wiretap import Wiretap
@@ -37,6 +38,7 @@ class Visit:
     def __init__(self, browser: Browser, settings: AirbnbSettings) -> None:
         self.browser = browser
         self.settings = settings
+        self.own_sends = OwnSends()
         self.known: dict[str, SeenConversation] = {}
         """Conversations of the list since the page was loaded, as last told."""
         self.coverage = Coverage()
@@ -57,6 +59,11 @@ class Visit:
     @property
     def page(self) -> Page:
         return self.browser.page
+
+    @property
+    def this_page(self) -> tuple[Page, int]:
+        """Equal as long as the page has not been loaded anew."""
+        return self.page, self.loaded_at_seq
 
     @property
     def tap(self) -> Wiretap:
@@ -90,7 +97,7 @@ class Visit:
         """Attach to the browser's page, which is new. What stopped the old one stops this one."""
         problem = self.problem
         self.stop_listening()
-        self._tap = Wiretap(self.page, self.is_own_host, self._cut_off)
+        self._tap = Wiretap(self.page, self.is_own_host, self._cut_off, self.own_sends)
         self._tap.problem = problem
         self._comeback, self._reacts, self._misses = 0, False, 0
         self._forget_page()

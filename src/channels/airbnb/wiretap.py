@@ -20,6 +20,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request, Response
 
 from src.channels.airbnb import ids, walls, wire
+from src.channels.airbnb.own_sends import OwnSend, OwnSends
 from src.errors import Halt, NotUnderstood, TransientError, WallHit
 from src.model.inbox import SeenConversation, SeenMessage
 
@@ -32,8 +33,17 @@ _LONG_ASKED_SEC = 5.0
 class Wiretap:
     """What the page has learned, numbered: ``seq`` grows by one with every answer that concerns us."""
 
-    def __init__(self, page: Page, is_own_host: Callable[[str], bool], on_wall: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        page: Page,
+        is_own_host: Callable[[str], bool],
+        on_wall: Callable[[], None],
+        own_sends: OwnSends | None = None,
+    ) -> None:
         self._page = page
+        self._own_sends = own_sends or OwnSends()
+        self._sent: dict[Request, OwnSend] = {}
+        """The page's own sends that are not answered yet, with the press that each carries out."""
         self._is_own_host = is_own_host
         self._on_wall = on_wall
         self._changed = asyncio.Condition()
@@ -175,10 +185,17 @@ class Wiretap:
 
     def _on_request(self, request: Request) -> None:
         url = urlsplit(request.url)
-        if request.method == "GET" and walls.is_messaging(url.path) and self._is_own_host(request.url):
+        if not walls.is_messaging(url.path) or not self._is_own_host(request.url):
+            return
+        if request.method == "GET":
             self._asked[request] = time.monotonic()
+        elif request.method == "POST":
+            own = self._own_sends.hear_request(lambda: request.post_data_buffer)
+            if own is not None:
+                self._sent[request] = own
 
     def _on_request_ended(self, request: Request) -> None:
+        self._sent.pop(request, None)
         if self._asked.pop(request, None) is not None and not self._asked:
             self._soon(self._wake())
 
@@ -197,17 +214,22 @@ class Wiretap:
         elif not document and "/api/" in response.url:
             if wall is not None:
                 self._on_wall()
-            self._soon(self._read(response, wall))
+            self._soon(self._read(response, wall, self._sent.pop(response.request, None)))
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _read(self, response: Response, wall: WallHit | None) -> None:
-        """Take in a body. ``wall`` is what the status alone says of a 403: the body may know better which it is."""
+    async def _read(self, response: Response, wall: WallHit | None, own: OwnSend | None) -> None:
+        """Take in a body. ``wall`` is what the status alone says of a 403: the body may know better which it is.
+
+        ``own``: the press of ours that this answers.
+        """
         messaging = walls.is_messaging(urlsplit(response.url).path)
         method, status = response.request.method, response.status
+        if own is not None and status >= 400:
+            own.refused = True
         try:
             async with asyncio.timeout(_BODY_TIMEOUT_SEC if wall is None else _WALL_BODY_TIMEOUT_SEC):
                 body = await response.body()
@@ -227,6 +249,10 @@ class Wiretap:
             self._hit(walls.by_body(payload) or wall)
             return
         try:
+            if own is not None:
+                own.hear_answer(payload)
+            elif messaging:
+                self._own_sends.hear(payload)
             await self._take(payload, method, status, messaging)
         except Halt as problem:
             self._hit(problem)

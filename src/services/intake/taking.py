@@ -142,28 +142,38 @@ def _settle_own_replies(scene: Scene, intake: Intake) -> None:
         fits = [job for job in waiting if _proves(scene, message, job)]
         if not fits:
             continue
-        job = next((j for j in fits if normalised(j.text) == normalised(message.text or "")), fits[0])
+        named = (j for j in fits if message.external_id == _named(scene, j))
+        equal = (j for j in fits if normalised(j.text) == normalised(message.text or ""))
+        job = next(named, None) or next(equal, fits[0])
         waiting.remove(job)
         known = scene.stored[message.external_id]
         conversations.attach_receipt(scene.conn, known.id, job.id)
         scene.stored[message.external_id] = _with_outbox(known, job.id)
-        altered = message.text if message.text != job.text else None
+        shown = f"({message.detail})" if message.text is None else message.text
+        altered = shown if shown != job.text else None
         sources = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
         intake.settled.append(
             outbox_queue.sent(scene.conn, job.id, sources, message.external_id, altered, scene.now)
         )
 
 
+def _named(scene: Scene, job: Job) -> str | None:
+    """The message that the site itself named for the press of this reply."""
+    return scene.seen.made.get(job.id, job.receipt_external_id)
+
+
 def _proves(scene: Scene, message: SeenMessage, job: Job) -> bool:
-    if message.kind is not MessageKind.TEXT:
-        return False
     known = scene.stored[message.external_id]
     if message.external_id not in scene.new and (job.armed_at is None or known.seen_at < job.armed_at):
         return False  # it was there before Send was armed
     after, place = scene.position(job.after_external_id), scene.position(message.external_id)
     if after is not None and place is not None and place < after:
         return False
-    return same_reply(job.text, message.text)
+    if message.detail == "PREVIEW" or (message.kind is MessageKind.TEXT and message.text is None):
+        return False  # what it says is not told yet
+    if message.external_id == _named(scene, job):
+        return True
+    return message.kind is MessageKind.TEXT and same_reply(job.text, message.text)
 
 
 def _with_outbox(known: StoredMessage, job_id: str) -> StoredMessage:
