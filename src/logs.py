@@ -12,6 +12,7 @@ Text of guests never belongs into a line of INFO or above; log ids and lengths.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,6 +40,7 @@ KEEP = 7
 _LONGEST_LINE = 4_000
 _LONGEST_ERROR = 300
 _LONGEST_CHAIN = 3
+_TRIES_TO_LOCK = 5
 
 # loguru's own tracebacks would print the values of variables; ours (below) print none.
 _NO_VALUES: Any = {"backtrace": False, "diagnose": False, "catch": False}
@@ -157,19 +160,62 @@ def close_logs() -> None:
 
 
 class _File(ConcurrentRotatingFileHandler):
-    """A rotating file for many processes. A full disk costs lines, never the program."""
+    """A rotating file for many processes. A full disk costs lines, never the program.
+
+    Folder, file and lock file may be deleted while it is open: they are made anew for the next line. The lock that
+    counts is the one that lies in the folder now, because that is the one which the other processes find.
+    """
 
     lost = 0
+    failing = False
+    """Whether the newest line could not be written."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.failing = False
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 (logging's own name)
         type(self).lost += 1
+        self.failing = True
         # Else what could not be written would be tried again, in front of the next line.
-        self.stream = None
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.close()
+
+    def _do_lock(self) -> None:
+        for _ in range(_TRIES_TO_LOCK):
+            with suppress(FileNotFoundError):
+                super()._do_lock()
+                if self._lock_lies_in_the_folder():
+                    return
+                self._let_go()
+            Path(self.baseFilename).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        raise FileNotFoundError(errno.ENOENT, "the folder is deleted again and again", self.baseFilename)
+
+    def _lock_lies_in_the_folder(self) -> bool:
+        assert self.stream_lock is not None  # noqa: S101 - it is held
+        try:
+            return os.path.samestat(Path(self.lockFilename).stat(), os.fstat(self.stream_lock.fileno()))
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        lock = self.stream_lock
+        self._do_unlock()
+        if lock is not None:
+            lock.close()
+        self.stream_lock = None
 
 
 def lost_lines() -> int:
     """How many lines could not be written since the start."""
     return _File.lost
+
+
+def files_not_written() -> list[str]:
+    """The names of the log files whose newest line could not be written by this process; none if all is well."""
+    return [Path(one.baseFilename).name for one in _handlers if isinstance(one, _File) and one.failing]
 
 
 def _add_file(path: Path, only: str | None, line: Callable[[Record], str], max_bytes: int, keep: int) -> None:
@@ -178,10 +224,14 @@ def _add_file(path: Path, only: str | None, line: Callable[[Record], str], max_b
     _handlers.append(handler)
 
     def write(message: Message) -> None:
+        was_failing = handler.failing
         try:
             handler.emit(logging.makeLogRecord({"msg": line(message.record)}))
         except Exception:  # noqa: BLE001 (an error in logging must never stop the program)
             _File.lost += 1
+            handler.failing = True
+        if handler.failing and not was_failing:
+            _say(f"warning: {path} cannot be written; log lines are lost until it can be")
 
     def wanted(record: Record) -> bool:
         return only is None or record["extra"].get("part") == only
@@ -247,15 +297,20 @@ def _one_line(text: str) -> str:
     return flat if len(flat) <= _LONGEST_LINE else f"{flat[:_LONGEST_LINE]}… ({len(flat)} characters)"
 
 
+def _say(line: str) -> None:
+    """On the terminal, past the files."""
+    try:
+        sys.stderr.write(_one_line(line) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # the terminal went away
+        pass
+
+
 def _to_terminal(message: Message) -> None:
     record = message.record
     level = "" if record["level"].no < logging.WARNING else f"{record['level'].name.lower()}: "
     error = f" ({safe_error(record['exception'].value)})" if record["exception"] is not None else ""
-    try:
-        sys.stderr.write(_one_line(f"{record['time']:HH:mm:ss}  {level}{record['message']}{error}") + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):  # the terminal went away; the files are still there
-        pass
+    _say(f"{record['time']:HH:mm:ss}  {level}{record['message']}{error}")
 
 
 class _FromStdlib(logging.Handler):

@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+import select
+import shutil
 import stat
 import subprocess
 import sys
@@ -126,6 +128,102 @@ def test_lines_of_libraries_come_in_from_warning_on(tmp_path):
     logging.getLogger("uvicorn.access").warning("GET /?token=abc")
     (line,) = lines_of(tmp_path / "app.log")
     assert "uvicorn.error: odd thing token=[hidden]" in line
+
+
+@pytest.mark.parametrize("gone", ["folder", "app.log", ".__app.lock"])
+def test_what_is_deleted_of_the_logs_while_running_is_made_anew_for_the_next_line(tmp_path, gone):
+    folder = tmp_path / "deep" / "logs"
+    logs.set_up_logs(folder, "both", terminal=False)
+    before = logs.lost_lines()
+    for number in range(3):
+        logger.info("line {}", number)
+        logger.bind(part="api").info("call {}", number)
+        if gone == "folder":
+            shutil.rmtree(folder.parent)
+        else:
+            (folder / gone).unlink()
+    logger.info("the last line")
+    logger.bind(part="api").info("the last call")
+    assert [line.rpartition("] ")[2] for line in lines_of(folder / "app.log")][-2:] == [
+        "the last line",
+        "the last call",
+    ]
+    assert lines_of(folder / "api.log")[-1].endswith("the last call")
+    assert lines_of(folder / "worker.log")[-1].endswith("the last line")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "app.log").stat().st_mode) == 0o600
+    assert logs.lost_lines() == before
+    assert logs.files_not_written() == []
+
+
+ONE_PROCESS_IN_TWO_PARTS = """
+import sys
+from pathlib import Path
+from loguru import logger
+from src import logs
+folder, number, lines = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+logs.set_up_logs(folder, "worker", terminal=False, max_bytes=40_000, keep=99)
+print("up", flush=True)
+for line in range(lines):
+    logger.bind(writer=number).info("before {}", line)
+print("ready", flush=True)
+sys.stdin.readline()
+lost = logs.lost_lines()  # a line that was being written into what was being deleted may be gone
+for line in range(lines):
+    logger.bind(writer=number).info("after {}", line)
+logs.close_logs()
+assert logs.lost_lines() == lost
+"""
+
+
+def test_processes_whose_folder_is_deleted_again_and_again_share_the_new_one_without_losing_a_line(tmp_path):
+    folder, each = tmp_path / "logs", 500
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", ONE_PROCESS_IN_TWO_PARTS, str(folder), str(number), str(each)],
+            cwd=logs_root(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    readable = {process.stdout for process in running if process.stdout is not None}
+    assert [stream.readline() for stream in readable] == ["up\n"] * 3
+    while readable:  # deleted under their hands, until the slowest has written its first part
+        shutil.rmtree(folder, ignore_errors=True)
+        for stream in select.select(list(readable), [], [], 0.01)[0]:
+            assert stream.readline() == "ready\n"
+            readable.discard(stream)
+    shutil.rmtree(folder, ignore_errors=True)
+    for process in running:
+        process.communicate("go\n", timeout=60)
+    assert [process.returncode for process in running] == [0, 0, 0]
+
+    written = [line for path in folder.glob("app.log*") for line in lines_of(path)]
+    assert len(list(folder.glob("app.log*"))) > 1, "nothing was rotated"
+    assert all(LINE.match(line) for line in written)
+    seen = sorted(
+        (int(m[2]), int(m[1])) for line in written if (m := re.search(r"after (\d+) .*=(\d)$", line))
+    )
+    assert seen == [(number, line) for number in range(3) for line in range(each)]
+
+
+def test_a_folder_that_cannot_be_made_anew_is_said_once_and_the_lines_come_back_with_it(tmp_path, capsys):
+    folder = tmp_path / "deep" / "logs"
+    logs.set_up_logs(folder, "worker", terminal=False)
+    logger.info("one")
+    shutil.rmtree(folder.parent)
+    folder.parent.write_text("a file is in the way")
+    logger.info("two")
+    logger.info("three")
+    said = capsys.readouterr().err
+    assert said.count(f"{folder}/app.log cannot be written") == 1
+    assert logs.files_not_written() == ["app.log", "worker.log"]
+    folder.parent.unlink()
+    logger.info("four")
+    assert logs.files_not_written() == []
+    assert lines_of(folder / "app.log")[-1].endswith("four")
 
 
 def test_a_full_disk_costs_lines_and_nothing_else(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from src.api.context import Context
 from src.db.engine import Database
 from src.db.overview import Overview, overview
 from src.errors import TransientError
-from src.logs import safe_error
+from src.logs import files_not_written, safe_error
 from src.model.rows import AccountState
 from src.model.statuses import OutboxStatus
 from src.services.status import Intervals, Verdict, Worker, read_verdict
@@ -83,6 +83,7 @@ def report(context: Context, moment: Moment) -> dict[str, Any]:
         problems.append(f"ai_webhook_{ai['state']}")
     if moment.overview.outbox[OutboxStatus.UNCONFIRMED]:
         problems.append("unconfirmed_replies")
+    problems += [f"{name}_not_written" for name in files_not_written()]
     return {
         "status": "halted" if verdict.halted else "degraded" if problems else "healthy",
         "product": PRODUCT,

@@ -4,10 +4,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+from loguru import logger
 from prometheus_client.parser import text_string_to_metric_families
 
+from src import logs
 from src.db import accounts, outbox_queue
 from src.db.engine import Database
 from src.errors import ExitCode, TransientError
@@ -236,3 +239,20 @@ async def test_errors_of_the_framework_look_like_all_others(client):
     assert (await client().get("/nothing")).json() == {"success": False, "error": "Not Found"}
     wrong = await client().get(CALLBACK)
     assert (wrong.status_code, wrong.json()["success"]) == (405, False)
+
+
+async def test_logs_that_cannot_be_written_degrade_it(client, db, clock, tmp_path):
+    beat_all(db, clock)
+    logs.set_up_logs(tmp_path / "logs", "api", terminal=False)
+    try:
+        shutil.rmtree(tmp_path / "logs")
+        (tmp_path / "logs").write_text("a file is in the way")
+        logger.info("lost")
+        said = (await client().get("/health")).json()
+        assert said["status"] == "degraded"
+        assert "app.log_not_written" in said["problems"]
+        (tmp_path / "logs").unlink()
+        logger.info("written")
+        assert "app.log_not_written" not in (await client().get("/health")).json()["problems"]
+    finally:
+        logs.close_logs()
