@@ -240,7 +240,10 @@ class Attended(Channel, Protocol):
         ...
 
     async def evidence(self, label: str) -> str | None:
-        """Keep what the page shows now (a screenshot, mode 0600) and return its path; None if impossible."""
+        """Keep what the page shows now (a screenshot, mode 0600) and return its path; None if impossible.
+
+        Few are kept, see ``channels/evidence``: of what is not understood, the one of some minutes ago may do.
+        """
         ...
 
 

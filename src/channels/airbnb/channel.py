@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from loguru import logger
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 
-from src.channels import base
+from src.channels import base, evidence
 from src.channels.airbnb import CAPABILITIES, ids, looks, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
 from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
@@ -273,17 +272,13 @@ class AirbnbChannel:
         return Finding.UNKNOWN  # what the page said of a press is gone with it; the thread is read
 
     async def evidence(self, label: str) -> str | None:
-        path = self._evidence_dir / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{label}.png"
         try:
-            self._evidence_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            picture = await self._picture()
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(picture)
+            if label == evidence.NOT_UNDERSTOOD and (known := evidence.recent(self._evidence_dir, label)):
+                return str(known)
+            return str(evidence.keep(self._evidence_dir, label, await self._picture()))
         except (PlaywrightError, ChannelGone, OSError) as error:
             logger.debug("No screenshot: {}", type(error).__name__)
             return None
-        return str(path)
 
     async def _picture(self) -> bytes:
         """What the page shows; tried twice, because a page that is just moving on cannot be drawn."""

@@ -8,6 +8,7 @@ from loguru import logger
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from src.channels.evidence import NOT_UNDERSTOOD
 from src.errors import ChannelGone, Halt, NotUnderstood, TransientError
 
 _GONE = ("has been closed", "Page crashed", "Connection closed", "Target crashed", "Target closed")
@@ -57,7 +58,7 @@ class Trouble:
             if halt is not error:
                 raise halt from None
         elif isinstance(error, NotUnderstood):
-            where = await self._channel.evidence("not_understood")
+            where = await self._channel.evidence(NOT_UNDERSTOOD)
             logger.debug("Evidence of what was not understood: {}", where)
 
 

@@ -37,7 +37,7 @@ from src.channels.browser import (
 )
 from src.errors import ChannelGone, PageChanged, SettingsError, TransientError, WallHit
 from tests.channels.airbnb.conftest import MakeChannel
-from tests.support.airbnb import days_ago, deliver, fill, listed, mode, texts
+from tests.support.airbnb import days_ago, deliver, fill, listed, mode, pictures, texts
 
 asynchronous = pytest.mark.asyncio(loop_scope="session")
 ROOT = Path(__file__).resolve().parents[3]
@@ -544,3 +544,16 @@ async def test_a_picture_that_cannot_be_kept_is_none(
     assert mode(kept) == 0o600
     assert kept.endswith("-label.png")
     shutil.rmtree(evidence_dir)
+
+
+@pytest.mark.browser
+@asynchronous
+async def test_what_is_not_understood_again_and_again_is_shown_by_one_picture(
+    site: SimulatedSite, channel: AirbnbChannel, evidence_dir: Path
+):
+    fill(site, 1)
+    await channel.open()
+    found = {await channel.evidence("not_understood") for _ in range(3)}
+    assert [str(path) for path in pictures(evidence_dir)] == list(found)
+    halts = {await channel.evidence("captcha") for _ in range(2)}
+    assert len(halts) == 2, "a halt is shown as it is now"
