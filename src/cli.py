@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -126,6 +127,65 @@ def forget(
     from src.commands.retention import run_forget
 
     _end(lambda: run_forget(conversation_ids))
+
+
+knowledge = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="What the built-in assistant knows."
+)
+app.add_typer(knowledge, name="knowledge")
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+OfListing = Annotated[str | None, typer.Option("--listing", help="The id of one listing.")]
+
+
+@knowledge.command("add")
+def add_knowledge(
+    file: Annotated[Path, typer.Argument(help="A .md, .csv, .ics or .toml file.")],
+    listing: OfListing = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one of the same name.")] = False,
+) -> None:
+    """Copy a file into the folder, for one listing or for all."""
+    from src.commands.knowledge import run_add
+
+    _end(lambda: run_add(file, listing, overwrite=overwrite))
+
+
+@knowledge.command("list")
+def list_knowledge(as_json: AsJson = False) -> None:
+    """What is in the folder."""
+    from src.commands.knowledge import run_list
+
+    _end(lambda: run_list(as_json=as_json))
+
+
+@knowledge.command("search")
+def search_knowledge(
+    question: str,
+    listing: OfListing = None,
+    audience: Annotated[str, typer.Option(help="anyone, booked or staying.")] = "staying",
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """The facts that fit a question best."""
+    from src.commands.knowledge import run_search
+
+    _end(lambda: run_search(question, listing, audience, limit, as_json=as_json))
+
+
+@knowledge.command("check")
+def check_knowledge(as_json: AsJson = False) -> None:
+    """What contradicts, has ended, or gives a secret away. Exit code 1 if there are errors."""
+    from src.commands.knowledge import run_check
+
+    _end(lambda: run_check(as_json=as_json))
+
+
+@knowledge.command("example")
+def example_knowledge() -> None:
+    """Make a folder to begin with."""
+    from src.commands.knowledge import run_example
+
+    _end(run_example)
 
 
 def _end(command: Callable[[], int], *, runs_for_long: bool = False) -> None:
