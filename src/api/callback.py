@@ -20,6 +20,7 @@ from src.db import inbox_queue
 from src.services.ai_exchange import CALLBACK_PATH
 from src.services.callback import Action, Answer, Outcome, Result, take_answer_with_others
 from src.services.refusals import Conflict, Malformed
+from src.services.said import LONGEST_HOLD, LONGEST_NAME, MOST_PARTS, MOST_SOURCES, join_parts, make_said
 
 _WEBHOOK_ID = re.compile(r"[!-~]{1,200}")
 
@@ -30,6 +31,15 @@ _SAID = {
     Result.ESCALATED: "Conversation confiée à une personne",
     Result.IGNORED: "Aucune réponse nécessaire",
 }
+
+
+class Source(BaseModel):
+    """Something that an answer rests on."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    title: str = Field("", max_length=500)
+    id: str = Field("", max_length=500)
 
 
 class CallbackBody(BaseModel):
@@ -44,11 +54,33 @@ class CallbackBody(BaseModel):
         None, description="escalate: a person must answer; ignore: no answer is needed"
     )
     reason: str | None = Field(None, description="why, with an action")
+    messages: list[str] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_PARTS,
+        description="the reply in parts; `message` is not used then",
+    )
+    hold: str | None = Field(
+        None, max_length=LONGEST_HOLD, description="a reason: the reply waits for a person, in any mode"
+    )
+    agent: str | None = Field(None, max_length=LONGEST_NAME, description="who wrote it, of several voices")
+    topic: str | None = Field(None, max_length=LONGEST_NAME)
+    confidence: float | None = Field(None, ge=0, le=1)
+    sources: list[Source] | None = Field(None, max_length=MOST_SOURCES, description="what the reply rests on")
+    hard_class: str | None = Field(
+        None,
+        alias="class",
+        max_length=LONGEST_NAME,
+        description="with escalate: what it is about (refund, …)",
+    )
+    holding_message: str | None = Field(
+        None, description="with escalate: what the guest is told meanwhile; it goes out as any reply does"
+    )
     request_id: str | None = Field(None, description="the request that is answered, where there is no token")
 
 
 class CallbackDone(BaseModel):
-    """``outbox_id`` is null for an action."""
+    """``outbox_id`` is null for an action; with a holding text it is that text's."""
 
     success: Literal[True] = True
     outbox_id: str | None
@@ -106,9 +138,18 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
         Answer(
             conversation_external_id=body.conversation_id,
             request_id=request_id,
-            message=body.message,
+            message=join_parts(body.messages) if body.messages else body.message,
             action=Action(body.action) if body.action else None,
             reason=body.reason,
+            hold=body.hold,
+            said=make_said(
+                body.agent,
+                body.topic,
+                body.confidence,
+                [one.model_dump() for one in body.sources] if body.sources else None,
+            ),
+            hard_class=body.hard_class,
+            holding_message=body.holding_message,
             webhook_id=webhook_id,
         ),
         settings=context.settings,

@@ -13,25 +13,12 @@ from typing import Any, Literal
 
 from src.assistant.reading import clean_text
 from src.assistant.values import Stage, Stay, Turn
+from src.model.stages import stage_of
 
 _LONGEST_NAME = 80
 _LONGEST_TURN = 2_000
 _TURNS = 30
 
-# Airbnb's own words for `trip_stage`, as its inbox shows them; the status is looked at where there is none.
-_TRIP_STAGES = {
-    "CURRENTLY_HOSTING": Stage.STAYING,
-    "UPCOMING_RESERVATIONS": Stage.BOOKED,
-    "PAST_RESERVATIONS": Stage.PAST,
-    "CANCELED_RESERVATIONS": Stage.CANCELLED,
-}
-# Parts of the words for `reservation_status`, most careful first: a status is a guess in every channel.
-_STATUSES = (
-    (("cancel", "declin", "denied", "expire", "timed", "withdrawn", "not_possible"), Stage.CANCELLED),
-    (("inquiry", "preapprov", "special_offer"), Stage.INQUIRY),
-    (("pending", "request", "checkpoint", "awaiting"), Stage.REQUEST),
-    (("accept", "confirm", "booked"), Stage.BOOKED),
-)
 _ROLES: dict[str, Literal["guest", "host", "assistant"]] = {
     "guest": "guest",
     "host": "host",
@@ -114,34 +101,12 @@ def read_stay(given: object) -> Stay:
         guests = int(guests)
     code = given.get("confirmation_code")
     return Stay(
-        stage=read_stage(given),
+        stage=Stage(stage_of(given)),
         check_in=check_in,
         check_out=check_out,
         guests=guests if isinstance(guests, int) and 0 < guests < 1000 else None,
         confirmation_code=code.strip()[:40] if isinstance(code, str) and code.strip() else None,
     )
-
-
-def read_stage(given: Mapping[str, Any]) -> Stage:
-    """Where the stay stands: ``stage`` if it is given, else from ``trip_stage``, else from the status.
-
-    What is unknown, or said in two ways that disagree, is an inquiry: the stage that is told least.
-    """
-    stage = given.get("stage")
-    if isinstance(stage, str) and stage.lower() in set(Stage):
-        return Stage(stage.lower())
-    status = str(given.get("reservation_status") or given.get("status") or "").lower()
-    by_status = next((stage for parts, stage in _STATUSES if any(part in status for part in parts)), None)
-    words = {word.strip().upper() for word in str(given.get("trip_stage") or "").split(",") if word.strip()}
-    if not words:
-        return by_status or Stage.INQUIRY
-    stages = {_TRIP_STAGES[word] for word in words if word in _TRIP_STAGES}
-    if len(stages) != 1:
-        return Stage.INQUIRY
-    by_trip = stages.pop()
-    if by_trip is Stage.BOOKED and by_status is not None:
-        return by_status  # a request has dates, too, before it is accepted
-    return by_trip
 
 
 def _list(given: object) -> list[Any]:

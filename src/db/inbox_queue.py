@@ -224,6 +224,20 @@ def expire_overdue(conn: Connection, account: str, now: datetime) -> list[Reques
     return rows(conn, _EXPIRE, REQUEST, {"p_account": account, "p_now": now})
 
 
+def owners_at_work(conn: Connection, account: str) -> set[str]:
+    """Who holds requests of the account in hand, by the names they were claimed with."""
+    found = select(_Q.claimed_by).where(_Q.account == account, _Q.status == literal(_S.PROCESSING)).distinct()
+    return {owner for owner in conn.execute(found).scalars() if owner is not None}
+
+
+def take_back(conn: Connection, account: str, owners: Collection[str], now: datetime) -> list[Request]:
+    """From processing to pending for all that these owners held: their processes are dead. Due at once."""
+    statement = REQUEST.update.where(
+        _Q.account == account, _Q.status == literal(_S.PROCESSING), _Q.claimed_by.in_(list(owners))
+    ).values(status=_S.PENDING, due_at=now, last_error="process_ended", **_UNCLAIMED)
+    return rows(conn, statement, REQUEST)
+
+
 # --- going out -------------------------------------------------------------------------------------------
 # Each takes the statuses that it may start from: a subset of what INBOX_TRANSITIONS allows.
 
@@ -256,9 +270,15 @@ def escalated(
     from_statuses: Collection[InboxStatus],
     reason: str | None,
     now: datetime,
+    *,
+    hard_class: str | None = None,
 ) -> Request:
-    """To escalated: a person must answer. StaleJob if it is in no such status."""
-    return _finish(conn, request_id, from_statuses, _S.ESCALATED, reason, now)
+    """To escalated: a person must answer. ``hard_class`` says what it is about, where that is why."""
+    values = {"p_id": request_id, "p_reason": reason, "p_now": now, "p_class": hard_class}
+    statement = _final_statement(frozenset(from_statuses), _S.ESCALATED).values(
+        hard_class=bindparam("p_class")
+    )
+    return moved(conn, statement, REQUEST, str(_S.ESCALATED), values)
 
 
 def cancelled(

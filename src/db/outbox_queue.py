@@ -28,10 +28,10 @@ from src.db.statements import (
     one_or_none,
 )
 from src.errors import StaleJob
-from src.model.rows import Job
+from src.model.rows import NOTHING_SAID, Job, Said
 from src.model.sending import Delivery
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
-from src.model.values import new_id
+from src.model.values import ANSWER, new_id
 
 _Q = OUTBOX.c
 _S = OutboxStatus
@@ -122,11 +122,14 @@ def enqueue(
     reason: str | None = None,
     replaces_id: str | None = None,
     approved: bool = False,
+    kind: str = ANSWER,
+    said: Said = NOTHING_SAID,
     now: datetime,
 ) -> tuple[Job, bool]:
     """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
 
-    Repeatable by its key, also by many processes at once. ``approved``: a person asks for it.
+    Repeatable by its key, also by many processes at once. ``approved``: a person asks for it. ``said`` is what the
+    AI says of it.
     """
     if status not in UNSENT_OUTBOX:
         raise ValueError(f"a job starts as draft or pending, not as {status}")
@@ -138,6 +141,11 @@ def enqueue(
         "status": status,
         "reason": reason,
         "text": text,
+        "kind": kind,
+        "agent": said.agent,
+        "topic": said.topic,
+        "confidence": said.confidence,
+        "sources": said.sources,
         "idempotency_key": idempotency_key,
         "replaces_id": replaces_id,
         "approved_at": now if approved else None,

@@ -27,6 +27,7 @@ from src.model.caps import Replies
 from src.model.columns import UtcDateTime
 from src.model.rows import Job
 from src.model.statuses import FINAL_OUTBOX, UNSENT_OUTBOX, OutboxStatus
+from src.model.values import HOLDING
 
 JOB = RowShape.of(Job, OUTBOX)
 _Q = OUTBOX.c
@@ -202,6 +203,16 @@ def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
         ),
     ).order_by(_Q.created_at, _Q.id)
     return rows(conn, unproven, JOB)
+
+
+def holding_ids(conn: Connection, conversation_id: str) -> set[str]:
+    """Our ids of the conversation's holding texts that the guest may have got."""
+    return set(conn.execute(_HOLDING, {"p_conversation": conversation_id}).scalars())
+
+
+_HOLDING = select(_Q.id).where(
+    _Q.conversation_id == bindparam("p_conversation"), _Q.kind == HOLDING, _Q.arm_count == 1
+)
 
 
 def held_at(conn: Connection, account: str, moment: datetime, limit: int) -> list[Job]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import Column, Integer, MetaData, String, Table
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table
 from sqlalchemy.types import TypeEngine
 
 from src.model import rows
@@ -23,6 +23,7 @@ _PLAIN = MetaData()
 _TYPES: dict[type, type[TypeEngine[Any]]] = {
     str: String,
     int: Integer,
+    float: Float,
     datetime: UtcDateTime,
     dict: String,  # JSON; who reads and writes the row sees to that
 }
@@ -30,7 +31,11 @@ _TYPES: dict[type, type[TypeEngine[Any]]] = {
 
 def _table(name: str, row_class: type) -> Table:
     hints = get_type_hints(row_class)
-    return Table(name, _PLAIN, *(Column(one.name, _type_of(hints[one.name])) for one in fields(row_class)))
+    columns = (
+        Column(one.metadata.get("column", one.name), _type_of(hints[one.name]), key=one.name)
+        for one in fields(row_class)
+    )
+    return Table(name, _PLAIN, *columns)
 
 
 def _type_of(hint: Any) -> TypeEngine[Any]:
@@ -51,4 +56,5 @@ CONVERSATIONS = _table("conversations", rows.StoredConversation)
 MESSAGES = _table("messages", rows.StoredMessage)
 INBOX = _table("queue_inbox", rows.Request)
 OUTBOX = _table("queue_outbox", rows.Job)
+RUNS = _table("assistant_runs", rows.AssistantRun)
 ALL = _PLAIN.tables

@@ -30,6 +30,7 @@ from src.db.plain_tables import (
     META,
     MODES,
     OUTBOX,
+    RUNS,
     WORKERS,
 )
 from src.errors import StaleJob
@@ -43,6 +44,7 @@ __all__ = [
     "META",
     "MODES",
     "OUTBOX",
+    "RUNS",
     "WORKERS",
     "RowShape",
     "Unindexed",

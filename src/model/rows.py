@@ -5,11 +5,11 @@ The fields are called as the columns of the table are; what they mean is said in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.values import Direction, LinkState, ReplyMode
+from src.model.values import HOLDING, Direction, LinkState, ReplyMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,7 @@ class Request:
     conversation_id: str
     status: InboxStatus
     reason: str | None
+    hard_class: str | None
     newest_external_id: str
     due_at: datetime
     burst_until: datetime
@@ -166,6 +167,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What an AI says of its own answer. ``sources`` is JSON: a list of ``{title, id}``."""
+
+    agent: str | None = None
+    topic: str | None = None
+    confidence: float | None = None
+    sources: str | None = None
+
+
+NOTHING_SAID = Said()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A reply on its way to the guest (table ``queue_outbox``)."""
 
@@ -176,6 +190,11 @@ class Job:
     status: OutboxStatus
     reason: str | None
     text: str
+    kind: str
+    agent: str | None
+    topic: str | None
+    confidence: float | None
+    sources: str | None
     drafted_text: str | None
     idempotency_key: str
     replaces_id: str | None
@@ -197,6 +216,40 @@ class Job:
     processed_at: datetime | None
 
     @property
+    def is_holding(self) -> bool:
+        """It only says that the guest's message has arrived."""
+        return self.kind == HOLDING
+
+    @property
     def armed(self) -> bool:
         """Send may have been pressed."""
         return self.arm_count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantRun:
+    """How the built-in assistant came to a decision (table ``assistant_runs``). Nothing of a guest's words."""
+
+    id: str
+    account: str
+    request_id: str | None
+    conversation_id: str | None
+    kind: str
+    state: str
+    action: str | None
+    hard_class: str | None = field(metadata={"column": "class"})  # the word is taken in Python
+    reason: str | None
+    hold: str | None
+    agent: str | None
+    topic: str | None
+    language: str | None
+    confidence: float | None
+    prompt_version: str | None
+    steps: str
+    sources: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    payload: str | None
+    created_at: datetime
+    finished_at: datetime | None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Column, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, String, Text, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from src.model.columns import UtcDateTime, enum_of
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
 from src.model.values import (
+    ANSWER,
     DEFAULT_ACCOUNT,
     OPEN_INBOX_SQL,
     Direction,
@@ -30,6 +31,7 @@ __all__ = [
     "DEFAULT_ACCOUNT",
     "OPEN_INBOX_SQL",
     "Account",
+    "AssistantRun",
     "Conversation",
     "Direction",
     "InboxRequest",
@@ -211,6 +213,8 @@ class InboxRequest(SQLModel, table=True):
         sa_column=Column(enum_of(InboxStatus, "inbox_status"), nullable=False, server_default="pending"),
     )
     reason: str | None = None
+    hard_class: str | None = None
+    """What it is about, where the AI handed it over because of that (refund, safety, …)."""
     newest_external_id: str
     """The newest guest message in it: the one that the reply answers."""
     due_at: datetime = Field(sa_type=UtcDateTime)
@@ -269,6 +273,15 @@ class OutboxJob(SQLModel, table=True):
     )
     reason: str | None = None
     text: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(default=ANSWER, sa_column=Column(String, nullable=False, server_default=ANSWER))
+    """``answer``; or ``holding``: says only that the message has arrived, while a person is asked."""
+    agent: str | None = None
+    """Which voice of the AI wrote it, as the AI says."""
+    topic: str | None = None
+    confidence: float | None = None
+    """0 to 1, as the AI says."""
+    sources: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    """JSON: a list of ``{title, id}``, what the AI's answer rests on."""
     drafted_text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     """What the AI wrote, where a person has changed it before the approval; else null."""
     idempotency_key: str
@@ -336,3 +349,47 @@ class Message(SQLModel, table=True):
     seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     arrival: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     """In which look at its conversation it was first seen, counted from 1; 0: from before this was counted."""
+
+
+class AssistantRun(SQLModel, table=True):
+    """How the built-in assistant came to a decision. No guest's words, but for ``payload`` while it works."""
+
+    __tablename__ = "assistant_runs"
+    __table_args__ = (
+        _partial_index("uq_assistant_runs_live", "request_id", where="kind = 'live'", unique=True),
+        Index("ix_assistant_runs_account", "account", "created_at"),
+        Index("ix_assistant_runs_conversation", "conversation_id", "created_at"),
+        _partial_index("ix_assistant_runs_working", "account", "created_at", where="state = 'working'"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    account: str = DEFAULT_ACCOUNT
+    request_id: str | None = None
+    """The caller's id of the request; a request has one live run, however often it was tried."""
+    conversation_id: str | None = None
+    """The caller's id of the conversation."""
+    kind: str = "live"
+    """live, chat, try, replay or eval."""
+    state: str = "working"
+    """working; put_off (no model answered, it is asked again); done."""
+    action: str | None = None
+    hard_class: str | None = Field(default=None, sa_column=Column("class", String, nullable=True))
+    reason: str | None = None
+    hold: str | None = None
+    agent: str | None = None
+    topic: str | None = None
+    language: str | None = None
+    confidence: float | None = None
+    prompt_version: str | None = None
+    steps: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))
+    """JSON: a list of ``{name, outcome, detail, model, ms, …}``, all tries one after the other."""
+    sources: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))
+    """JSON: a list of ``{title, id}``."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    """US dollars, as far as the service says it."""
+    payload: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    """JSON: what was asked over HTTP, kept only until it is answered, so that a restart can take it up."""
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

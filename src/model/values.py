@@ -57,3 +57,6 @@ OPEN_INBOX_SQL = one_of("status", OPEN_INBOX)
 
 AI_WORKER = "ai_webhook"
 """The name under which the AI's calls are counted in the table ``workers``, beside the workers themselves."""
+
+ANSWER, HOLDING = "answer", "holding"
+"""The kinds of a reply: an answer, or words that only say that the guest's message has arrived."""

@@ -13,8 +13,10 @@ from standardwebhooks import Webhook
 
 from src.model.blank import is_blank
 from src.model.rows import Request, StoredConversation, StoredMessage
+from src.model.stages import stage_of
 from src.model.values import Direction
 from src.services.callback import Action, Answer
+from src.services.said import LONGEST_NAME, read_hold, read_messages, read_said
 from src.settings import Settings
 
 CALLBACK_PATH = "/api/ai/webhook-simple"
@@ -34,6 +36,8 @@ class Response:
     retry_after: str | None = None
     error: str | None = None
     duration_ms: int = 0
+    trouble: str | None = None
+    """A short stable word: what is wrong with the AI although there is an answer (its model is out of reach)."""
 
     @property
     def accepted(self) -> bool:
@@ -46,7 +50,7 @@ class Response:
     @property
     def outcome(self) -> str:
         """A short stable word: ``http_503``, ``timeout``, ``no_connection``."""
-        return self.error or f"http_{self.status}"
+        return self.trouble or self.error or f"http_{self.status}"
 
 
 # --- what is sent ----------------------------------------------------------------------------------------
@@ -71,7 +75,7 @@ def build_payload(
         "messages": [{"id": m.external_id, "text": m.text, "sent_at": m.sent_at.isoformat()} for m in own],
         "history": [{"role": _role(m), "text": m.text, "sent_at": m.sent_at.isoformat()} for m in history],
         "guest": {"name": conversation.guest_name or guest},
-        "stay": conversation.stay,
+        "stay": {"stage": stage_of(conversation.stay), **conversation.stay},
         "reply_by": request.reply_by.isoformat(),
     }
 
@@ -114,15 +118,30 @@ def parse_answer(body: bytes, conversation_external_id: str, request_id: str) ->
         return None
     if not isinstance(said, dict):
         return None
+    about = read_said(said)
     if isinstance(action := said.get("action"), str) and action in set(Action):
-        why = said.get("reason")
-        reason = why if isinstance(why, str) else None
-        return Answer(conversation_external_id, request_id, action=Action(action), reason=reason)
-    for name in ("message", "reply"):
-        text = said.get(name)
-        if isinstance(text, str) and not is_blank(text) and text.strip().lower() not in _ACKNOWLEDGEMENTS:
-            return Answer(conversation_external_id, request_id, message=text)
+        hard_class = _text(said, "class")
+        return Answer(
+            conversation_external_id,
+            request_id,
+            action=Action(action),
+            reason=_text(said, "reason"),
+            said=about,
+            hard_class=hard_class[:LONGEST_NAME] if hard_class else None,
+            holding_message=_text(said, "holding_message"),
+            draft=_text(said, "draft"),
+        )
+    for text in read_messages(said):
+        if text.strip().lower() not in _ACKNOWLEDGEMENTS:
+            return Answer(
+                conversation_external_id, request_id, message=text, hold=read_hold(said), said=about
+            )
     return None
+
+
+def _text(said: dict[str, Any], name: str) -> str | None:
+    text = said.get(name)
+    return text if isinstance(text, str) and not is_blank(text) else None
 
 
 def seconds_until_retry(attempts: int, header: str | None, now: datetime, rng: random.Random) -> float:

@@ -24,9 +24,9 @@ from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.blank import is_blank
-from src.model.rows import Job, Request, StoredConversation
+from src.model.rows import NOTHING_SAID, Job, Request, Said, StoredConversation
 from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
-from src.model.values import ReplyMode
+from src.model.values import ANSWER, HOLDING, ReplyMode
 from src.services.caps import caps_of, hold_before_enqueue
 from src.services.refusals import Conflict, Malformed
 from src.settings import Settings
@@ -62,13 +62,22 @@ class Answer:
     message: str | None = None
     action: Action | None = None
     reason: str | None = None
+    hold: str | None = None
+    """Why the message waits for a person, whatever the mode."""
+    said: Said = NOTHING_SAID
+    hard_class: str | None = None
+    """With an escalation: what the message is about."""
+    holding_message: str | None = None
+    """With an escalation: what the guest is told meanwhile. It goes out as a reply of its own."""
+    draft: str | None = None
+    """With an escalation: what a person might answer. It waits as a draft."""
     webhook_id: str | None = None
     """The sender's own id of this delivery: the same id means the same delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of it. ``job`` is the reply in the outbox, None for an action."""
+    """What became of it. ``job`` is the reply in the outbox: the answer, or the holding text of an escalation."""
 
     result: Result
     conversation_external_id: str
@@ -164,23 +173,33 @@ def clean_text(field: str, text: str, longest: int) -> str:
     return "" if is_blank(text) else text
 
 
-def clean_message(text: str) -> str:
+def clean_message(text: str, field: str = "message") -> str:
     """A reply as it will be typed. Malformed if it is empty, invisible, too long or cannot be typed."""
-    text = clean_text("message", text, LONGEST_MESSAGE)
+    text = clean_text(field, text, LONGEST_MESSAGE)
     if not text:
-        raise Malformed("message", "is empty")
+        raise Malformed(field, "is empty")
     return text
 
 
 def _checked(answer: Answer) -> Answer:
-    reason = clean_text("reason", answer.reason or "", LONGEST_REASON) or None
+    answer = replace(
+        answer,
+        reason=clean_text("reason", answer.reason or "", LONGEST_REASON) or None,
+        hold=clean_text("hold", answer.hold or "", LONGEST_REASON) or None,
+    )
     if answer.action is not None:
         if not is_blank(answer.message):
             raise Malformed("action", "comes with a message; send one of them")
-        return replace(answer, message=None, reason=reason)
+        holding, draft = answer.holding_message, answer.draft
+        return replace(
+            answer,
+            message=None,
+            holding_message=clean_message(holding, "holding_message") if holding else None,
+            draft=clean_message(draft, "draft") if draft else None,
+        )
     if answer.message is None:
         raise Malformed("message", "is missing")
-    return replace(answer, message=clean_message(answer.message), reason=reason)
+    return replace(answer, message=clean_message(answer.message))
 
 
 def _settle(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Conflict:
@@ -218,6 +237,7 @@ def _close(
     conn: Connection, around: _Setting, answer: Answer, request: Request, conversation: StoredConversation
 ) -> Outcome | Conflict:
     """The answer to an open request."""
+    answer = replace(answer, request_id=request.id)
     now, sources, external_id = around.now, [request.status], conversation.external_id
     about = {"conversation_id": external_id, "request_id": request.id}
     if request.is_too_late(now):
@@ -225,9 +245,10 @@ def _close(
         _say(conn, "WARNING", "the AI's answer came too late to be of use", **about)
         return Conflict("no_answer_in_time", "the answer comes too late to be of use")
     if answer.action is Action.ESCALATE:
-        inbox_queue.escalated(conn, request.id, sources, answer.reason or "escalated_by_ai", now)
+        why = answer.reason or "escalated_by_ai"
+        inbox_queue.escalated(conn, request.id, sources, why, now, hard_class=answer.hard_class)
         _say(conn, "WARNING", "the AI asks a person to answer", **about)
-        return Outcome(Result.ESCALATED, external_id)
+        return Outcome(Result.ESCALATED, external_id, _enqueue_meanwhile(conn, around, answer, conversation))
     if answer.action is Action.IGNORE:
         inbox_queue.ignored(conn, request.id, sources, answer.reason or "no_answer_needed", now)
         _say(conn, "INFO", "the AI says that no answer is needed", **about)
@@ -238,6 +259,23 @@ def _close(
     inbox_queue.answered(conn, request.id, sources, None, now)
     job, _ = _enqueue(conn, around, answer, conversation, mode, f"request:{request.id}")
     return Outcome(Result.ENQUEUED, external_id, job)
+
+
+def _enqueue_meanwhile(
+    conn: Connection, around: _Setting, answer: Answer, conversation: StoredConversation
+) -> Job | None:
+    """What an escalation brings along: the holding text, under every rule of a reply, and a draft for the host."""
+    mode = _mode(conn, around, conversation)
+    if mode is ReplyMode.OFF:
+        return None
+    if answer.draft is not None:
+        note = replace(answer, message=answer.draft, hold="with_an_escalation")
+        _enqueue(conn, around, note, conversation, mode, f"draft:{answer.request_id}")
+    if answer.holding_message is None:
+        return None
+    holding = replace(answer, message=answer.holding_message, hold=None)
+    job, _ = _enqueue(conn, around, holding, conversation, mode, f"holding:{answer.request_id}", HOLDING)
+    return job
 
 
 def _again(conn: Connection, answer: Answer, request: Request) -> Outcome | Conflict:
@@ -255,7 +293,8 @@ def _again(conn: Connection, answer: Answer, request: Request) -> Outcome | Conf
                 )
             return Outcome(Result.REPEATED, external_id, job)
     if status is InboxStatus.ESCALATED and answer.action is Action.ESCALATE:
-        return Outcome(Result.ESCALATED, external_id)
+        holding = outbox_views.by_key(conn, request.account, f"holding:{request.id}")
+        return Outcome(Result.ESCALATED, external_id, holding)
     if status is InboxStatus.IGNORED and answer.action is Action.IGNORE:
         return Outcome(Result.IGNORED, external_id)
     told = (
@@ -295,10 +334,11 @@ def _enqueue(
     conversation: StoredConversation,
     mode: ReplyMode,
     key: str,
+    kind: str = ANSWER,
 ) -> tuple[Job, bool]:
     text = answer.message or ""
-    reason: str | None = "approval_required"
-    if mode is not ReplyMode.DRAFT:
+    reason = answer.hold or ("approval_required" if mode is ReplyMode.DRAFT else None)
+    if reason is None:
         reason = hold_before_enqueue(
             conn, caps_of(around.settings), conversation.account, conversation.id, around.now
         )
@@ -307,10 +347,12 @@ def _enqueue(
         conversation.account,
         conversation.id,
         text,
-        request_id=key.removeprefix("request:") if key.startswith("request:") else None,
+        request_id=answer.request_id,
         idempotency_key=key,
         status=OutboxStatus.DRAFT if reason else OutboxStatus.PENDING,
         reason=reason,
+        kind=kind,
+        said=answer.said,
         now=around.now,
     )
     if created:

@@ -138,6 +138,55 @@ async def test_what_is_malformed_is_422_and_names_the_field(client, inbox, sent,
 
 
 @pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"confidence": 2}, "confidence"),
+        ({"confidence": "high"}, "confidence"),
+        ({"agent": 7}, "agent"),
+        ({"sources": "none"}, "sources"),
+        ({"sources": [{"title": 3}]}, "sources.0.title"),
+        ({"hold": True}, "hold"),
+        ({"class": 3}, "class"),
+        ({"messages": []}, "messages"),
+        ({"messages": ["x", 3]}, "messages.1"),
+        ({"action": "escalate", "message": None, "holding_message": "\u200b"}, "holding_message"),
+    ],
+    ids=str,
+)
+async def test_what_an_ai_says_beside_its_answer_has_to_be_right(client, inbox, more, field):
+    response = await client().post(inbox.url(inbox.waiting()), json={**body(), **more})
+    assert (response.status_code, response.json()["field"]) == (422, field)
+    assert inbox.jobs() == []
+
+
+async def test_a_callback_may_say_who_wrote_it_how_sure_and_why_it_waits(client, inbox):
+    source = {"title": "Kettle", "id": "a.md#kettle"}
+    more = {"agent": "host", "topic": "kitchen", "confidence": 0.7, "sources": [source], "hold": "unsure"}
+    response = await client().post(inbox.url(inbox.waiting()), json={**body(), **more})
+    assert response.status_code == 200
+    (job,) = inbox.jobs()
+    assert (job.status, job.reason, job.agent, job.confidence) == ("draft", "unsure", "host", 0.7)
+    assert json.loads(job.sources) == [source]
+
+
+async def test_the_parts_of_a_callback_are_one_reply(client, inbox):
+    parts = {**body("not used"), "messages": ["One.", "Two."]}
+    await client().post(inbox.url(inbox.waiting()), json=parts)
+    (job,) = inbox.jobs()
+    assert job.text == "One.\n\nTwo."
+
+
+async def test_an_escalation_by_callback_brings_its_holding_text(client, inbox):
+    request = inbox.waiting()
+    said = {"action": "escalate", "class": "refund", "holding_message": "A person reads it."}
+    response = await client().post(inbox.url(request), json={**said, "conversation_id": thread_id()})
+    (job,) = inbox.jobs()
+    assert response.json()["outbox_id"] == job.id
+    assert (job.kind, job.text) == ("holding", "A person reads it.")
+    assert inbox.now_of(request).hard_class == "refund"
+
+
+@pytest.mark.parametrize(
     "raw", [b"", b"{", b"\xff\xfe\x00", b"conversation_id=x", b"NaN", b"[" * 60_000, b'{"a":' * 9_000]
 )
 async def test_what_is_no_json_is_422(client, inbox, raw):

@@ -224,6 +224,16 @@ def test_rows_of_every_status_get_columns_for_receipts_and_keep_what_they_had(em
     db.close()
 
 
+def test_rows_of_every_status_become_answers_of_nobody_in_particular(empty_url, clock, monkeypatch):
+    held = filled_at("0007", empty_url, clock(), monkeypatch)
+    db = Database.open(empty_url)
+    assert _kept(held, _everything(db))
+    with db.read() as conn:
+        about = select(OUTBOX.c.kind, OUTBOX.c.agent, OUTBOX.c.confidence, OUTBOX.c.sources)
+        assert {tuple(row) for row in conn.execute(about)} == {("answer", None, None, None)}
+    db.close()
+
+
 def a_message(now: datetime) -> dict[str, Any]:
     """As a version wrote it that knew nothing of later columns."""
     return {

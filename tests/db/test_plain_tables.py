@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Enum, Integer, String
+from sqlalchemy import Enum, Float, Integer, String
 from sqlalchemy.types import TypeEngine
 from sqlmodel import AutoString, SQLModel
 
@@ -31,5 +31,7 @@ def same(kind: TypeEngine) -> tuple:
         return ("enum", kind.enum_class, tuple(kind.enums), kind.native_enum)
     if isinstance(kind, UtcDateTime):
         return ("time in UTC",)
+    if isinstance(kind, Float):
+        return ("fraction",)
     assert isinstance(kind, (String, AutoString, Integer)), kind
     return ("number",) if isinstance(kind, Integer) else ("text",)

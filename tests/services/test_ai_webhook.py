@@ -98,7 +98,7 @@ async def test_a_due_request_is_posted_with_all_fields_and_waits(webhook, inbox,
     assert set(payload["messages"][0]) == {"id", "text", "sent_at"}
     assert [(m["role"], m["text"]) for m in payload["history"]] == [("guest", "Hi"), ("host", "Welcome!")]
     assert payload["guest"] == {"name": "Gerda Guest"}
-    assert payload["stay"] == {"check_in": "2026-12-01"}
+    assert payload["stay"] == {"stage": "inquiry", "check_in": "2026-12-01"}
     assert datetime.fromisoformat(payload["reply_by"]) == request.reply_by
     now = inbox.now_of(request)
     assert (now.status, now.accepted_at, now.attempts) == (InboxStatus.WAITING, clock(), 1)

@@ -8,6 +8,7 @@ import pytest
 
 from src.db import accounts, inbox_queue, outbox_queue
 from src.db.wakeup import Wakeup
+from src.model.rows import Said
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import outbox_moves, tokens
@@ -95,6 +96,14 @@ def test_in_draft_mode_the_reply_waits_for_a_person(inbox, take):
     take(answer_to(inbox.waiting()), reply_mode="draft")
     (job,) = inbox.jobs()
     assert (job.status, job.reason) == (OutboxStatus.DRAFT, "approval_required")
+
+
+def test_an_answer_that_the_ai_holds_waits_for_a_person_in_any_mode(inbox, take):
+    said = Said("host", "kitchen", 0.9, '[{"title": "Kettle", "id": "a#kettle"}]')
+    take(answer_to(inbox.waiting(), hold="number_not_in_facts", said=said))
+    (job,) = inbox.jobs()
+    assert (job.status, job.reason) == (OutboxStatus.DRAFT, "number_not_in_facts")
+    assert (job.agent, job.topic, job.confidence, job.sources) == ("host", "kitchen", 0.9, said.sources)
 
 
 def test_in_mode_off_nothing_is_enqueued_and_the_request_stays(inbox, take):

@@ -102,6 +102,16 @@ def set_scene(
     return Scene(conn, account, rules, now, seen, conversation, known, arrival, refused)
 
 
+def leave_out_holding_texts(scene: Scene) -> None:
+    """Our own holding texts answer nothing: they count as not there, so that the answer can still follow them."""
+    if not any(scene.is_ours(message) for message in scene.seen.messages):
+        return
+    holding = outbox_views.holding_ids(scene.conn, scene.conversation.id)
+    if holding:
+        kept = [m for m in scene.seen.messages if scene.stored[m.external_id].outbox_id not in holding]
+        scene.seen = replace(scene.seen, messages=tuple(kept))
+
+
 def put_in_order_of_arrival(scene: Scene) -> None:
     """What was first seen later came later, whatever its date says; our own reply comes before what came with it.
 

@@ -15,7 +15,14 @@ from src.model.same_reply import normalised, same_reply
 from src.model.statuses import OutboxStatus
 from src.model.values import Direction
 from src.services.intake.overtaken import against_job, cancel_overtaken
-from src.services.intake.scene import Intake, Rules, Scene, put_in_order_of_arrival, set_scene
+from src.services.intake.scene import (
+    Intake,
+    Rules,
+    Scene,
+    leave_out_holding_texts,
+    put_in_order_of_arrival,
+    set_scene,
+)
 from src.services.intake.unanswered import hold_unopened, queue_unanswered
 
 _TRIES = 3
@@ -74,6 +81,7 @@ def take_in(
     intake = Intake(scene.conversation)
     _store_messages(scene, intake)
     _settle_own_replies(scene, intake)
+    leave_out_holding_texts(scene)
     put_in_order_of_arrival(scene)
     intake.newest_external_id = scene.seen.newest.external_id if scene.seen.newest else None
     _note_host(scene, intake)
