@@ -18,6 +18,7 @@ from src.channels.browser import STATE_FILE, find_usable_browsers
 from src.commands.folders import make_folders
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
+from src.db.connection_proof import prove_connection
 from src.db.engine import Database
 from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsError, TransientError
 from src.logs import close_logs, safe_error
@@ -36,11 +37,13 @@ class Finding:
     words: str
     help: str = ""
     ok: bool = True
+    code: int = 0
+    """What doctor ends with, if nothing worse is found."""
 
 
-def missing(what: str, words: str, help_text: str) -> Finding:
-    """Something that syncsend needs is not there."""
-    return Finding(what, words, help_text, ok=False)
+def missing(what: str, words: str, help_text: str, code: int = 1) -> Finding:
+    """Something that syncsend needs is not there. ``code`` is 2 for a setting with which no command starts."""
+    return Finding(what, words, help_text, ok=False, code=code)
 
 
 def run_doctor() -> int:
@@ -77,7 +80,7 @@ def run_doctor() -> int:
             say(_callback(settings, db))
     lacking = sum(not finding.ok for finding in findings)
     console.print(f"{lacking} thing(s) missing." if lacking else "Everything that syncsend needs is there.")
-    return 1 if lacking else 0
+    return max(finding.code for finding in findings)
 
 
 def _configuration(say: Callable[[Finding], None]) -> Settings | None:
@@ -98,7 +101,7 @@ def _alerts(settings: Settings) -> Finding:
     try:
         notify.check(settings)
     except SettingsError as error:
-        return missing("alerts", error.problems[0], "correct it in .env")
+        return missing("alerts", error.problems[0], "correct it in .env", ExitCode.SETTINGS)
     if not notify.anybody(settings):
         return Finding("alerts", "nobody is told (NOTIFY_URLS, ALERT_WEBHOOK_URL)")
     number = len(settings.alert_addresses) + (settings.alert_webhook_url is not None)
@@ -107,11 +110,12 @@ def _alerts(settings: Settings) -> Finding:
 
 def _database(settings: Settings, say: Callable[[Finding], None]) -> Database | None:
     try:
+        prove_connection(settings.database_url.get_secret_value(), "DATABASE_URL")
         db = Database.open(settings.database_url.get_secret_value())
         with db.write():
             pass
     except SettingsError as error:
-        say(missing("database", error.problems[0], "check DATABASE_URL"))
+        say(missing("database", error.problems[0], "check DATABASE_URL", ExitCode.SETTINGS))
         return None
     except NightporterError as error:
         say(missing("database", safe_error(error), "check that the disk has room and the server runs"))

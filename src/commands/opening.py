@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from src.commands.folders import make_folders
 from src.commands.privacy import refuse_open_files
+from src.db.connection_proof import prove_connection
 from src.db.engine import Database
 from src.errors import SettingsError
 from src.logs import Part, close_logs, set_up_logs
@@ -34,6 +35,7 @@ def opened(
     make_folders(settings)
     begin_logs(settings, part, terminal=terminal)
     try:
+        prove_connection(settings.database_url.get_secret_value(), "DATABASE_URL")
         db = parts.open_database(settings.database_url.get_secret_value())
         try:
             yield settings, db

@@ -23,7 +23,7 @@ def notify(conn: Connection, topic: str, process: str) -> None:
 
 
 class Listener:
-    """A connection that only listens. Not through a pooler that changes connections between transactions."""
+    """A connection that only listens. The address was proven (``connection_proof``)."""
 
     def __init__(self, conn: psycopg.Connection[Any], topics: Collection[str], process: str) -> None:
         self._conn = conn
