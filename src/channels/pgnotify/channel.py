@@ -1,0 +1,405 @@
+"""An app's tables behind the port ``src/channels/base.py``; what is promised there is in ``docs/channels``."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from loguru import logger
+from psycopg import sql
+
+from src.channels.base import Place
+from src.channels.pgnotify import CAPABILITIES, is_conversation_id, wire
+from src.channels.pgnotify.bell import Bell, Ear
+from src.channels.pgnotify.catalogue import Catalogue, chooses_ids, compares, differences, look_up
+from src.channels.pgnotify.link import Link
+from src.channels.pgnotify.mapping import Mapping, load_mapping
+from src.channels.pgnotify.settings import PgnotifySettings
+from src.channels.pgnotify.statements import MESSAGES_READ, Statements, compose
+from src.errors import (
+    CannotWrite,
+    ChannelGone,
+    Halt,
+    NightporterError,
+    NotPressed,
+    PageChanged,
+    PermanentError,
+    SettingsError,
+    TransientError,
+)
+from src.model.inbox import InboxGlance, SeenConversation
+from src.model.sending import Finding, Press, Receipt
+
+NAMESPACE = UUID("5c0a7c34-53ac-4bd0-93d3-9d5c3a5b7c5f")
+"""Of the ids of our messages: the id of a reply's message follows from the reply's own. Never to be changed."""
+_AT_A_TIME = 50
+_FOLLOW_EVERY_SEC = 0.25
+_CLOCK = sql.SQL("SELECT now()")
+_RING = sql.SQL("SELECT pg_notify(%(channel)s, '')")
+
+_proven: set[tuple[str, str]] = set()
+"""The databases and mappings that were right once in this process: what does not fit there now has changed."""
+
+T = TypeVar("T")
+
+
+class PgnotifyChannel:
+    """One account on an app's tables. The port says what each method promises."""
+
+    name = "pgnotify"
+    capabilities = CAPABILITIES
+
+    def __init__(self, settings: PgnotifySettings, place: Place) -> None:
+        missing = [
+            f"PGNOTIFY_{name}: is not set; {advice}"
+            for name, value, advice in (
+                ("URL", settings.url, "write the address of the app's database"),
+                ("MAPPING", settings.mapping, "write the path of the mapping, a TOML file"),
+            )
+            if value is None
+        ]
+        if settings.mapping is None or missing:
+            raise SettingsError(missing)
+        self._settings = settings
+        self._place = place
+        self._mapping: Mapping = load_mapping(settings.mapping)
+        self._link: Link | None = None
+        self._catalogue: Catalogue | None = None
+        self._statements: Statements | None = None
+        self._bell: Bell | None = None
+        self._ear = Ear(self._mapping.conversation, self.is_conversation_id)
+        self._ringing: asyncio.Task[None] | None = None
+        self._told: dict[str, str] = {}
+        """Conversation → the version in which it was told whole last."""
+        self._span = timedelta(0)
+        """So far back a thorough look goes."""
+        self._behind = timedelta(0)
+        """Our clock less theirs."""
+        self._looked_at = self._thorough_at = -math.inf
+        self._suspect = False
+        """A statement was refused for what it names or may: the catalogue is looked at before the next one."""
+        self._here: wire.Whole | None = None
+        self._most = MESSAGES_READ
+        self._written: str | None = None
+
+    # -- opening and closing --------------------------------------------------------------------------------
+
+    def is_conversation_id(self, external_id: str) -> bool:
+        there, mapping = self._catalogue, self._mapping
+        kind = there.type_of(mapping.conversations, mapping.conversation_id) if there else ""
+        if kind == "uuid":
+            with suppress(ValueError):
+                return str(UUID(external_id)) == external_id.lower()
+            return False
+        if kind in ("integer", "bigint", "smallint"):
+            return external_id.isascii() and external_id.isdigit() and len(external_id) < 19
+        return is_conversation_id(external_id)
+
+    async def open(self) -> None:
+        """SettingsError if the mapping does not fit the tables; PageChanged if it did before."""
+        await self._connect()
+        channels = tuple(
+            name for name in (self._mapping.bell_messages, self._mapping.bell_conversations) if name
+        )
+        if self._bell is None and "none" not in channels and channels:
+            self._bell = Bell.at(self._settings.conninfo, channels, self._ear)
+            self._ringing = asyncio.get_running_loop().create_task(self._keep_ringing())
+
+    async def _connect(self) -> Link:
+        """The working connection, made anew if need be, with the catalogue that was looked up over it."""
+        if self._link is not None and self._link.is_open and not self._suspect:
+            return self._link
+        await self._hang_up()
+        link = await Link.open(self._settings.conninfo)
+        try:
+            ((their_now,),) = await link.rows(_CLOCK)
+            catalogue = await look_up(link, self._mapping)
+            self._check(catalogue)
+        except BaseException:
+            await link.close()
+            raise
+        self._behind = datetime.now(UTC) - their_now
+        self._catalogue, self._statements = catalogue, compose(self._mapping, catalogue)
+        self._link, self._suspect = link, False
+        self.capabilities = replace(
+            CAPABILITIES, takes_key=chooses_ids(self._mapping, catalogue), compares=compares(catalogue)
+        )
+        return link
+
+    def _check(self, catalogue: Catalogue) -> None:
+        wrong = differences(self._mapping, catalogue)
+        key = (self._settings.conninfo, str(self._settings.mapping))
+        if not wrong:
+            _proven.add(key)
+        elif key in _proven:
+            raise PageChanged(
+                "the tables of the mapping", f"the app's database ({wrong[0]})", evidence=self._keep(wrong)
+            )
+        else:
+            raise SettingsError([f"PGNOTIFY_MAPPING: {line}" for line in wrong])
+
+    def _keep(self, lines: list[str]) -> str | None:
+        """What did not fit, for a person: names of tables and columns, nothing of what is in them."""
+        path = self._place.evidence_dir / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-catalogue.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")
+        except OSError as error:
+            logger.debug("No evidence was kept: {}", type(error).__name__)
+            return None
+        return str(path)
+
+    async def _hang_up(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    async def close(self) -> None:
+        bell, self._bell = self._bell, None
+        ringing, self._ringing = self._ringing, None
+        self._here = self._written = None
+        await self._hang_up()
+        if ringing is not None:
+            ringing.cancel()
+            await asyncio.gather(ringing, return_exceptions=True)
+        if bell is not None:
+            await bell.leave(self._ear)
+        self._statements = None
+
+    async def _keep_ringing(self) -> None:
+        """Rings the bell over the working connection: a dead bell, or a dead connection, shows within seconds."""
+        while True:
+            await asyncio.sleep(self._settings.self_ring_sec)
+            bell, link = self._bell, self._link
+            if bell is None or link is None or not bell.is_open:
+                continue
+            try:
+                await bell.heard_within(lambda: link.rows(_RING, {"channel": bell.own}))  # noqa: B023 - awaited here
+            except NightporterError as error:
+                logger.debug("The bell could not be rung: {}", type(error).__name__)
+
+    async def _reading(self, ask: Callable[[Link, Statements], Awaitable[T]]) -> T:
+        """Something that only reads; once more over a new connection if the old one went away."""
+        if self._statements is None:
+            raise ChannelGone("The inbox is not open.")
+        try:
+            return await self._ask(ask)
+        except ChannelGone:
+            return await self._ask(ask)
+
+    async def _ask(self, ask: Callable[[Link, Statements], Awaitable[T]]) -> T:
+        link = await self._connect()
+        if self._statements is None:
+            raise ChannelGone("The inbox is not open.")
+        try:
+            return await ask(link, self._statements)
+        except PageChanged:
+            self._suspect = True  # say what has changed, if the catalogue shows it
+            await self._connect()
+            raise
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
+        """After a ring what it named; else what has a row since. What has changed is told whole."""
+        self._here = self._written = None
+        named, unnamed, everything = self._ear.take()
+        try:
+            return await self._look(since, thorough or everything, named, unnamed)
+        except BaseException:
+            self._ear.told(None)  # what rang is not to be forgotten
+            raise
+
+    async def _look(self, since: datetime, thorough: bool, named: set[str], unnamed: bool) -> InboxGlance:
+        now = time.monotonic()
+        if thorough:
+            self._span = max(self._span, datetime.now(UTC) - since)
+        thorough = thorough or now - self._thorough_at >= self._settings.thorough_min * 60
+        due = thorough or unnamed or not named or now - self._looked_at >= self._settings.poll_sec
+        if not due:
+            return InboxGlance(self._mapping.viewer, tuple(await self._whole(sorted(named))), complete=False)
+        since = min(since, datetime.now(UTC) - self._span) if thorough else since
+        told = await self._since(since - self._behind, named)
+        self._looked_at = now
+        if thorough:
+            self._thorough_at = now
+            self._told = {one.external_id: one.version or "" for one in told}
+        return InboxGlance(self._mapping.viewer, tuple(told), complete=True)
+
+    async def _since(self, since: datetime, named: set[str]) -> list[SeenConversation]:
+        heads = await self._reading(lambda link, ask: link.rows(ask.heads, {"since": since}))
+        versions = {row[0]: row[1] for row in heads}
+        changed = {one for one, version in versions.items() if self._told.get(one) != version} | named
+        told = await self._whole(sorted(changed))
+        whole = {one.external_id for one in told}
+        same = [one for one in versions if one in self._told and one not in whole]
+        found = [*told, *(await self._newest(same))]
+        return sorted(found, key=lambda one: one.last_activity_at, reverse=True)
+
+    async def _whole(self, ids: list[str], most: int = MESSAGES_READ) -> list[SeenConversation]:
+        found: list[SeenConversation] = []
+        for start in range(0, len(ids), _AT_A_TIME):
+            found += [one.view for one in await self._fetch(ids[start : start + _AT_A_TIME], most)]
+        if most == MESSAGES_READ:
+            self._told.update((one.external_id, one.version or "") for one in found)
+        return sorted(found, key=lambda one: one.last_activity_at, reverse=True)
+
+    async def _newest(self, ids: list[str]) -> list[SeenConversation]:
+        """As in a list: what was told whole in this version already."""
+        return [replace(one, opened=False, has_older=False) for one in await self._whole(ids, 1)]
+
+    async def _fetch(self, ids: list[str], most: int) -> list[wire.Whole]:
+        async def ask(link: Link, statements: Statements) -> list[tuple[Any, ...]]:
+            return await link.rows(statements.whole, {"ids": ids, "most": most})
+
+        rows = await self._reading(ask)
+        now = datetime.now(UTC)
+        if rows:
+            self._behind = now - rows[0][1]
+        return wire.conversations(self._mapping, rows, compared=self.capabilities.compares, now=now)
+
+    async def wait_for_news(self, timeout: float) -> bool:
+        """Until it rings, or the next look at an interval is due."""
+        if self._statements is None:
+            raise ChannelGone("The inbox is not open.")
+        due = self._looked_at + self._settings.poll_sec - time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, min(timeout, due))):
+                await self._ear.news.wait()
+        except TimeoutError:
+            return due <= timeout
+        return True
+
+    async def read(
+        self,
+        external_id: str,
+        *,
+        enough: Callable[[SeenConversation], bool] = lambda _: True,
+        anew: bool = False,  # noqa: ARG002 - nothing is remembered that could be wrong
+    ) -> SeenConversation:
+        self._here = self._written = None
+        self._most = MESSAGES_READ
+        found = await self._open_one(external_id)
+        while found.view.has_older and not enough(found.view):
+            self._most *= 4
+            found = await self._open_one(external_id)
+        self._here = found
+        return found.view
+
+    async def _open_one(self, external_id: str) -> wire.Whole:
+        if not self.is_conversation_id(external_id):
+            raise PermanentError("That is no id of a conversation there.", reason="no_such_conversation")
+        found = await self._fetch([external_id], self._most)
+        if not found:
+            raise PermanentError(
+                "The app's database has no such conversation.", reason="no_such_conversation"
+            )
+        return found[0]
+
+    async def reread(self, external_id: str) -> SeenConversation:
+        self._opened(external_id)
+        self._here = await self._open_one(external_id)
+        return self._here.view
+
+    async def follow(
+        self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
+    ) -> SeenConversation | None:
+        deadline = time.monotonic() + timeout
+        while True:
+            view = await self.reread(external_id)
+            if until(view):
+                return view
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            await asyncio.sleep(min(left, _FOLLOW_EVERY_SEC))
+
+    def _opened(self, external_id: str) -> wire.Whole:
+        if self._statements is None:
+            raise ChannelGone("The inbox is not open.")
+        if self._here is None or self._here.view.external_id != external_id:
+            raise TransientError("The conversation is not the open one.")
+        return self._here
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    async def write(self, external_id: str, text: str) -> None:
+        here = self._opened(external_id)
+        if not here.is_open or here.sender is None:
+            raise CannotWrite("Nobody of ours can write in this conversation.")
+        if len(text) > self.capabilities.longest_text:
+            raise PermanentError("The reply is too long.", reason="too_long")
+        self._written = text
+
+    async def clear(self, external_id: str) -> None:
+        self._opened(external_id)
+        self._written = None
+
+    async def press_send(self, external_id: str, press: Press) -> Receipt | None:
+        """Compare-and-insert: the row is written if the conversation is still as it was read last."""
+        here, text = self._opened(external_id), self._written
+        self._written = None
+        if text is None or here.sender is None:
+            raise NotPressed("Nothing is ready to be sent.")
+        link, ask = self._link, self._statements
+        if link is None or ask is None or not link.is_open:
+            raise NotPressed("The connection to the app's database was lost before.")
+        values = {
+            "id": external_id,
+            "key": message_id(press),
+            "sender": here.sender,
+            "text": text,
+            "version": here.version,
+        }
+        written: list[tuple[Any, ...]] = []
+        try:
+            async with link.transaction() as within:
+                await within.rows(ask.lock, values)
+                written = await within.rows(ask.insert, values)
+        except NightporterError as error:
+            if written:
+                raise  # the database may have done it, or may still do it
+            self._suspect = self._suspect or isinstance(error, Halt)
+            raise NotPressed(f"The app's database did not take it: {error}") from None
+        if written:
+            return Receipt(written[0][0], written[0][1] + self._behind_by_much())
+        found = await self.find(external_id, press) if self.capabilities.takes_key else Finding.NOT_SENT
+        if isinstance(found, Receipt):
+            return found  # it was pressed before: the id is taken by our own message
+        raise NotPressed("There is something in the conversation that was not read.")
+
+    def _behind_by_much(self) -> timedelta:
+        return self._behind if abs(self._behind) >= wire.LEAST_DIFFERENCE else timedelta(0)
+
+    async def find(self, external_id: str, press: Press) -> Receipt | Finding:
+        """By the id that our message has. The lock waits for a COMMIT that may still be on its way."""
+        if not self.capabilities.takes_key:
+            return Finding.UNKNOWN
+        values = {"id": external_id, "key": message_id(press)}
+
+        async def ask(link: Link, statements: Statements) -> list[tuple[Any, ...]]:
+            if not self.capabilities.compares:
+                return await link.rows(statements.ours, values)
+            async with link.transaction() as within:
+                await within.rows(statements.lock, values)
+                return await within.rows(statements.ours, values)
+
+        rows = await self._reading(ask)
+        if rows:
+            return Receipt(rows[0][0], rows[0][1] + self._behind_by_much())
+        return Finding.NOT_SENT if self.capabilities.compares else Finding.UNKNOWN
+
+
+def message_id(press: Press) -> str:
+    """The id of the message that a press makes: the same for the same reply."""
+    return str(uuid5(NAMESPACE, press.key))
