@@ -129,6 +129,63 @@ def forget(
     _end(lambda: run_forget(conversation_ids))
 
 
+assistant = typer.Typer(
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    help="The built-in assistant alone: without a command it serves its HTTP; `ask` tries one message.",
+)
+app.add_typer(assistant, name="assistant")
+
+
+@assistant.callback(invoke_without_command=True)
+def serve_assistant(context: typer.Context) -> None:
+    """Serve the assistant alone, as another Nightporter's AI webhook. No browser, no inbox."""
+    if context.invoked_subcommand is not None:
+        return
+
+    def run() -> int:
+        from src.commands.assistant import run_assistant
+
+        return run_assistant()
+
+    _end(run, runs_for_long=True)
+
+
+@assistant.command("ask")
+def ask_assistant(
+    message: Annotated[str, typer.Argument(help="What a guest writes.")],
+    listing: Annotated[str | None, typer.Option("--listing", metavar="ID", help="Else the only one.")] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option("--stage", metavar="S", help="inquiry, request, booked, staying, past or cancelled."),
+    ] = None,
+    check_in: Annotated[str | None, typer.Option("--check-in", metavar="D", help="Like 2027-03-01.")] = None,
+    check_out: Annotated[str | None, typer.Option("--check-out", metavar="D")] = None,
+    now: Annotated[str | None, typer.Option("--now", metavar="T", help="Like 2027-03-02T09:00.")] = None,
+    sender: Annotated[str, typer.Option("--sender", metavar="N", help="The guest's name.")] = "Guest",
+    history: Annotated[
+        Path | None, typer.Option("--history", metavar="FILE", help="JSON: a list of {role, text}.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What the assistant would do with one message, and why. Nothing is sent."""
+    from src.commands.assistant_ask import run_ask
+
+    _end(
+        lambda: run_ask(
+            message,
+            listing=listing,
+            stage=stage,
+            check_in=check_in,
+            check_out=check_out,
+            now=now,
+            sender=sender,
+            history=history,
+            as_json=as_json,
+        )
+    )
+
+
 knowledge = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="What the built-in assistant knows."
 )

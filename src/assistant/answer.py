@@ -26,9 +26,10 @@ from src.assistant.draft import Draft, draft_prompt
 from src.assistant.endings import URGENT, Endings, finished
 from src.assistant.knowledge.loading import Knowledge
 from src.assistant.models import Ladder, ModelFailure
-from src.assistant.parts import Around, Chosen, Drafted, Ended, Finding, Later, Parts, Run
+from src.assistant.parts import Around, Drafted, Ended, Finding, Later, Parts, Run
 from src.assistant.prompting import cited, lay_facts, lay_guest, make_canary, make_nonce
 from src.assistant.reading import Language, detect_language
+from src.assistant.retrieve import Chosen
 from src.assistant.secrets import mask, placeholders
 from src.assistant.stay import lay_stay, with_dates
 from src.assistant.structured import Parsed, Shape
@@ -83,7 +84,7 @@ class Assistant:
         if over_budget:
             self._endings.escalate(run, "over_budget")
         triage = await self._triage(run)
-        facts = self._facts(run, triage)
+        facts = await self._facts(run, triage)
         draft, finding, around, second_try = await self._draft(run, triage, facts)
         check = None
         if finding is None:
@@ -161,9 +162,9 @@ class Assistant:
             self._endings.ignore(run, "no_answer_needed", confidence=triage.confidence)
         return triage
 
-    def _facts(self, run: Run, triage: Triage) -> Chosen:
+    async def _facts(self, run: Run, triage: Triage) -> Chosen:
         known = _known(run)
-        chosen = self._parts.choose(known, triage.queries())
+        chosen = await self._parts.choose(known, triage.queries())
         run.note("facts", "degraded" if chosen.degraded else "ok", f"{len(chosen.facts)} of {len(known)}")
         if not chosen.facts:
             self._endings.missing(run, triage, [one.question for one in triage.questions])
@@ -212,7 +213,7 @@ class Assistant:
 
     async def _draft_for_host(self, run: Run, triage: Triage) -> str | None:
         """The answer to the easy part of a message that a person answers, for the host's eyes."""
-        chosen = self._parts.choose(_known(run), triage.queries())
+        chosen = await self._parts.choose(_known(run), triage.queries())
         if not chosen.facts:
             return None
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from src.assistant.knowledge.listings import Listing
 from src.assistant.knowledge.loading import Knowledge
 from src.assistant.models import FailureKind
 from src.assistant.reading import Language
+from src.assistant.retrieve import Chosen, Query
 from src.assistant.values import Decision, Fact, HardClass, Step
 
 
@@ -50,22 +51,13 @@ class Finding(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The facts that are given to the model. ``close``: others were nearly as near; ``degraded``: words only."""
-
-    facts: tuple[Fact, ...]
-    degraded: bool = False
-    close: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """The looks that are no model's, and the host's own texts."""
 
     find_classes: Callable[[str, str | None], Sequence[HardClass]]
     is_closing: Callable[[str, str | None], bool]
     inspect: Callable[[Drafted, Around], Finding | None]
-    choose: Callable[[Sequence[Fact], Mapping[str, Sequence[str]]], Chosen]
+    choose: Callable[[Sequence[Fact], Sequence[Query]], Awaitable[Chosen]]
     holding_text: Callable[[HardClass | None, str | None, str, str | None], str]
     is_holding_text: Callable[[str], bool]
     disclosure: Callable[[str | None], str]

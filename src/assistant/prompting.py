@@ -69,8 +69,10 @@ def lay_facts(facts: Sequence[Fact]) -> str:
     lines = []
     for number, fact in enumerate(facts, 1):
         reviewed = f' reviewed="{fact.reviewed.isoformat()}"' if fact.reviewed else ""
-        text = _without_marks(f"{fact.title}: {fact.text}" if fact.title else fact.text)
-        lines.append(f'<fact id="f{number}"{reviewed}>{text}</fact>')
+        title = _without_marks(fact.title).replace('"', "'").replace("\n", " ")
+        named = f' title="{title}"' if title else ""
+        text = fact.text.removeprefix(fact.title).strip() or fact.text  # its heading stands above it, too
+        lines.append(f'<fact id="f{number}"{reviewed}{named}>{_without_marks(text)}</fact>')
     return "\n".join(lines)
 
 

@@ -137,6 +137,11 @@ def detect_language(text: str, hints: Sequence[str] = ()) -> Language | None:
     return Language(code, sure=False)
 
 
+def load_identifier() -> None:
+    """Load the identifier now: a third of a second, better spent in a thread. Repeatable."""
+    _identifier()
+
+
 def _by_script(text: str, letters: int) -> str | None:
     kana = _SCRIPTS[0]
     if kana[0].search(text) and len(_SCRIPTS[2][0].findall(text)) + len(kana[0].findall(text)) > letters / 3:

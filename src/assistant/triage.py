@@ -54,14 +54,9 @@ class Triage(BaseModel):
         """The classes; whether a fact is missing is not known at this step."""
         return frozenset(self.classes) - {HardClass.MISSING_FACT}
 
-    def queries(self) -> dict[str, list[str]]:
-        """The questions by the language that they are put in."""
-        found: dict[str, list[str]] = {}
-        for one in self.questions:
-            for language, text in {self.language: one.question, **one.search}.items():
-                if text.strip():
-                    found.setdefault(language, []).append(text)
-        return found
+    def queries(self) -> list[dict[str, str]]:
+        """Each question by the languages that it is put in."""
+        return [{self.language: one.question, **one.search} for one in self.questions]
 
 
 def triage_shape(agents: Sequence[str], languages: Sequence[str]) -> Shape:

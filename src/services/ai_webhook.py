@@ -41,6 +41,7 @@ from src.services.ai_exchange import (
     seconds_until_retry,
     signature,
 )
+from src.services.askers import Asker, find_dead
 from src.services.callback import take_answer
 from src.services.refusals import Conflict, Malformed
 from src.settings import Settings
@@ -70,8 +71,12 @@ class AiWebhook:
         rng: random.Random | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         lease: timedelta = _LEASE,
+        asker: Asker | None = None,
     ) -> None:
-        """``lease``: a request that is being posted is taken back after so long, when its process has died."""
+        """``lease``: a request that is being posted is taken back after so long, when its process has died.
+
+        ``asker`` is whom the requests are put to; without one, who listens at AI_WEBHOOK_URL, if anybody.
+        """
         self._db = db
         self._wakeup = wakeup
         self._settings = settings
@@ -79,12 +84,16 @@ class AiWebhook:
         self._is_conversation_id = is_conversation_id
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - it only spreads retries
-        self._client = _client(transport)
+        if asker is None and settings.has_webhook:
+            asker = HttpAsker(settings, clock, transport)
+        self._asker = asker
         self._lease = lease
+        self._looked_for_dead = False
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
-        await self._client.aclose()
+        if self._asker is not None:
+            await self._asker.close()
 
     async def next_event_at(self) -> datetime | None:
         """When a request becomes due, loses its lease or expires next, maybe in the past; None if none will."""
@@ -100,15 +109,18 @@ class AiWebhook:
 
         Cancelling it gives back what is in hand. Raises ``TransientError`` for the database; repeatable.
         """
-        if self._settings.ai_webhook_url is None:
+        asker = self._asker
+        if asker is None:
             return 0
+        if asker.in_process and not self._looked_for_dead:
+            await asyncio.to_thread(self._take_back)
         await asyncio.to_thread(self._tidy)
         posted = 0
         running: set[asyncio.Task[None]] = set()
         try:
             while True:
                 for request in await asyncio.to_thread(self._claim, _AT_ONCE - len(running)):
-                    running.add(asyncio.create_task(self._handle(request)))
+                    running.add(asyncio.create_task(self._handle(asker, request)))
                 if not running:
                     return posted
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -122,18 +134,28 @@ class AiWebhook:
 
     # --- one request -------------------------------------------------------------------------------------
 
-    async def _handle(self, request: Request) -> None:
+    async def _handle(self, asker: Asker, request: Request) -> None:
         about = logger.bind(request_id=request.id)
         try:
             payload = await asyncio.to_thread(self._payload, request)
             if payload is not None:
-                response = await post(self._client, self._settings, payload, request.id, self._clock())
+                response = await asker.ask(payload, request.id)
                 await asyncio.to_thread(self._settle, request, response)
         except StaleJob:
             about.debug("the request was settled by others meanwhile")
         except asyncio.CancelledError:
             await asyncio.to_thread(self._give_back, request)
             raise
+
+    def _take_back(self) -> None:
+        """At a start: what a dead process held in hand is asked again at once; nobody waits for its lease."""
+        with self._db.write() as conn:
+            owners = inbox_queue.owners_at_work(conn, self._settings.account)
+            dead = find_dead(owners, own=self._owner, one_machine=self._db.path is not None)
+            back = inbox_queue.take_back(conn, self._settings.account, dead, self._clock()) if dead else []
+        self._looked_for_dead = True
+        for request in back:
+            logger.bind(request_id=request.id).info("a request of a process that ended is asked again")
 
     def _tidy(self) -> None:
         with self._db.write() as conn:
@@ -244,11 +266,35 @@ class AiWebhook:
             note_outcome(conn, self._settings.account, response, self._clock())
 
 
+class HttpAsker:
+    """Posts to AI_WEBHOOK_URL."""
+
+    in_process = False
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], datetime] = utc_now,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._client = _client(transport)
+
+    async def ask(self, payload: dict[str, Any], request_id: str) -> Response:
+        """Never raises for what the network does."""
+        return await post(self._client, self._settings, payload, request_id, self._clock())
+
+    async def close(self) -> None:
+        """Let go of the connections. May be called twice."""
+        await self._client.aclose()
+
+
 def note_outcome(conn: Connection, account: str, response: Response, now: datetime) -> None:
     """Write how the last post went into the table ``workers``."""
     # An AI is no process: what the columns for one say here is nothing.
     accounts.beat(conn, account, AI_WORKER, process_id=0, hostname="", now=now)
-    ok = response.accepted
+    ok = response.accepted and response.trouble is None
     accounts.cycle_done(
         conn, account, AI_WORKER, outcome=response.outcome, duration_ms=response.duration_ms, ok=ok, now=now
     )
@@ -333,7 +379,7 @@ async def verify(
 
     Its ``conversation_id`` has no site's form and its token no request, so nothing can come of it but a status.
     """
-    if settings.ai_webhook_url is None:
+    if not settings.has_webhook:
         return Verified(ok=False, outcome="not_configured", status=None, duration_ms=0)
     request_id = f"test-{uuid4()}"
     token = tokens.make(db.secret, request_id)

@@ -151,6 +151,7 @@ class Crew:
             self._settings,
             owner=owner,
             is_conversation_id=parts.find_channel().is_conversation_id,
+            asker=parts.make_asker(self._settings, self._db),
         )
         try:
             work = AiWorker(webhook, beats, wakeup=wakeup, clock=parts.clock).run(stop)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from src.assistant.live import LiveAssistant
 from src.channels import registry
 from src.channels.base import Channel, Place
 from src.db.account_lock import AccountLock
 from src.db.engine import Database
 from src.model.values import ReplyMode, utc_now
 from src.services.ai_webhook import AiWebhook
+from src.services.askers import Asker, BuiltInAsker
 from src.services.caps import caps_of
 from src.services.intake import Rules
 from src.services.send import Send
@@ -24,6 +26,14 @@ from src.workers.lease import Lease
 from src.workers.locks import place_of
 from src.workers.turns import Turns
 from src.workers.watchdog import Watchdog
+
+
+def make_asker(settings: Settings, db: Database) -> Asker | None:
+    """The built-in assistant where it answers; None: the AI at AI_WEBHOOK_URL, if there is one."""
+    if settings.ai != "assistant":
+        return None
+    return BuiltInAsker(LiveAssistant(settings.assistant, db, account=settings.account))
+
 
 FINISH_SEC = 45.0
 """After a stop signal the action in hand may take so long (pm2.json allows 60 s)."""
@@ -37,6 +47,7 @@ class Parts:
     make_sync: Callable[..., Sync] = Sync
     make_send: Callable[..., Send] = Send
     make_webhook: Callable[..., AiWebhook] = AiWebhook
+    make_asker: Callable[[Settings, Database], Asker | None] = make_asker
     make_watchdog: Callable[[], Watchdog] = Watchdog
     load_settings: Callable[..., Settings] = load_settings
     open_database: Callable[[str], Database] = Database.open

@@ -13,7 +13,8 @@ from src.assistant.answer import Assistant
 from src.assistant.burst import read_burst
 from src.assistant.knowledge.loading import load
 from src.assistant.models import Ladder
-from src.assistant.parts import Around, Chosen, Drafted, Later, Parts
+from src.assistant.parts import Around, Drafted, Later, Parts
+from src.assistant.retrieve import Chosen
 from src.assistant.values import Decision, Fact, HardClass
 from src.assistant_settings import AssistantSettings
 from tests.support.model_server import ModelServer
@@ -61,7 +62,7 @@ def inspect(draft: Drafted, around: Around) -> Hit | None:
     return None if around.cited else Hit("no_source")
 
 
-def choose(facts: Sequence[Fact], _: Mapping[str, Sequence[str]]) -> Chosen:
+async def choose(facts: Sequence[Fact], _: Sequence[Mapping[str, str]]) -> Chosen:
     """All of them."""
     return Chosen(tuple(facts))
 

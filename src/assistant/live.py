@@ -1,0 +1,191 @@
+"""The assistant while the program runs: on the folder as it is now, within its budget, every run written down.
+
+payload ─▶ respond ─▶ Asked      as an AI's webhook responds; None: ask again later
+payload ─▶ decide ─▶ Decision    as it would end without a queue, for `assistant ask` and `/api/assistant/try`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from loguru import logger
+
+from src.assistant.agents import load_agents
+from src.assistant.answer import Assistant
+from src.assistant.burst import Burst, read_burst
+from src.assistant.knowledge import LiveFolder
+from src.assistant.looks import make_parts, make_search
+from src.assistant.models import FailureKind, Ladder
+from src.assistant.parts import Later, Parts
+from src.assistant.prompting import prompt_version
+from src.assistant.reading import load_identifier
+from src.assistant.values import Decision, Step
+from src.assistant.wire import as_response, sources_json, steps_json
+from src.assistant_settings import AssistantSettings
+from src.db import runs
+from src.db.engine import Database
+from src.model.asking import Asked
+from src.model.rows import AssistantRun
+from src.model.values import utc_now
+
+PUT_OFF_AT_MOST = timedelta(minutes=10)
+"""So long a request is tried again while no model answers; then a person is asked."""
+_TROUBLE = frozenset(FailureKind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What one try gave, and since when the request is being tried."""
+
+    found: Decision | Later
+    burst: Burst
+
+
+class LiveAssistant:
+    """One for a process. May be asked many things at once."""
+
+    def __init__(
+        self,
+        settings: AssistantSettings,
+        db: Database | None = None,
+        *,
+        account: str = "default",
+        clock: Callable[[], datetime] = utc_now,
+        parts: Parts | None = None,
+    ) -> None:
+        """Without ``db`` nothing is written down and there is no budget: for a look from a terminal."""
+        self._settings = settings
+        self._db = db
+        self._account = account
+        self._clock = clock
+        self._ladder = Ladder(timeout_sec=settings.assistant_timeout_sec)
+        self._folder = LiveFolder(settings.assistant_knowledge_dir, self._agent_names)
+        self._assistant = Assistant(
+            settings, self._ladder, parts or make_parts(settings, make_search(settings))
+        )
+
+    @property
+    def refused_services(self) -> dict[str, str]:
+        """The model services that refuse their key or have no credit: address to what they said."""
+        return self._ladder.refused_services
+
+    async def load(self) -> None:
+        """Import what is heavy, in a thread: the model client and the language identifier. Repeatable."""
+        await self._ladder.load()
+        await asyncio.to_thread(load_identifier)
+
+    async def close(self) -> None:
+        """Let go of the connections. May be called twice."""
+        await self._ladder.close()
+
+    async def respond(self, payload: Mapping[str, Any], *, kind: str = runs.LIVE) -> Asked:
+        """What an AI's webhook would respond to this payload. The run is written down. Repeatable.
+
+        Where somebody waits (the channel `chat`), and after ten minutes of trying, it ends although no model
+        answers. Raises TransientError for the database: then nothing is lost by asking again.
+        """
+        now = self._clock()
+        run = await asyncio.to_thread(self._begin, payload, kind, now)
+        tried = await self._try(payload, now, over_budget=run is not None and await self._over_budget(now))
+        found = tried.found
+        if isinstance(found, Later):
+            since = run.created_at if run is not None else now
+            if tried.burst.channel != "chat" and now - since < PUT_OFF_AT_MOST:
+                if run is not None:
+                    await asyncio.to_thread(self._put_off, run, found)
+                return Asked(None, str(FailureKind.DOWN), found.retry_after)
+            found = await self._end(tried.burst, found, now)
+        if run is not None:
+            await asyncio.to_thread(self._finish, run, found)
+        return Asked(as_response(found), found.reason if found.reason in _TROUBLE else None)
+
+    async def decide(self, payload: Mapping[str, Any], *, now: datetime | None = None) -> Decision:
+        """The decision as it would be in the end. Nothing is stored or sent. ``now`` is aware."""
+        at = now or self._clock()
+        tried = await self._try(payload, at, over_budget=await self._over_budget(self._clock()))
+        if isinstance(tried.found, Later):
+            return await self._end(tried.burst, tried.found, at)
+        return tried.found
+
+    async def _try(self, payload: Mapping[str, Any], now: datetime, *, over_budget: bool) -> _Tried:
+        burst = read_burst(payload)
+        await self.load()
+        knowledge = await asyncio.to_thread(self._folder.current)
+        agents = await asyncio.to_thread(load_agents, self._settings.assistant_agents_dir)
+        found = await self._assistant.answer(
+            burst, knowledge=knowledge, agents=agents, now=now, over_budget=over_budget
+        )
+        return _Tried(found, burst)
+
+    async def _end(self, burst: Burst, later: Later, now: datetime) -> Decision:
+        knowledge = await asyncio.to_thread(self._folder.current)
+        return self._assistant.end_of(burst, later, knowledge=knowledge, now=now)
+
+    def _agent_names(self) -> tuple[str, ...]:
+        return load_agents(self._settings.assistant_agents_dir).names
+
+    # --- what is written down ----------------------------------------------------------------------------
+
+    async def _over_budget(self, now: datetime) -> bool:
+        if self._db is None:
+            return False
+        return await asyncio.to_thread(self._spent, now) >= self._settings.assistant_tokens_day
+
+    def _spent(self, now: datetime) -> int:
+        assert self._db is not None  # noqa: S101 - callers have looked
+        with self._db.read() as conn:
+            return runs.tokens_since(conn, now.replace(hour=0, minute=0, second=0, microsecond=0))
+
+    def _begin(self, payload: Mapping[str, Any], kind: str, now: datetime) -> AssistantRun | None:
+        if self._db is None:
+            return None
+        request_id, conversation_id = payload.get("request_id"), payload.get("conversation_id")
+        with self._db.write() as conn:
+            return runs.begin(
+                conn,
+                self._account,
+                kind=kind,
+                request_id=str(request_id) if request_id else None,
+                conversation_id=str(conversation_id) if conversation_id else None,
+                now=now,
+            )
+
+    def _put_off(self, run: AssistantRun, later: Later) -> None:
+        self._write(run, later.steps, {"state": "put_off", "reason": str(later.kind)})
+
+    def _finish(self, run: AssistantRun, decision: Decision) -> None:
+        changes = {
+            "state": "done",
+            "action": str(decision.action),
+            "hard_class": decision.hard_class,
+            "reason": decision.reason,
+            "hold": decision.hold,
+            "agent": decision.agent,
+            "topic": decision.topic,
+            "language": decision.language,
+            "confidence": decision.confidence,
+            "sources": json.dumps(sources_json(decision.sources), ensure_ascii=False),
+            "payload": None,
+            "finished_at": self._clock(),
+        }
+        self._write(run, decision.steps, changes)
+
+    def _write(self, run: AssistantRun, steps: tuple[Step, ...], changes: dict[str, Any]) -> None:
+        assert self._db is not None  # noqa: S101 - callers have looked
+        costs = [step.cost for step in steps if step.cost is not None]
+        all_steps = [*json.loads(run.steps), *steps_json(steps)]
+        changes |= {
+            "prompt_version": prompt_version(),
+            "steps": json.dumps(all_steps, ensure_ascii=False),
+            "prompt_tokens": run.prompt_tokens + sum(step.prompt_tokens for step in steps),
+            "completion_tokens": run.completion_tokens + sum(step.completion_tokens for step in steps),
+            "cost": (run.cost or 0.0) + sum(costs) if costs or run.cost is not None else None,
+        }
+        with self._db.write() as conn:
+            runs.finish(conn, run.id, changes)
+        logger.bind(request_id=run.request_id).debug("the assistant's run {}: {}", run.id, changes["state"])

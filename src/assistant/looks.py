@@ -1,0 +1,63 @@
+"""The looks at a request that are no model's, put together: rules, gate, search, holding texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from src.assistant.embeddings import Vectors, make_embedder, make_reranker
+from src.assistant.parts import Around, Drafted, Parts
+from src.assistant.retrieve import Chosen, Query, Search
+from src.assistant.values import Fact, HardClass
+from src.assistant_settings import AssistantSettings
+
+_HOLDING = "We have your message; a person will read it and answer."
+_SAFETY = (
+    "If anybody is in danger, leave the house and call {emergency}. We have your message; a person reads it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    reason: str = "not_gated"
+    detail: str = ""
+    mendable: bool = False
+
+
+def make_search(settings: AssistantSettings) -> Search:
+    """The search as it is configured. SettingsError if a local model is asked for and not installed."""
+    embedder = make_embedder(settings)
+    return Search(Vectors(embedder) if embedder else None, make_reranker(settings))
+
+
+def make_parts(settings: AssistantSettings, search: Search) -> Parts:
+    """As the product ships them. Until the gate is here, every draft waits for a person."""
+
+    async def choose(facts: Sequence[Fact], queries: Sequence[Query]) -> Chosen:
+        return await search.choose(
+            facts,
+            queries,
+            whole_tokens=settings.assistant_whole_tokens,
+            initial=settings.rag_initial_results,
+            final=settings.rag_final_results,
+        )
+
+    return Parts(
+        find_classes=lambda _, __: (),
+        is_closing=lambda _, __: False,
+        inspect=_inspect,
+        choose=choose,
+        holding_text=_holding_text,
+        is_holding_text=lambda text: text == _HOLDING,
+        disclosure=lambda _: "Automatic reply; a person reads along.",
+    )
+
+
+def _inspect(_: Drafted, __: Around) -> _Held:
+    return _Held()
+
+
+def _holding_text(hard_class: HardClass | None, _: str | None, __: str, emergency: str | None) -> str:
+    if hard_class in {HardClass.SAFETY, HardClass.MEDICAL}:
+        return _SAFETY.format(emergency=emergency or "112")
+    return _HOLDING

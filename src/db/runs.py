@@ -1,0 +1,97 @@
+"""How the built-in assistant came to its decisions (``assistant_runs``): one function for each move."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy import text as sql
+
+from src.db.statements import RUNS, RowShape, one_or_none, rows
+from src.model.rows import AssistantRun
+from src.model.values import new_id
+
+_R = RUNS.c
+_RUN = RowShape.of(AssistantRun, RUNS)
+LIVE = "live"
+
+
+def begin(
+    conn: Connection,
+    account: str,
+    *,
+    kind: str,
+    request_id: str | None,
+    conversation_id: str | None,
+    payload: str | None = None,
+    now: datetime,
+) -> AssistantRun:
+    """A run that works from now on. A live request that was tried before goes on with its own run. Repeatable."""
+    values = {
+        "id": new_id(),
+        "account": account,
+        "kind": kind,
+        "state": "working",
+        "request_id": request_id,
+        "conversation_id": conversation_id,
+        "payload": payload,
+        "steps": "[]",
+        "sources": "[]",
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "created_at": now,
+    }
+    statement = _RUN.insert(conn)
+    if kind == LIVE and request_id is not None:
+        statement = statement.on_conflict_do_update(
+            index_elements=["request_id"],
+            index_where=sql("kind = 'live'"),
+            set_={"state": "working", "payload": payload},
+        )
+    made = one_or_none(conn, statement, _RUN, values)
+    assert made is not None  # noqa: S101 - an upsert gives its row back
+    return made
+
+
+def finish(conn: Connection, run_id: str, changes: dict[str, Any]) -> AssistantRun | None:
+    """Write down how it went: columns and their values. None if the run is gone (purged). Repeatable."""
+    statement = _RUN.update.where(_R.id == run_id).values(
+        {RUNS.c[name]: value for name, value in changes.items()}
+    )
+    return one_or_none(conn, statement, _RUN)
+
+
+def get(conn: Connection, run_id: str) -> AssistantRun | None:
+    """By its id."""
+    return one_or_none(conn, _RUN.select.where(_R.id == run_id), _RUN)
+
+
+def of_request(conn: Connection, request_id: str) -> AssistantRun | None:
+    """The live run of a request."""
+    return one_or_none(conn, _RUN.select.where(_R.request_id == request_id, _R.kind == LIVE), _RUN)
+
+
+def to_take_up(conn: Connection, account: str) -> list[AssistantRun]:
+    """Runs that were asked for over HTTP and are not answered yet, oldest first."""
+    left = _RUN.select.where(_R.account == account, _R.state != "done", _R.payload.is_not(None))
+    return rows(conn, left.order_by(_R.created_at, _R.id), _RUN)
+
+
+def tokens_since(conn: Connection, since: datetime) -> int:
+    """All tokens of runs that began since then, of every account: one key pays for all."""
+    total = func.coalesce(func.sum(_R.prompt_tokens + _R.completion_tokens), 0)
+    return int(conn.execute(select(total).where(_R.created_at >= since)).scalar_one())
+
+
+def drop_words(conn: Connection, account: str, before: datetime) -> int:
+    """Requests that were never answered lose their words. Returns how many. Repeatable."""
+    old = update(RUNS).where(_R.account == account, _R.created_at < before, _R.payload.is_not(None))
+    return conn.execute(old.values(payload=None, state="done")).rowcount
+
+
+def forget(conn: Connection, account: str, conversation_id: str) -> int:
+    """The runs of a conversation (the caller's id of it) lose it. Returns how many."""
+    of_it = update(RUNS).where(_R.account == account, _R.conversation_id == conversation_id)
+    gone = {"conversation_id": None, "payload": None, "state": "done"}
+    return conn.execute(of_it.values(gone)).rowcount
