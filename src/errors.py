@@ -58,6 +58,12 @@ class CannotWrite(PermanentError):
     reason = "no_composer"
 
 
+class SecretWithheld(PermanentError):
+    """The reply names a secret that may not be told now; it waits for a person, with ``reason``."""
+
+    reason = "secret_not_due"
+
+
 class NotPressed(TransientError):
     """Send was not pressed, beyond doubt: the page was not where it should be."""
 

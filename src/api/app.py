@@ -22,6 +22,7 @@ from src.api.operator import operator_routes
 from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
+from src.assistant.keystroke import KeystrokeSecrets
 from src.db.engine import Database
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
@@ -59,6 +60,7 @@ def create_app(
         browser_state,
         SharedWrites(db),
         remote,
+        secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
     )
     metrics = Metrics()
     app = FastAPI(

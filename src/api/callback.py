@@ -155,6 +155,7 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
         settings=context.settings,
         now=context.clock(),
         is_conversation_id=context.is_conversation_id,
+        secrets=context.secrets,
     )
 
 

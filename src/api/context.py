@@ -12,6 +12,7 @@ from src.api.streams import Streams
 from src.db.engine import Database
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
+from src.model.secrets import NO_SECRETS, Secrets
 from src.settings import Settings
 
 
@@ -29,3 +30,4 @@ class Context:
     writes: SharedWrites
     remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)
+    secrets: Secrets = NO_SECRETS

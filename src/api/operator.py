@@ -108,7 +108,9 @@ def _add_moves(router: APIRouter, context: Context) -> None:
     )
     async def approve(job_id: str, request: Request) -> dict[str, Any]:
         body = await read_json(request, ApproveBody, optional=True)
-        return await done(job_id, partial(outbox_moves.approve, db, wakeup), message=body.message)
+        return await done(
+            job_id, partial(outbox_moves.approve, db, wakeup, secrets=context.secrets), message=body.message
+        )
 
     @router.post(
         "/outbox/{job_id}/reject",

@@ -16,8 +16,8 @@ from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from src.assistant.values import Stage, Stay
+from src.model.secrets import PLACEHOLDER
 
-PLACEHOLDER = re.compile(r"\{\{\s*([^\W\d]\w*)\s*\}\}")
 SHORTEST = 3
 """Characters of a value; a shorter one would be found in every other text."""
 
@@ -153,8 +153,10 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:
     """The text with every value replaced by its placeholder, in any case of its letters. Repeatable."""
+    folded = text.casefold()
     for secret in sorted(secrets, key=lambda one: -len(one.value)):
-        text = _alone(re.escape(secret.value), secret.value).sub(f"{{{{{secret.name}}}}}", text)
+        if secret.value.casefold() in folded:
+            text = _alone(re.escape(secret.value), secret.value).sub(f"{{{{{secret.name}}}}}", text)
     return text
 
 

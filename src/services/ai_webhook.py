@@ -29,6 +29,7 @@ from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.logs import safe_error
 from src.model.rows import Request
+from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import CancelReason, InboxStatus
 from src.model.values import AI_WORKER, ReplyMode, utc_now
 from src.services import tokens
@@ -72,6 +73,7 @@ class AiWebhook:
         transport: httpx.AsyncBaseTransport | None = None,
         lease: timedelta = _LEASE,
         asker: Asker | None = None,
+        secrets: Secrets = NO_SECRETS,
     ) -> None:
         """``lease``: a request that is being posted is taken back after so long, when its process has died.
 
@@ -89,6 +91,7 @@ class AiWebhook:
         self._asker = asker
         self._lease = lease
         self._looked_for_dead = False
+        self._secrets = secrets
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
@@ -249,6 +252,7 @@ class AiWebhook:
                 settings=self._settings,
                 now=self._clock(),
                 is_conversation_id=self._is_conversation_id,
+                secrets=self._secrets,
             )
         except Malformed as error:
             line = logger.bind(request_id=request.id)

@@ -25,6 +25,7 @@ from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.blank import is_blank
 from src.model.rows import NOTHING_SAID, Job, Request, Said, StoredConversation
+from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
 from src.model.values import ANSWER, HOLDING, ReplyMode
 from src.services.caps import caps_of, hold_before_enqueue
@@ -91,6 +92,7 @@ class _Setting:
     wakeup: Wakeup
     settings: Settings
     now: datetime
+    secrets: Secrets
 
 
 def take_answer(
@@ -101,13 +103,14 @@ def take_answer(
     settings: Settings,
     now: datetime,
     is_conversation_id: Callable[[str], bool],
+    secrets: Secrets = NO_SECRETS,
 ) -> Outcome:
     """Settle an answer and wake the SEND worker. Repeatable: the first answer to a request stands.
 
     Raises ``Malformed`` (nothing happened), ``Conflict`` (not wanted any more; nothing was enqueued) and
     ``TransientError`` (the database; nothing happened, or it did and repeating it is safe).
     """
-    work = _work(wakeup, answer, settings, now, is_conversation_id)
+    work = _work(wakeup, answer, settings, now, is_conversation_id, secrets)
     for _ in range(_TRIES):
         try:
             with db.write() as conn:
@@ -126,9 +129,10 @@ async def take_answer_with_others(
     settings: Settings,
     now: datetime,
     is_conversation_id: Callable[[str], bool],
+    secrets: Secrets = NO_SECRETS,
 ) -> Outcome:
     """The same, in a transaction that is shared with the answers that come in at the same time."""
-    work = _work(wakeup, answer, settings, now, is_conversation_id)
+    work = _work(wakeup, answer, settings, now, is_conversation_id, secrets)
     for _ in range(_TRIES):
         try:
             settled = await writes.write(work)
@@ -144,12 +148,13 @@ def _work(
     settings: Settings,
     now: datetime,
     is_conversation_id: Callable[[str], bool],
+    secrets: Secrets,
 ) -> Callable[[Connection], Outcome | Conflict]:
     """What is to be done in the transaction, which may be tried more than once. Raises Malformed."""
     answer = _checked(answer)
     if answer.request_id is None and not is_conversation_id(answer.conversation_external_id):
         raise Malformed("conversation_id", "is not a conversation id")
-    around = _Setting(wakeup, settings, now)
+    around = _Setting(wakeup, settings, now, secrets)
     return lambda conn: _settle(conn, around, answer)
 
 
@@ -224,7 +229,7 @@ def _settle(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Con
             return Conflict("not_asked_yet", "the guest's newest message has not been given to the AI yet")
     if request.status in OPEN_INBOX:
         return _close(conn, around, answer, request, conversation)
-    return _again(conn, answer, request)
+    return _again(conn, around, answer, request)
 
 
 def _request_of(conn: Connection, conversation: StoredConversation) -> Request | None:
@@ -278,12 +283,12 @@ def _enqueue_meanwhile(
     return job
 
 
-def _again(conn: Connection, answer: Answer, request: Request) -> Outcome | Conflict:
+def _again(conn: Connection, around: _Setting, answer: Answer, request: Request) -> Outcome | Conflict:
     """An answer to a request that is settled already: the same as before, or not wanted any more."""
     status, external_id = request.status, answer.conversation_external_id
     if status is InboxStatus.ANSWERED and answer.message is not None:
         job = outbox_views.by_key(conn, request.account, f"request:{request.id}")
-        same = job is not None and job.text == answer.message
+        same = job is not None and job.text == around.secrets.mask(answer.message, None)
         # Without a token, another text may be meant for another message; with it, it is a second thought.
         if job is not None and (same or answer.request_id is not None):
             if not same:
@@ -336,7 +341,7 @@ def _enqueue(
     key: str,
     kind: str = ANSWER,
 ) -> tuple[Job, bool]:
-    text = answer.message or ""
+    text = around.secrets.mask(answer.message or "", conversation.listing_id)
     reason = answer.hold or ("approval_required" if mode is ReplyMode.DRAFT else None)
     if reason is None:
         reason = hold_before_enqueue(

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from loguru import logger
 
-from src.db import inbox_queue, outbox_queue, outbox_views
+from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
 from src.model.rows import Job
+from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import UNSENT_OUTBOX, CancelReason, OutboxStatus
 from src.services.callback import LONGEST_REASON, clean_message, clean_text
 from src.services.refusals import Conflict, NotFound
@@ -23,7 +24,15 @@ from src.services.refusals import Conflict, NotFound
 _SENT_AGAIN = frozenset({OutboxStatus.UNCONFIRMED, OutboxStatus.CANCELLED})
 
 
-def approve(db: Database, wakeup: Wakeup, job_id: str, message: str | None, *, now: datetime) -> Job:
+def approve(
+    db: Database,
+    wakeup: Wakeup,
+    job_id: str,
+    message: str | None,
+    *,
+    now: datetime,
+    secrets: Secrets = NO_SECRETS,
+) -> Job:
     """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed.
 
     The first click wins: whoever comes second gets ``Conflict``. So does who approves a draft that is overtaken or
@@ -32,11 +41,19 @@ def approve(db: Database, wakeup: Wakeup, job_id: str, message: str | None, *, n
     text = None if message is None else clean_message(message)
 
     def move(conn: Connection) -> Job:
-        job = outbox_queue.approve(conn, job_id, text, now)
+        job = outbox_queue.approve(conn, job_id, _masked(conn, job_id, text, secrets), now)
         _still_fits(conn, job, now)
         return job
 
     return _move(db, wakeup, job_id, "approved", move)
+
+
+def _masked(conn: Connection, job_id: str, text: str | None, secrets: Secrets) -> str | None:
+    """What a person has typed, without the values of secrets: SEND fills them in again."""
+    job = outbox_views.get(conn, job_id) if text is not None else None
+    if text is None or job is None:
+        return text
+    return secrets.mask(text, conversations.get(conn, job.conversation_id).listing_id)
 
 
 def _still_fits(conn: Connection, job: Job, now: datetime) -> None:

@@ -33,7 +33,6 @@ from src.errors import (
 )
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation
 from src.model.rows import Job
-from src.model.same_reply import same_reply
 from src.model.sending import Finding, Press, Receipt
 from src.services.intake import Intake, Rules
 from src.services.send_rows import Pace, SendRows
@@ -141,7 +140,7 @@ class Send:
         if wanted is None:
             return None
         self._mark("SEND: writing")
-        await channel.write(conversation_id, job.text)
+        await channel.write(conversation_id, await asyncio.to_thread(self._rows.text_to_type, job, wanted))
         return wanted
 
     async def _arm(
@@ -192,6 +191,9 @@ class Send:
         """
         named = job.receipt_external_id
 
+        def is_ours(text: str | None) -> bool:
+            return self._rows.is_reply(job, text, None)
+
         def there(view: SeenConversation) -> bool:
             nonlocal named
             named = view.made.get(job.id, named)
@@ -201,7 +203,7 @@ class Send:
                 m.external_id not in known
                 and m.role is AuthorRole.HOST
                 and not m.deleted
-                and (m.external_id == named or (m.kind is MessageKind.TEXT and same_reply(job.text, m.text)))
+                and (m.external_id == named or (m.kind is MessageKind.TEXT and is_ours(m.text)))
                 for m in view.messages[first:]
             )
 

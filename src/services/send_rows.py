@@ -23,11 +23,13 @@ from src.errors import (
     Halt,
     NightporterError,
     PermanentError,
+    SecretWithheld,
     StaleJob,
     TransientError,
 )
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job
+from src.model.same_reply import same_reply
 from src.model.sending import Delivery, Receipt
 from src.model.statuses import OutboxStatus
 from src.model.values import Direction
@@ -261,6 +263,17 @@ class SendRows:
         with suppress(StaleJob, TransientError), self._db.write() as conn:
             outbox_queue.name_message(conn, job.id, self._owner, named)
 
+    # -- secrets ------------------------------------------------------------------------------------------
+
+    def text_to_type(self, job: Job, intake: Intake) -> str:
+        """The reply with its secrets, for the keyboard alone: it is stored nowhere. Raises SecretWithheld."""
+        about = intake.conversation
+        return self._rules.secrets.fill(job.text, about.listing_id, about.stay, self._clock())
+
+    def is_reply(self, job: Job, shown: str | None, listing_id: str | None) -> bool:
+        """Whether a text that the site shows is this reply."""
+        return same_reply(job.text, self._rules.secrets.mask(shown, listing_id) if shown else shown)
+
     # -- giving back before the press ---------------------------------------------------------------------
 
     def write_back(self, job: Job, error: NightporterError) -> None:
@@ -270,7 +283,7 @@ class SendRows:
             there = outbox_views.get(conn, job.id)
             if there is not None and there.armed:  # also if the commit of the arm seemed to have failed
                 outbox_queue.disarm(conn, job.id, self._owner)
-            if isinstance(error, CannotWrite):
+            if isinstance(error, (CannotWrite, SecretWithheld)):
                 outbox_queue.hold(conn, job.id, _IN_HAND, error.reason, owner=self._owner)
             elif isinstance(error, PermanentError):
                 outbox_queue.failed(conn, job.id, error.reason, now, error=str(error), owner=self._owner)

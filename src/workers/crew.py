@@ -23,7 +23,7 @@ from src.workers.beats import Beats
 from src.workers.clock_watch import ClockWatch
 from src.workers.housekeeping import start_housekeeping
 from src.workers.locks import FileLock
-from src.workers.parts import Parts, evidence_dir, rules_of
+from src.workers.parts import Parts, evidence_dir, rules_of, secrets_of
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
@@ -152,6 +152,7 @@ class Crew:
             owner=owner,
             is_conversation_id=parts.find_channel().is_conversation_id,
             asker=parts.make_asker(self._settings, self._db),
+            secrets=secrets_of(self._settings),
         )
         try:
             work = AiWorker(webhook, beats, wakeup=wakeup, clock=parts.clock).run(stop)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant.live import LiveAssistant
 from src.channels import registry
 from src.channels.base import Channel, Place
 from src.db.account_lock import AccountLock
 from src.db.engine import Database
+from src.model.secrets import Secrets
 from src.model.values import ReplyMode, utc_now
 from src.services.ai_webhook import AiWebhook
 from src.services.askers import Asker, BuiltInAsker
@@ -118,7 +120,13 @@ def rules_of(settings: Settings) -> Rules:
         human_pause=timedelta(minutes=settings.human_pause_min),
         default_mode=ReplyMode(settings.reply_mode),
         caps=caps_of(settings),
+        secrets=secrets_of(settings),
     )
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """What is filled in while a reply is typed, and taken out of all that is read."""
+    return KeystrokeSecrets(settings.assistant.assistant_knowledge_dir)
 
 
 def lock_folders(settings: Settings, db: Database) -> list[Path]:

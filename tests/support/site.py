@@ -68,6 +68,7 @@ class FakeConversation:
     is_hosting: bool = True
     viewer_is_host: bool = True
     listing_id: str | None = "listing-1"
+    stay: dict[str, str] = field(default_factory=dict)
     messages: list[FakeMessage] = field(default_factory=list)
     draft: str = ""
     """What a person has begun to write: it is in the composer when the conversation is opened."""
@@ -239,6 +240,7 @@ class FakeSite:
             messages=tuple(shown),
             last_activity_at=where.last_activity_at,
             listing_id=where.listing_id,
+            stay=where.stay,
             opened=opened,
             has_older=opened and start > 0,
         )

@@ -57,9 +57,12 @@ def outbox_routes(context: Context) -> APIRouter:
 def _deeds(context: Context, page: Page, form: dict[str, str]) -> dict[str, tuple[str, Callable[[str], Job]]]:
     """By the last word of the address: what the page says afterwards, and what does it."""
     db, wakeup, now = context.db, context.wakeup, page.now
-    message = form.get("message")
+    message, secrets = form.get("message"), context.secrets
     return {
-        "approve": ("approved", lambda job: outbox_moves.approve(db, wakeup, job, message, now=now)),
+        "approve": (
+            "approved",
+            lambda job: outbox_moves.approve(db, wakeup, job, message, now=now, secrets=secrets),
+        ),
         "reject": ("rejected", lambda job: outbox_moves.reject(db, job, form.get("reason"), now=now)),
         "retry": ("retried", lambda job: outbox_moves.retry(db, wakeup, job, now=now)),
         "cancel": ("cancelled", lambda job: outbox_moves.cancel(db, job, now=now)),

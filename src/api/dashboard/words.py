@@ -115,6 +115,8 @@ REASONS = {
     "mode_off": _("The mode is off here: nothing is answered."),
     "reply_mode_off": _("The mode is off here: nothing is answered."),
     "could_not_be_sent": _("Sending it failed several times before Send was pressed: a person should look."),
+    "secret_not_due": _("It names a code that this guest may not have yet, or not any more."),
+    "unknown_placeholder": _("It names a placeholder that the listing's secrets.toml does not have."),
     "no_composer": _("Airbnb offers nothing to write with in this conversation."),
     "no_such_conversation": _("Airbnb does not open this conversation."),
     "cap_conversation_hour": _(

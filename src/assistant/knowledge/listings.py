@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from src.assistant.knowledge.calendar import Calendar
 from src.assistant.knowledge.documents import FileError, read_language
-from src.assistant.secrets import PLACEHOLDER, SHORTEST, Secret, is_reversed, read_edge
+from src.assistant.secrets import SHORTEST, Secret, is_reversed, read_edge
 from src.assistant.values import Stay
+from src.model.secrets import PLACEHOLDER
 
 KEYS = ("name", "time_zone", "check_in", "check_out", "max_guests", "languages", "emergency")
 _SECRET_KEYS = ("label", "value", "from", "until")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from src.assistant.knowledge.files import ReadFile, find_files, stamp_of
 from src.assistant.knowledge.loading import Knowledge, load
+from src.assistant.secrets import Secret
 
 GOOD_FOR_SEC = 86_400.0
 """So long the last good version of a file stands in for one that fails now."""
@@ -36,6 +37,7 @@ class LiveFolder:
         self._seen: object = None
         self._good: dict[str, ReadFile] = {}
         self._failing_since: dict[str, float] = {}
+        self._ever_secret: dict[str, dict[Secret, None]] = {}
 
     def current(self, *, at_once: bool = False) -> Knowledge:
         """The folder as it is, at most ``look_every_sec`` old (``at_once``: looked at now). Blocking: reads files.
@@ -53,6 +55,14 @@ class LiveFolder:
                 self._seen = seen
                 self._knowledge = self._load(now)
             return self._knowledge
+
+    def ever_secret(self, listing_id: str | None) -> tuple[Secret, ...]:
+        """``Knowledge.secrets_of``, and before it what was changed or taken away since this process began."""
+        listing = self.current().listing(listing_id)
+        with self._lock:
+            if listing is not None:
+                return tuple(self._ever_secret.get(listing.id, ()))
+            return tuple(one for known in self._ever_secret.values() for one in known)
 
     def _stamps(self) -> tuple[object, ...]:
         stamps: list[object] = []
@@ -78,6 +88,9 @@ class LiveFolder:
                 self._failing_since.pop(path, None)
             else:
                 self._failing_since.setdefault(path, now)
+        for listing in knowledge.listings:
+            self._ever_secret.setdefault(listing.id, {}).update(dict.fromkeys(listing.secrets))
+        self._ever_secret.setdefault("", {}).update(dict.fromkeys(knowledge.hidden))
         for gone in self._good.keys() - knowledge.files.keys():
             del self._good[gone]
         self._failing_since = {p: at for p, at in self._failing_since.items() if p in knowledge.files}

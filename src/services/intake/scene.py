@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from src.model.caps import Caps
 from src.model.gate import Refusal, conversation_refusal
 from src.model.inbox import HOST_SIDE, MessageKind, SeenConversation, SeenMessage
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
+from src.model.secrets import NO_SECRETS, Secrets, is_filled_in
 from src.model.statuses import CancelReason
 from src.model.values import ReplyMode
 
@@ -27,6 +29,7 @@ class Rules:
     human_pause: timedelta
     default_mode: ReplyMode
     caps: Caps = field(default_factory=Caps)
+    secrets: Secrets = NO_SECRETS
 
 
 @dataclass(slots=True)
@@ -99,6 +102,7 @@ def set_scene(
     stored = conversations.messages_of(conn, conversation.id, _MESSAGES_LOOKED_AT)
     arrival = 1 + max((m.arrival for m in stored), default=0)
     known = {m.external_id: m for m in stored}
+    seen = _without_secrets(seen, known, rules.secrets, conversation.listing_id)
     return Scene(conn, account, rules, now, seen, conversation, known, arrival, refused)
 
 
@@ -110,6 +114,23 @@ def leave_out_holding_texts(scene: Scene) -> None:
     if holding:
         kept = [m for m in scene.seen.messages if scene.stored[m.external_id].outbox_id not in holding]
         scene.seen = replace(scene.seen, messages=tuple(kept))
+
+
+def _without_secrets(
+    seen: SeenConversation, known: Mapping[str, StoredMessage], secrets: Secrets, listing_id: str | None
+) -> SeenConversation:
+    """The view as it may be stored: what SEND filled in, or anybody wrote of it, is a placeholder again."""
+
+    def masked(message: SeenMessage) -> SeenMessage:
+        if message.text is None:
+            return message
+        text = secrets.mask(message.text, listing_id)
+        before = known.get(message.external_id)
+        if message.role in HOST_SIDE and before and before.text and is_filled_in(before.text, text):
+            text = before.text  # with a value that has been changed since
+        return message if text == message.text else replace(message, text=text)
+
+    return replace(seen, messages=tuple(masked(message) for message in seen.messages))
 
 
 def put_in_order_of_arrival(scene: Scene) -> None:

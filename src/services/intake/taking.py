@@ -115,7 +115,7 @@ def _store_messages(scene: Scene, intake: Intake) -> None:
             intake.new_guest_messages += message.role in GUEST_SIDE and refusal is None
         elif _differs(known, message):
             conversations.update_message(scene.conn, known.id, message, now=scene.now)
-            if message.role in GUEST_SIDE:
+            if message.role in GUEST_SIDE and not _only_masked(scene, known, message):
                 scene.changed.add(message.external_id)
 
 
@@ -129,6 +129,13 @@ def _differs(known: StoredMessage, message: SeenMessage) -> bool:
     return known.text != message.text or (
         message.edited_at is not None and known.edited_at != message.edited_at
     )
+
+
+def _only_masked(scene: Scene, known: StoredMessage, message: SeenMessage) -> bool:
+    """Whether nothing changed but that a value in it is known to be a secret by now."""
+    if known.text is None or known.deleted_at is not None or message.deleted:
+        return False
+    return scene.rules.secrets.mask(known.text, scene.conversation.listing_id) == message.text
 
 
 def _direction(message: SeenMessage) -> Direction:
