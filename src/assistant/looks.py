@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from src.assistant.embeddings import Vectors, make_embedder, make_reranker
 from src.assistant.parts import Around, Drafted, Parts
 from src.assistant.retrieve import Chosen, Query, Search
+from src.assistant.rules import find_classes, is_closing
 from src.assistant.values import Fact, HardClass
 from src.assistant_settings import AssistantSettings
 
@@ -43,8 +44,8 @@ def make_parts(settings: AssistantSettings, search: Search) -> Parts:
         )
 
     return Parts(
-        find_classes=lambda _, __: (),
-        is_closing=lambda _, __: False,
+        find_classes=lambda text, language: [hit.hard_class for hit in find_classes(text, language)],
+        is_closing=is_closing,
         inspect=_inspect,
         choose=choose,
         holding_text=_holding_text,

@@ -1,0 +1,111 @@
+"""Hard rules on the guest's text: which messages a person answers, and which need no answer, by word lists.
+
+Outside any model, on purpose (ADR 0038): what a model can be talked into, a list cannot. A list can only
+hold a message back; nothing that it misses is thereby allowed. How a list is written stands in
+`wordlist.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from src.assistant.reading import normal_form
+from src.assistant.values import HardClass
+from src.assistant.wordlist import LANGUAGES, WordList, fold, load_list
+
+# Longer texts are judged up to here: Airbnb and the chat's API take no more than about 4,000 characters.
+LONGEST = 20_000
+# More words than this are no mere "thanks": something else is said, whatever the words are.
+CLOSING_WORDS = 25
+
+_WORD = re.compile(r"[^\W\d_]+")
+_NAME_AFTER = re.compile(r"(?<=[^\W\d_][ ,]) ?([^\W\d_]{2,15})(?![^\W_])")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHit:
+    """A hard class that a word list found. `phrase` is the list's own entry, not the guest's words."""
+
+    hard_class: HardClass
+    phrase: str
+
+
+def has_word_list(language: str) -> bool:
+    return language in LANGUAGES
+
+
+def find_classes(text: str, language: str | None) -> tuple[RuleHit, ...]:
+    """The hard classes of a guest's text, at most one hit for each, in the order of `HardClass`. Pure.
+
+    Args:
+        text: raw; it is folded here.
+        language: ISO 639-1 code of the text, judged by that list and the English one, since guests mix English in.
+            Without a list, or with None: judged by all lists.
+    """
+    folded = fold(text[:LONGEST])
+    hits: dict[HardClass, RuleHit] = {}
+    for code in _lists_for(language):
+        for hit in _judge(folded, load_list(code)):
+            hits.setdefault(hit.hard_class, hit)
+    return tuple(hits[hard_class] for hard_class in HardClass if hard_class in hits)
+
+
+def is_closing(text: str, language: str | None) -> bool:
+    """True if the text only thanks, agrees or says good-bye, so that no answer is needed. Pure.
+
+    Never with a question mark or a digit, nor with one word that no list of closings has, but a first name
+    after them ("Merci Camille"). An emoji alone is a closing. Whether the message before was ours is the
+    caller's to know.
+    """
+    seen = normal_form(text).strip()
+    if not seen or any(letter in "?？؟;;" or unicodedata.category(letter) == "Nd" for letter in seen):
+        return False
+    if len(_WORD.findall(seen)) > CLOSING_WORDS or len(seen) > 300:
+        return False
+    return any(_is_only_closings(seen, load_list(code)) for code in _lists_for(language))
+
+
+def _lists_for(language: str | None) -> tuple[str, ...]:
+    if language not in LANGUAGES:
+        return LANGUAGES
+    return (language, "en") if language != "en" else ("en",)
+
+
+def _judge(folded: str, words: WordList) -> Iterable[RuleHit]:
+    everywhere = words.everywhere.spans(folded)
+    for hard_class, phrases in words.phrases.items():
+        if phrases.together is None or phrases.together.search(folded) is None:
+            continue
+        taken_back = everywhere + words.exceptions[hard_class].spans(folded)
+        for written, phrase in phrases.each:
+            if any(_counts(folded, found.span(), taken_back) for found in phrase.finditer(folded)):
+                yield RuleHit(hard_class, f"{words.language}: {written}")
+                break
+
+
+def _counts(folded: str, span: tuple[int, int], taken_back: Iterable[tuple[int, int]]) -> bool:
+    inside = any(start <= span[0] and span[1] <= end for start, end in taken_back)
+    return not inside and not _cuts_a_word(folded, *span)
+
+
+def _cuts_a_word(folded: str, start: int, end: int) -> bool:
+    """Whether a hit of a list without blanks begins or ends inside a Latin word: "ai" in "available"."""
+    return _is_latin(folded[max(start - 1, 0) : start + 1]) or _is_latin(folded[max(end - 1, 0) : end + 1])
+
+
+def _is_latin(two: str) -> bool:
+    return len(two) == 2 and two.isascii() and two.isalpha()
+
+
+def _is_only_closings(seen: str, words: WordList) -> bool:
+    folded = fold(seen)
+    rest = words.closings.together.sub(" ", folded) if words.closings.together else folded
+    left = _WORD.findall(rest)
+    if not left:
+        return True
+    # One unknown word with a capital after a closing: the host's first name.
+    names = {fold(found) for found in _NAME_AFTER.findall(seen) if found[0].isupper()}
+    return len(left) == 1 and left[0] in names and rest != folded and not find_classes(seen, None)

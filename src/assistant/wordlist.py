@@ -1,0 +1,146 @@
+"""Word lists as they are written in `rules/<language>.toml`, compiled when they are first needed.
+
+Such a file has one table for each hard class, and `[closing]`. A phrase is a regular expression, one a
+line, with conveniences that make a list readable:
+
+* it is matched against folded text: lower case, no accents, look-alike letters and invisible characters
+  out. Phrases may be written with accents; ``ä``, ``ö`` and ``ü`` match ``a`` and ``ae``, and so on;
+* a blank stands for blanks and punctuation inside a sentence, " ... " for up to 60 characters of the same
+  sentence;
+* ``'`` is optional or a blank, as guests write "cant" for "can't" and "l eau" for "l'eau";
+* ``{name}`` is the entry of that name in ``[words]``;
+* it begins and ends at word boundaries, but for languages that write without blanks (``spaced = false``),
+  where a blank in a phrase is optional.
+
+``except`` takes back every hit of its class that lies wholly inside one of its own matches, ``except`` of
+``[all]`` of every class: "smoke detector" is no smoke, "the smoke detector is beeping" is longer and stays
+one.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from src.assistant.reading import normal_form
+from src.assistant.values import HardClass
+
+FOLDER = Path(__file__).with_name("rules")
+LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "ja", "zh", "ko")
+
+_BLANK = r"(?:[^\w!?\n]{1,4})"
+_GAP = r"\b[^.!?;\n]{0,60}?\b"
+_OPEN_BLANK = r"(?:[^\w!?\n]{0,3})"
+_OPEN_GAP = r"[^.!?;。！？；\n]{0,25}?"
+_SINGLE = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "ð": "d"})
+_QUOTES = str.maketrans(dict.fromkeys("’‘`´ʼ′＇", "'"))
+_UMLAUTS = {"ä": "ae?", "ö": "oe?", "ü": "ue?"}
+
+
+class Phrases:
+    """Some phrases of one list. Patterns are compiled when they are first used: a whole list takes a second."""
+
+    def __init__(self, phrases: Iterable[tuple[str, str]], *, spaced: bool) -> None:
+        self._phrases = tuple(phrases)
+        self._spaced = spaced
+
+    @cached_property
+    def together(self) -> re.Pattern[str] | None:
+        """All phrases at once; None if there are none. Several times as fast as one after the other."""
+        return self._compile("|".join(pattern for _, pattern in self._phrases)) if self._phrases else None
+
+    @cached_property
+    def each(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        """Each phrase as it is written, and its pattern."""
+        return tuple((written, self._compile(pattern)) for written, pattern in self._phrases)
+
+    def spans(self, folded: str) -> list[tuple[int, int]]:
+        """Where one of the phrases stands in a folded text."""
+        return [found.span() for found in self.together.finditer(folded)] if self.together else []
+
+    def _compile(self, pattern: str) -> re.Pattern[str]:
+        return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)" if self._spaced else pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class WordList:
+    """The list of one language: phrases and exceptions by class, exceptions for all classes, and closings."""
+
+    language: str
+    phrases: Mapping[HardClass, Phrases]
+    exceptions: Mapping[HardClass, Phrases]
+    everywhere: Phrases
+    closings: Phrases
+
+
+@cache
+def load_list(language: str) -> WordList:
+    """The list of one of `LANGUAGES`. A mistake in the file is a ValueError that names file and phrase."""
+    path = FOLDER / f"{language}.toml"
+    tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    words = {name: value.strip() for name, value in tables.pop("words", {}).items()}
+    spaced = bool(tables.pop("spaced", True))
+
+    def read(lines: str) -> Phrases:
+        written = [line.strip() for line in lines.splitlines()]
+        phrases = ((line, _translate(line, words, path, spaced=spaced)) for line in written if line)
+        return Phrases(phrases, spaced=spaced)
+
+    # The longest closing first, so that "thank you very much" is not cut after "thank you".
+    closings = "\n".join(sorted(tables.pop("closing")["phrases"].splitlines(), key=len, reverse=True))
+    everywhere = tables.pop("all", {}).get("except", "")
+    return WordList(
+        language=language,
+        phrases={HardClass(name): read(table["phrases"]) for name, table in tables.items()},
+        exceptions={HardClass(name): read(table.get("except", "")) for name, table in tables.items()},
+        everywhere=read(everywhere),
+        closings=read(closings),
+    )
+
+
+def fold(text: str) -> str:
+    """The text as lists see it: normal form, lower case, without accents, straight apostrophes. Pure.
+
+    Marks that change the sound of kana and Hangul stay.
+    """
+    return _strip_accents(normal_form(text).casefold().translate(_SINGLE).translate(_QUOTES))
+
+
+def _strip_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    apart = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize(
+        "NFC", "".join(letter for letter in apart if not "\u0300" <= letter <= "\u036f")
+    )
+
+
+def _translate(line: str, words: Mapping[str, str], path: Path, *, spaced: bool) -> str:
+    """One phrase as a regular expression for folded text."""
+    if line.startswith("...") or line.endswith("..."):
+        raise ValueError(f"{path.name}: {line!r} begins or ends with a gap")
+    filled = line
+    for _ in range(3):  # an entry of [words] may use others
+        filled = re.sub(r"\{([a-z_]+)\}", lambda name: _fill(name.group(1), words, path, line), filled)
+    letters = "".join(_UMLAUTS.get(letter, letter) for letter in filled)
+    folded = _strip_accents(unicodedata.normalize("NFKC", letters).translate(_SINGLE).translate(_QUOTES))
+    return (
+        folded.replace("'", r"['\s]?")
+        .replace(" ... ", _GAP if spaced else _OPEN_GAP)
+        .replace(" ", _BLANK if spaced else _OPEN_BLANK)
+        .replace("(?:", "(")
+        .replace("(", "(?:")
+        .replace("(?:?", "(?")
+    )
+
+
+def _fill(name: str, words: Mapping[str, str], path: Path, line: str) -> str:
+    if name not in words:
+        raise ValueError(f"{path.name}: {line!r} uses {{{name}}}, which [words] has not")
+    return words[name]
