@@ -187,6 +187,9 @@ class App:
             statement += " AND query ILIKE 'LISTEN%'"
         return len(self.conn.execute(statement.encode()).fetchall())
 
+    def user_of(self, match: str) -> str | None:
+        return self._member(match, "user_id")
+
     def _member(self, match: str, column: str) -> str | None:
         query = {"user_id": "SELECT user_id", "bot_id": "SELECT bot_id"}[  # noqa: S608 (names of our own)
             column

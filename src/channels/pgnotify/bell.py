@@ -42,6 +42,8 @@ class Bell:
         self._ears: set[Ear] = set()
         self._task: asyncio.Task[None] | None = None
         self._conn: psycopg.AsyncConnection[Any] | None = None
+        self._number = -1
+        """The socket that is read."""
         self._lost = asyncio.Event()
         self._heard = asyncio.Event()
         self.openings = 0
@@ -123,7 +125,8 @@ class Bell:
         self._lost.clear()
         self._conn = conn
         self.openings += 1
-        asyncio.get_running_loop().add_reader(conn.fileno(), self._read)
+        self._number = conn.fileno()
+        asyncio.get_running_loop().add_reader(self._number, self._read)
         self._read()  # what came between the LISTEN and here
         return True
 
@@ -136,7 +139,7 @@ class Bell:
             while (note := wire.notifies()) is not None:
                 self._take(note.relname.decode(), note.extra.decode("utf-8", "replace"))
         except psycopg.Error:
-            asyncio.get_running_loop().remove_reader(self._conn.fileno())
+            self._stop_reading()
             self._lost.set()
 
     def _take(self, channel: str, payload: str) -> None:
@@ -151,9 +154,14 @@ class Bell:
     def _end(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """Stop reading before the socket is closed: its number is used again by the next connection."""
         self._conn = None
-        with suppress(psycopg.Error, OSError, ValueError):
-            asyncio.get_running_loop().remove_reader(conn.fileno())
+        self._stop_reading()
         hang_up(conn)
+
+    def _stop_reading(self) -> None:
+        # By its number: a connection that is lost has closed its socket already and does not know it any more.
+        number, self._number = self._number, -1
+        if number >= 0:
+            asyncio.get_running_loop().remove_reader(number)
 
 
 async def _closed(conn: psycopg.AsyncConnection[Any]) -> None:
