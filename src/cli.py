@@ -245,6 +245,38 @@ def example_knowledge() -> None:
     _end(run_example)
 
 
+pgnotify = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="An app's own PostgreSQL tables as an inbox."
+)
+app.add_typer(pgnotify, name="pgnotify")
+
+OfAccount = Annotated[str | None, typer.Option("--account", help="The account, where there are several.")]
+
+
+@pgnotify.command("check")
+def check_pgnotify(
+    account: OfAccount = None,
+    confirm_disclosure: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-disclosure", help="People are told in your app that an AI answers: keep that."
+        ),
+    ] = False,
+) -> None:
+    """What the app's database lacks, a line each. Exit code 1 if there are findings."""
+    from src.commands.pgnotify import run_check
+
+    _end(lambda: run_check(account, confirm_disclosure=confirm_disclosure))
+
+
+@pgnotify.command("sql")
+def sql_pgnotify(account: OfAccount = None) -> None:
+    """Print the role, rights, trigger and indexes for the database's owner to run; runs nothing."""
+    from src.commands.pgnotify import run_sql
+
+    _end(lambda: run_sql(account))
+
+
 def _end(command: Callable[[], int], *, runs_for_long: bool = False) -> None:
     """Run a command and leave with its exit code."""
     from src.commands.edge import to_the_end, until_stopped

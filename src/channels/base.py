@@ -281,3 +281,5 @@ class Place:
     headless: bool | None = None
     """None: as the channel's settings say."""
     store: Store | None = None
+    prove: Callable[[str, str], None] | None = None
+    """Blocks; SettingsError if a database's address, which a variable names, changes its server under a client."""

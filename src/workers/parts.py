@@ -12,6 +12,7 @@ from src.assistant.live import LiveAssistant
 from src.channels import registry
 from src.channels.base import Channel, Place
 from src.db.account_lock import AccountLock
+from src.db.connection_proof import prove_connection
 from src.db.engine import Database
 from src.model.secrets import Secrets
 from src.model.values import ReplyMode, utc_now
@@ -74,6 +75,7 @@ class Parts:
             evidence_dir=evidence_dir(settings),
             memory_limit_mb=settings.browser_memory_mb,
             headless=headless,
+            prove=prove_connection,
         )
         return folder.build(settings.of(folder.SETTINGS), place)
 

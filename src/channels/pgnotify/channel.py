@@ -45,6 +45,8 @@ _FOLLOW_EVERY_SEC = 0.25
 _CLOCK = sql.SQL("SELECT now()")
 _RING = sql.SQL("SELECT pg_notify(%(channel)s, '')")
 
+_kept_their_server: set[str] = set()
+"""The addresses that were proven once in this process."""
 _proven: set[tuple[str, str]] = set()
 """The databases and mappings that were right once in this process: what does not fit there now has changed."""
 
@@ -106,6 +108,7 @@ class PgnotifyChannel:
     async def open(self) -> None:
         """SettingsError if the mapping does not fit the tables; PageChanged if it did before."""
         await self._connect()
+        await self._prove()
         channels = tuple(
             name for name in (self._mapping.bell_messages, self._mapping.bell_conversations) if name
         )
@@ -133,6 +136,13 @@ class PgnotifyChannel:
             CAPABILITIES, takes_key=chooses_ids(self._mapping, catalogue), compares=compares(catalogue)
         )
         return link
+
+    async def _prove(self) -> None:
+        """Once in a process: a lock, and a bell, behind a pooler that changes servers are silently none."""
+        prove, address = self._place.prove, self._settings.conninfo
+        if prove is not None and address not in _kept_their_server:
+            await asyncio.to_thread(prove, address, "PGNOTIFY_URL")
+            _kept_their_server.add(address)
 
     def _check(self, catalogue: Catalogue) -> None:
         wrong = differences(self._mapping, catalogue)

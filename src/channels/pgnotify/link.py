@@ -82,8 +82,8 @@ class Link:
             await self._bounded(self._rows_none(sql.SQL("BEGIN")))
             try:
                 yield open_one
-                open_one.committing = True
-                await self._bounded(self._rows_none(sql.SQL("COMMIT")))
+                open_one.committing = open_one.keep
+                await self._bounded(self._rows_none(sql.SQL("COMMIT" if open_one.keep else "ROLLBACK")))
             except BaseException:
                 if self.is_open and not open_one.committing:
                     with suppress(psycopg.Error):
@@ -123,6 +123,8 @@ class Transaction:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.keep = True
+        """False: what was done is taken back at the end."""
         self.committing = False
         """From here on an error says nothing about what the database has."""
 

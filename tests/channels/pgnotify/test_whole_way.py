@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import time
 from collections import Counter
 
 import psycopg
 import pytest
 
 from sandbox.pgnotify.app import App, insert
+from src.model.sending import Press
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from tests.channels.pgnotify.whole import Whole
 
@@ -97,15 +97,15 @@ async def test_whoever_writes_in_the_instant_of_the_press_is_not_answered_over(a
     match = app.match()
     user = psycopg.connect(app.url, autocommit=True)
     author = app.user_of(match)
-    pressed, dice = [], random.Random(4711)
+    pressed: list[Press] = []
+    dice = random.Random(4711)
     press = channel.press_send
 
     async def pressed_as_somebody_writes(external_id, given):
         wait = dice.random() * 0.004
-        writing = threading.Thread(
-            target=lambda: (time.sleep(wait), insert(user, match, author, f"Crossing {len(pressed)}"))
-        )
         pressed.append(given)
+        text = f"Crossing {len(pressed)}"
+        writing = threading.Timer(wait, insert, (user, match, author, text))
         writing.start()
         try:
             return await press(external_id, given)
