@@ -182,7 +182,8 @@ class Watches(Channel, Protocol):
 
         ``thorough`` (the first glance of a process) does not trust the list's order: it goes on until a whole
         stretch of the list is older. Otherwise it stops where the known begins.
-        Opens no conversation. What was told since the last glance is used first.
+        Opens no conversation that would be marked as read by it; where a look costs the remote no more, a
+        conversation may be told whole (``opened``). What was told since the last glance is used first.
         An empty list is returned only if the site says beyond doubt that there is nothing. Repeatable.
         """
         ...

@@ -89,7 +89,7 @@ class PgnotifyChannel:
         self._suspect = False
         """A statement was refused for what it names or may: the catalogue is looked at before the next one."""
         self._here: wire.Whole | None = None
-        self._most = MESSAGES_READ
+        self.messages_at_once = self._most = MESSAGES_READ
         self._written: str | None = None
 
     # -- opening and closing --------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ class PgnotifyChannel:
         anew: bool = False,  # noqa: ARG002 - nothing is remembered that could be wrong
     ) -> SeenConversation:
         self._here = self._written = None
-        self._most = MESSAGES_READ
+        self._most = self.messages_at_once
         found = await self._open_one(external_id)
         while found.view.has_older and not enough(found.view):
             self._most *= 4
