@@ -32,11 +32,13 @@ ARGUMENTS: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
-    "options": (
-        f"-c statement_timeout={STATEMENT_SEC * 1000:.0f} -c lock_timeout={LOCK_SEC * 1000:.0f}"
-        " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC -c client_encoding=UTF8"
-    ),
 }
+# Not among the arguments: poolers refuse most of them there. What is small is not worth compiling, hence jit.
+_SESSION = sql.SQL(
+    "SELECT set_config('statement_timeout', '{statement}s', false), set_config('lock_timeout', '{lock}s', false),"
+    " set_config('idle_in_transaction_session_timeout', '10s', false), set_config('TimeZone', 'UTC', false),"
+    " set_config('jit', 'off', false)"
+).format(statement=sql.SQL(f"{STATEMENT_SEC:.0f}"), lock=sql.SQL(f"{LOCK_SEC:.0f}"))
 # libpq gives no code when a connection cannot be made; only these words tell a refused password from a server away.
 _CREDENTIALS = ("password", "authentication", "tenant or user", "28p01")
 
@@ -54,7 +56,13 @@ class Link:
     @classmethod
     async def open(cls, conninfo: str) -> Link:
         """Connect. WallHit if the database refuses the credentials, ChannelGone if it is not there."""
-        return cls(await connect(conninfo))
+        link = cls(await connect(conninfo))
+        try:
+            await link.rows(_SESSION)
+        except BaseException:
+            await link.close()
+            raise
+        return link
 
     @property
     def is_open(self) -> bool:

@@ -140,9 +140,11 @@ class _Names:
             there = sql.SQL("({} IS NOT NULL)").format(self._of(alias, self._m.person_id))
             facts += [name, self._is_ours(alias), there]
         return sql.SQL(
-            "SELECT {home}::text, now(), {is_open}, {version} AS version, {members}, {facts},"
-            " y.id, y.sender, y.text, y.sent_at, y.edited_at, y.deleted, y.kind, y.numbered"
-            " FROM {conversations} c {joins} LEFT JOIN LATERAL ({newest}) y ON true"
+            "SELECT {home}::text, now(), {is_open}, v.version, {members}, {facts},"
+            " y.id, y.sender, y.text, y.sent_at, y.edited_at, y.deleted, y.kind"
+            # OFFSET 0 keeps it a step of its own: else the version is made anew for each message that is shown.
+            " FROM {conversations} c {joins} CROSS JOIN LATERAL (SELECT {version} AS version OFFSET 0) v"
+            " LEFT JOIN LATERAL ({newest}) y ON true"
             " WHERE {home} = ANY(%(ids)s::{id_type}[]) ORDER BY 1, y.sent_at, y.id"
         ).format(
             home=home,
@@ -162,7 +164,7 @@ class _Names:
         )
         return sql.SQL(
             "SELECT {id}::text AS id, {sender}::text AS sender, {text}::text AS text, {sent_at} AS sent_at,"
-            " {edited_at} AS edited_at, {deleted} AS deleted, {kind} AS kind, count(*) OVER () AS numbered"
+            " {edited_at} AS edited_at, {deleted} AS deleted, {kind} AS kind"
             " FROM {messages} y WHERE {conversation} = {home} ORDER BY {order} DESC, {id} DESC LIMIT %(most)s"
         ).format(
             id=self._of("y", self._m.message_id),

@@ -17,7 +17,7 @@ LEAST_DIFFERENCE = timedelta(seconds=2)
 _MEDIA = frozenset(
     {"image", "photo", "picture", "gif", "video", "audio", "voice", "file", "sticker", "media"}
 )
-_AFTER_MEMBERS = 8
+_AFTER_MEMBERS = 7
 """Columns of a message at the end of each row."""
 
 
@@ -63,7 +63,9 @@ def _conversation(mapping: Mapping, rows: list[tuple[Any, ...]], compared: bool,
     ours = [one for one in members if one.is_ours and one.id is not None]
     theirs = [one for one in members if not one.is_ours]
     messages = tuple(
-        _message(mapping, row[-_AFTER_MEMBERS:], members, shift) for row in rows if row[-8] is not None
+        _message(mapping, row[-_AFTER_MEMBERS:], members, shift)
+        for row in rows
+        if row[-_AFTER_MEMBERS] is not None
     )
     complete = bool(ours) and bool(theirs) and all(one.is_there for one in members)
     view = SeenConversation(
@@ -81,7 +83,7 @@ def _conversation(mapping: Mapping, rows: list[tuple[Any, ...]], compared: bool,
         messages=messages,
         last_activity_at=max((m.sent_at for m in messages), default=datetime.fromtimestamp(0, UTC)),
         opened=True,
-        has_older=bool(messages) and rows[0][-1] > len(messages),
+        has_older=int(version.partition(":")[0]) > len(messages),
         version=version,
         compared=compared,
     )
@@ -98,7 +100,7 @@ def _members(mapping: Mapping, columns: tuple[Any, ...]) -> Iterator[Member]:
 
 
 def _message(mapping: Mapping, row: tuple[Any, ...], members: list[Member], shift: timedelta) -> SeenMessage:
-    external_id, sender, text, sent_at, edited_at, deleted, kind, _ = row
+    external_id, sender, text, sent_at, edited_at, deleted, kind = row
     if not isinstance(sent_at, datetime):
         raise NotUnderstood("A message of the app's database has no time.")
     author = next((one for one in members if one.id == sender), None) if sender is not None else None
