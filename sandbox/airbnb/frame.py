@@ -141,7 +141,8 @@ class Frame:
         return {"go": f"/login?redirect_url={quote(path, safe='')}"}
 
     def finish(self, entry: Entry, response: Response, orders: Json | None = None) -> Response:
-        response.headers["cache-control"] = "no-store"
+        if self._site.options.no_store:
+            response.headers["cache-control"] = "no-store"
         if self._site.faults.page:
             response.headers["x-sandbox-page"] = quote(json.dumps(self._site.faults.page))
         if orders:

@@ -45,6 +45,8 @@ class SiteOptions:
     """The bare inbox opens its first thread by itself (and so marks it read)."""
     login_required: bool = False
     """Documents and calls need the cookies that ``/login`` sets (or ``SimulatedSite.sign_in`` made)."""
+    no_store: bool = False
+    """Pages and answers say ``no-store``; a real site may let the browser keep them, as this one does by default."""
     cookie_max_age: int | None = 31_536_000
     """Lifetime of the login cookies in seconds; None: they go when the browser closes."""
     virtualised: bool = False

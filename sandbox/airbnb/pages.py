@@ -84,7 +84,8 @@ class Pages:
         if response is None:
             response = await self._spoilt(known)
         response = response or HTMLResponse(self._shell())
-        response.headers["cache-control"] = "no-store"
+        if self._site.options.no_store:
+            response.headers["cache-control"] = "no-store"
         self._site.log.finish(entry, response.status_code)
         return response
 

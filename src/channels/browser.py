@@ -23,6 +23,7 @@ from playwright.async_api import BrowserContext, Page, Playwright, async_playwri
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from src.channels.profile import sweep
 from src.errors import ChannelGone, SettingsError
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
     "--disable-features=Translate,MediaRouter,OptimizationHints",
+    # The cache is kept in memory: on the disk it would hold guests' words for as long as the site allows.
+    f"--disk-cache-dir={os.devnull}",
 )
 STATE_FILE = "storage_state.json"
 PROFILE_FOLDER = "profile"
@@ -194,7 +197,9 @@ class Browser:
         """
         self.session_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.session_dir.chmod(0o700)
-        clear_stale_lock(self.session_dir / PROFILE_FOLDER)
+        profile = self.session_dir / PROFILE_FOLDER
+        clear_stale_lock(profile)
+        await asyncio.to_thread(sweep, profile)  # of one that was killed
         self._not_ours = {child.pid for child in psutil.Process().children(recursive=True)}
         with _driver_in_its_own_session():
             self._playwright = await async_playwright().start()
@@ -220,6 +225,8 @@ class Browser:
                     await bounded(call(), 10.0)
                 except (PlaywrightError, ChannelGone, OSError) as error:
                     logger.debug("Closing the browser: {}", type(error).__name__)
+        if context is not None:
+            await asyncio.to_thread(sweep, self.session_dir / PROFILE_FOLDER)
 
     async def fresh_page(self) -> Page:
         """A new page in place of the old one (memory, a crashed renderer)."""

@@ -1,11 +1,17 @@
-"""``purge`` and ``forget``: taking guests' words and names out of the database. Both may run beside the workers."""
+"""``purge`` and ``forget``: taking guests' words and names out of the database, and out of what the browser left.
+
+Both may run beside the workers, who close their browser for it as for any other command that needs it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import typer
 
+from src.channels.browser import PROFILE_FOLDER, clear_stale_lock
+from src.channels.profile import sweep
 from src.commands.opening import opened
 from src.db.engine import Database
 from src.errors import TransientError
@@ -13,7 +19,11 @@ from src.model.values import utc_now
 from src.services import retention
 from src.services.refusals import Conflict, NotFound
 from src.settings import Settings
-from src.workers.parts import evidence_dir
+from src.workers.exclusion import Exclusion
+from src.workers.parts import evidence_dir, lock_folders
+
+WAIT_FOR_BROWSER_SEC = 90.0
+"""A reply that is being sent is finished first."""
 
 
 def run_purge(days: float | None) -> int:
@@ -23,6 +33,7 @@ def run_purge(days: float | None) -> int:
         try:
             purged = retention.purge(db, settings.account, keep=timedelta(days=days), now=utc_now())
             db.compact()
+            asyncio.run(_empty_the_browser(settings, db))
         except TransientError as error:
             return _not_finished(error)
     typer.echo(
@@ -41,10 +52,30 @@ def run_forget(conversation_ids: list[str]) -> int:
                 failed += not _forget_one(settings, db, one)
             pictures = retention.drop_evidence(evidence_dir(settings))
             db.compact()
+            asyncio.run(_empty_the_browser(settings, db))
         except TransientError as error:
             return _not_finished(error)
     typer.echo(f"{pictures} screenshots deleted. Older copies of the database still hold what they held.")
     return 1 if failed else 0
+
+
+async def _empty_the_browser(settings: Settings, db: Database) -> None:
+    """Wait for the workers to close the browser, and delete what it left but for the login.
+
+    TransientError if they do not in time: it is done when they close it, at the latest within a day.
+    """
+    profile = settings.playwright_session_dir / PROFILE_FOLDER
+    turn = Exclusion(lock_folders(settings, db))
+    try:
+        async with asyncio.timeout(WAIT_FOR_BROWSER_SEC):
+            await turn.take()
+        clear_stale_lock(profile)
+        if not await asyncio.to_thread(sweep, profile):
+            raise TransientError("another browser has the saved login open")
+    except TimeoutError:
+        raise TransientError("the browser is at work; what it keeps is deleted when it closes") from None
+    finally:
+        await turn.give()
 
 
 def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:

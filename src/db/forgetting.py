@@ -9,14 +9,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, or_, select, update
 
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, literal
+from src.model.reasons import OUR_REASONS, PURGED
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, OutboxStatus
 
-PURGED = "purged"
 _M, _C, _I, _O = MESSAGES.c, CONVERSATIONS.c, INBOX.c, OUTBOX.c
 _Where = Sequence[ColumnElement[bool]]
+
+_TOLD_OF_A_REPLY = (
+    *("drafted_text", "receipt_text", "last_error", "delivery_error"),
+    *("agent", "topic", "sources"),  # what an AI says beside its answer is in its own words
+)
 
 
 def purge_messages(conn: Connection, account: str, before: datetime, now: datetime, limit: int) -> int:
@@ -70,7 +75,7 @@ def _messages(conn: Connection, which: _Where, now: datetime, limit: int | None)
 
 
 def _replies(conn: Connection, which: _Where, now: datetime, limit: int | None) -> int:
-    gone = {"text": "", "drafted_text": None, "receipt_text": None, "last_error": None, "purged_at": now}
+    gone = dict.fromkeys(_TOLD_OF_A_REPLY) | {"text": "", "purged_at": now}
     done = _blank(conn, OUTBOX, (*which, _O.purged_at.is_(None)), limit, **gone)
     _blank(conn, OUTBOX, (*which, _said(_O.reason)), limit, reason=PURGED)
     return done
@@ -78,7 +83,8 @@ def _replies(conn: Connection, which: _Where, now: datetime, limit: int | None) 
 
 def _requests(conn: Connection, which: _Where, limit: int | None) -> int:
     done = _blank(conn, INBOX, (*which, _said(_I.reason)), limit, reason=PURGED)
-    return done + _blank(conn, INBOX, (*which, _I.last_error.is_not(None)), limit, last_error=None)
+    told = or_(_I.last_error.is_not(None), _I.hard_class.is_not(None))
+    return done + _blank(conn, INBOX, (*which, told), limit, last_error=None, hard_class=None)
 
 
 def _people(conn: Connection, which: _Where, limit: int | None) -> int:
@@ -87,8 +93,8 @@ def _people(conn: Connection, which: _Where, limit: int | None) -> int:
 
 
 def _said(reason: Any) -> ColumnElement[bool]:
-    """Somebody's own words: the product's reasons have no other characters, and not every language has spaces."""
-    return reason.regexp_match("[^a-z0-9_]")  # type: ignore[no-any-return]
+    """Somebody's own words: a name, a code, one word, in any language. What is not ours is theirs."""
+    return and_(reason.is_not(None), reason.not_in(sorted(OUR_REASONS)))
 
 
 def _blank(conn: Connection, table: Table, which: _Where, limit: int | None, **values: Any) -> int:

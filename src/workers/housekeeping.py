@@ -37,7 +37,8 @@ def start_housekeeping(
 def purge_old(db: Database, account: str, *, keep: timedelta) -> None:
     """``retention.purge`` as a chore. Blocking, never raises."""
     try:
-        purge(db, account, keep=keep, now=utc_now())
+        if purge(db, account, keep=keep, now=utc_now()).total:
+            db.compact()
     except TransientError as error:
         logger.warning("Old texts were not all purged this time: {}", error)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, update
 
 from src.db import conversations
+from src.db.statements import INBOX, OUTBOX, RUNS
 from src.errors import TransientError
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services import outbox_moves
@@ -40,6 +43,7 @@ def everything(db) -> str:
             "incidents",
             "workers",
             "accounts",
+            "assistant_runs",
         )
         return "\n".join(
             str(tuple(row)) for t in tables for row in conn.exec_driver_sql(f"SELECT * FROM {t}")
@@ -74,7 +78,18 @@ async def test_a_purged_conversation_is_neither_stored_nor_answered_again(house,
     assert list(house.asked[request.id].values()) == ["And a high chair?"]
 
 
-@pytest.mark.parametrize("said", ["鍵の場所を尋ねている", "Schlüsselfrage", "the guest asks for the key"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "鍵の場所を尋ねている",
+        "Schlüsselfrage",
+        "the guest asks for the key",
+        "kanarienvogel",
+        "4711",
+        "key_4711",
+        "_",
+    ],
+)
 def test_what_the_ai_said_is_purged_in_every_language_and_our_own_reasons_stay(house, db, clock, said):
     requests = [house.request_for(house.site.conversation(f"Question {n}?")) for n in range(2)]
     for request, reason in zip(requests, (said, None), strict=True):
@@ -188,3 +203,35 @@ def test_screenshots_are_deleted(tmp_path):
     assert drop_evidence(tmp_path) == 2
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
     assert drop_evidence(tmp_path / "nothing") == 0
+
+
+@pytest.mark.parametrize("way", ["forget", "purge"])
+async def test_what_an_ai_says_beside_its_answer_and_what_was_asked_of_the_assistant_go_too(
+    house, db, clock, way
+):
+    thread = await answered(house)
+    conversation = house.stored(thread)
+    said = json.dumps([{"title": CANARY, "id": CANARY}])
+    with db.write() as conn:
+        conn.execute(update(OUTBOX).values(agent=CANARY, topic=CANARY, sources=said, delivery_error=CANARY))
+        conn.execute(update(INBOX).values(hard_class=CANARY))
+        run = {
+            "account": ACCOUNT,
+            "conversation_id": conversation.external_id,
+            "kind": "live",
+            "payload": CANARY,
+        }
+        filled = {
+            "state": "working",
+            "steps": "[]",
+            "sources": "[]",
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+        }
+        conn.execute(insert(RUNS).values(id="run-1", created_at=clock(), **run, **filled))
+    clock.advance(1)
+    if way == "forget":
+        forget(db, ACCOUNT, conversation.external_id, now=clock())
+    else:
+        purge(db, ACCOUNT, keep=timedelta(0), now=clock())
+    assert CANARY not in everything(db)

@@ -1,0 +1,23 @@
+"""The reasons that the product itself gives for where a request or a reply is. Any other is somebody's words."""
+
+from __future__ import annotations
+
+from src.model.caps import HoldReason
+from src.model.gate import Refusal
+from src.model.statuses import CancelReason
+
+PURGED = "purged"
+"""In the place of somebody's own words, once they were taken out."""
+OUR_REASONS = frozenset(
+    {
+        *map(str, CancelReason),
+        *map(str, HoldReason),
+        *map(str, Refusal),
+        *("approval_required", "composer_busy", "mode_off", "reply_mode_off"),
+        *("no_proof", "no_composer", "could_not_be_sent", "no_such_conversation", "failed", "too_large"),
+        *("too_long", "held_by_ai", "secret_not_due", "unknown_placeholder"),
+        *("no_answer_in_time", "not_accepted_in_time", "escalated_by_ai", "no_answer_needed"),
+        *("cannot_be_opened", "crossed_our_reply", "replaced", PURGED),
+    }
+)
+"""One that is missing here is taken for words and purged in time: rather a reason too few than a word too many."""
