@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -33,6 +34,9 @@ from src.model.values import utc_now
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
 
+if TYPE_CHECKING:
+    from src.assistant.live import LiveAssistant
+
 
 def create_app(
     settings: Settings,
@@ -43,11 +47,13 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     browser_state: Callable[[], str] | None = None,
     remote: RemoteView | None = None,
+    assistant: LiveAssistant | None = None,
 ) -> FastAPI:
     """The whole HTTP side. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
-    ``remote`` lets a person reconnect from anywhere; without it nobody can from here.
+    ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
+    and asked why; without it no model is configured.
     """
     hide([db.secret.hex(), *settings.secret_values()])
     context = Context(
@@ -80,15 +86,19 @@ def create_app(
         metrics_routes(context, metrics),
     ):
         app.include_router(routes)
+    if assistant is not None:
+        from src.api.assistant import assistant_routes  # noqa: PLC0415 - loaded only where a model is configured
+
+        app.include_router(assistant_routes(context, assistant))
     if remote is not None:
         app.include_router(remote_routes(remote, settings.dashboard_language))
 
-    _say_errors_alike(app)
+    say_errors_alike(app)
     app.add_middleware(Guard)
     return app
 
 
-def _say_errors_alike(app: FastAPI) -> None:
+def say_errors_alike(app: FastAPI) -> None:
     """Every error is ``{"success": false, "error": …}``, with ``field``, ``reason`` or ``state`` where it helps."""
 
     def answer(status: int, error: str, **more: str | None) -> JSONResponse:

@@ -80,7 +80,8 @@ def report(context: Context, moment: Moment) -> dict[str, Any]:
         f"{name}_{worker['state']}" for name, worker in workers.items() if worker["state"] != "running"
     ]
     if ai["state"] in {"failing", "not_configured"}:
-        problems.append(f"ai_webhook_{ai['state']}")
+        in_process = settings.ai == "assistant" and ai["last_outcome"]
+        problems.append(f"assistant_{ai['last_outcome']}" if in_process else f"ai_webhook_{ai['state']}")
     if moment.overview.outbox[OutboxStatus.UNCONFIRMED]:
         problems.append("unconfirmed_replies")
     problems += [f"{name}_not_written" for name in files_not_written()]

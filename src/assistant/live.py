@@ -64,6 +64,8 @@ class LiveAssistant:
         self._account = account
         self._clock = clock
         self._ladder = Ladder(timeout_sec=settings.assistant_timeout_sec)
+        self._trouble: str | None = None
+        """How the last call of a model went wrong; None since one went well."""
         self._folder = LiveFolder(settings.assistant_knowledge_dir, self._agent_names)
         self._assistant = Assistant(
             settings, self._ladder, parts or make_parts(settings, make_search(settings))
@@ -73,6 +75,11 @@ class LiveAssistant:
     def refused_services(self) -> dict[str, str]:
         """The model services that refuse their key or have no credit: address to what they said."""
         return self._ladder.refused_services
+
+    @property
+    def trouble(self) -> str | None:
+        """How the last call of a model went wrong, a short stable word; None since one went well."""
+        return self._trouble
 
     async def load(self) -> None:
         """Import what is heavy, in a thread: the model client and the language identifier. Repeatable."""
@@ -93,16 +100,17 @@ class LiveAssistant:
         run = await asyncio.to_thread(self._begin, payload, kind, now)
         tried = await self._try(payload, now, over_budget=run is not None and await self._over_budget(now))
         found = tried.found
+        self._note_trouble(found)
         if isinstance(found, Later):
             since = run.created_at if run is not None else now
             if tried.burst.channel != "chat" and now - since < PUT_OFF_AT_MOST:
                 if run is not None:
                     await asyncio.to_thread(self._put_off, run, found)
-                return Asked(None, str(FailureKind.DOWN), found.retry_after)
+                return Asked(None, self._trouble, found.retry_after)
             found = await self._end(tried.burst, found, now)
         if run is not None:
             await asyncio.to_thread(self._finish, run, found)
-        return Asked(as_response(found), found.reason if found.reason in _TROUBLE else None)
+        return Asked(as_response(found), self._trouble)
 
     async def decide(self, payload: Mapping[str, Any], *, now: datetime | None = None) -> Decision:
         """The decision as it would be in the end. Nothing is stored or sent. ``now`` is aware."""
@@ -125,6 +133,44 @@ class LiveAssistant:
     async def _end(self, burst: Burst, later: Later, now: datetime) -> Decision:
         knowledge = await asyncio.to_thread(self._folder.current)
         return self._assistant.end_of(burst, later, knowledge=knowledge, now=now)
+
+    def _note_trouble(self, found: Decision | Later) -> None:
+        """A request that no model was asked about says nothing of the models."""
+        if isinstance(found, Later):
+            self._trouble = str(FailureKind.DOWN)
+        elif found.reason in _TROUBLE:
+            self._trouble = found.reason
+        elif any(step.model and step.outcome == "ok" for step in found.steps):
+            self._trouble = None
+
+    # --- asked over HTTP, answered later -----------------------------------------------------------------
+
+    async def keep_words(self, payload: Mapping[str, Any]) -> None:
+        """Store the payload with its run, so that a restart can go on with it."""
+        await asyncio.to_thread(self._set_words, str(payload["request_id"]), json.dumps(dict(payload)))
+
+    async def drop_words(self, request_id: str) -> None:
+        """The answer has been handed in: the words are stored no longer. Repeatable."""
+        await asyncio.to_thread(self._set_words, request_id, None)
+
+    async def kept_words(self) -> list[dict[str, Any]]:
+        """The payloads whose answers have not been handed in yet, oldest first."""
+
+        def look() -> list[dict[str, Any]]:
+            if self._db is None:
+                return []
+            with self._db.read() as conn:
+                return [json.loads(run.payload or "{}") for run in runs.to_take_up(conn, self._account)]
+
+        return await asyncio.to_thread(look)
+
+    def _set_words(self, request_id: str, payload: str | None) -> None:
+        if self._db is None:
+            return
+        with self._db.write() as conn:
+            run = runs.of_request(conn, request_id)
+            if run is not None:
+                runs.finish(conn, run.id, {"payload": payload})
 
     def _agent_names(self) -> tuple[str, ...]:
         return load_agents(self._settings.assistant_agents_dir).names
@@ -170,7 +216,6 @@ class LiveAssistant:
             "language": decision.language,
             "confidence": decision.confidence,
             "sources": json.dumps(sources_json(decision.sources), ensure_ascii=False),
-            "payload": None,
             "finished_at": self._clock(),
         }
         self._write(run, decision.steps, changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -14,13 +15,19 @@ from src.settings import Settings
 from src.workers.parts import Parts
 from src.workers.remote import Remote
 
+if TYPE_CHECKING:
+    from src.assistant.live import LiveAssistant
+
 
 async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
     """Serve until ``stop``. SettingsError naming the variable if the address cannot be had."""
     wakeup = Wakeup(db)
     remote = Remote(settings, db, parts=parts)
     is_conversation_id = parts.find_channel().is_conversation_id
-    app = create_app(settings, db, wakeup, is_conversation_id=is_conversation_id, remote=remote)
+    assistant = _make_assistant(settings, db)
+    app = create_app(
+        settings, db, wakeup, is_conversation_id=is_conversation_id, remote=remote, assistant=assistant
+    )
 
     def started(address: str) -> None:
         logger.bind(part="api").info("Dashboard and API at {} (callback, /health, /docs)", address)
@@ -42,4 +49,15 @@ async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts
     finally:
         closing.cancel()
         await remote.close()
+        if assistant is not None:
+            await assistant.close()
         wakeup.close()
+
+
+def _make_assistant(settings: Settings, db: Database) -> LiveAssistant | None:
+    """For tries and questions about runs; the one that answers guests is the workers'."""
+    if not settings.assistant.configured:
+        return None
+    from src.assistant.live import LiveAssistant
+
+    return LiveAssistant(settings.assistant, db, account=settings.account)

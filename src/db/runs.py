@@ -24,7 +24,6 @@ def begin(
     kind: str,
     request_id: str | None,
     conversation_id: str | None,
-    payload: str | None = None,
     now: datetime,
 ) -> AssistantRun:
     """A run that works from now on. A live request that was tried before goes on with its own run. Repeatable."""
@@ -35,7 +34,6 @@ def begin(
         "state": "working",
         "request_id": request_id,
         "conversation_id": conversation_id,
-        "payload": payload,
         "steps": "[]",
         "sources": "[]",
         "prompt_tokens": 0,
@@ -47,7 +45,7 @@ def begin(
         statement = statement.on_conflict_do_update(
             index_elements=["request_id"],
             index_where=sql("kind = 'live'"),
-            set_={"state": "working", "payload": payload},
+            set_={"state": "working"},
         )
     made = one_or_none(conn, statement, _RUN, values)
     assert made is not None  # noqa: S101 - an upsert gives its row back
@@ -73,8 +71,8 @@ def of_request(conn: Connection, request_id: str) -> AssistantRun | None:
 
 
 def to_take_up(conn: Connection, account: str) -> list[AssistantRun]:
-    """Runs that were asked for over HTTP and are not answered yet, oldest first."""
-    left = _RUN.select.where(_R.account == account, _R.state != "done", _R.payload.is_not(None))
+    """Runs that were asked for over HTTP and whose answer is not handed in yet, oldest first."""
+    left = _RUN.select.where(_R.account == account, _R.payload.is_not(None))
     return rows(conn, left.order_by(_R.created_at, _R.id), _RUN)
 
 

@@ -359,7 +359,7 @@ class AssistantRun(SQLModel, table=True):
         _partial_index("uq_assistant_runs_live", "request_id", where="kind = 'live'", unique=True),
         Index("ix_assistant_runs_account", "account", "created_at"),
         Index("ix_assistant_runs_conversation", "conversation_id", "created_at"),
-        _partial_index("ix_assistant_runs_working", "account", "created_at", where="state = 'working'"),
+        _partial_index("ix_assistant_runs_kept", "account", "created_at", where="payload IS NOT NULL"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -390,6 +390,6 @@ class AssistantRun(SQLModel, table=True):
     cost: float | None = None
     """US dollars, as far as the service says it."""
     payload: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    """JSON: what was asked over HTTP, kept only until it is answered, so that a restart can take it up."""
+    """JSON: what was asked over HTTP, kept only until the answer is handed in: a restart can go on with it."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

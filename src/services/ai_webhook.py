@@ -99,9 +99,14 @@ class AiWebhook:
             await self._asker.close()
 
     async def next_event_at(self) -> datetime | None:
-        """When a request becomes due, loses its lease or expires next, maybe in the past; None if none will."""
+        """When a request becomes due, loses its lease or expires next, maybe in the past; None if none will.
+
+        The first time it takes back what a dead process held in hand for an AI that lives in the process.
+        """
 
         def look() -> datetime | None:
+            if self._asker is not None and self._asker.in_process and not self._looked_for_dead:
+                self._take_back()
             with self._db.read() as conn:
                 return inbox_queue.next_event_at(conn, self._settings.account)
 
@@ -115,8 +120,6 @@ class AiWebhook:
         asker = self._asker
         if asker is None:
             return 0
-        if asker.in_process and not self._looked_for_dead:
-            await asyncio.to_thread(self._take_back)
         await asyncio.to_thread(self._tidy)
         posted = 0
         running: set[asyncio.Task[None]] = set()

@@ -19,6 +19,8 @@ from src.settings import Settings
 
 AI_FAILURES = 3
 """In a row; one alone is a bad moment."""
+MODEL_AWAY = frozenset({"model_down", "model_key_refused", "model_unknown"})
+"""Outcomes of the built-in assistant that say at once that its model service does not work."""
 _SILENT_INTERVALS = 3
 _SHORTEST_SILENCE = timedelta(seconds=15)
 _BETWEEN_TRIES = timedelta(minutes=20)
@@ -93,7 +95,10 @@ class Verdict:
 
     @property
     def ai_fails(self) -> bool:
-        return self.ai is not None and self.ai.failures_in_a_row >= AI_FAILURES
+        """Several calls in a row went wrong; or one, in a way that the next call will not mend."""
+        if self.ai is None or self.ai.failures_in_a_row == 0:
+            return False
+        return self.ai.failures_in_a_row >= AI_FAILURES or self.ai.last_outcome in MODEL_AWAY
 
     @property
     def last_good_at(self) -> datetime | None:

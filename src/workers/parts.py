@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from src.assistant.keystroke import KeystrokeSecrets
-from src.assistant.live import LiveAssistant
 from src.channels import registry
 from src.channels.base import Channel, Place
 from src.db.account_lock import AccountLock
@@ -35,6 +34,8 @@ def make_asker(settings: Settings, db: Database) -> Asker | None:
     """The built-in assistant where it answers; None: the AI at AI_WEBHOOK_URL, if there is one."""
     if settings.ai != "assistant":
         return None
+    from src.assistant.live import LiveAssistant  # noqa: PLC0415 - it takes its time to load
+
     return BuiltInAsker(LiveAssistant(settings.assistant, db, account=settings.account))
 
 

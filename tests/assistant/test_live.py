@@ -129,6 +129,14 @@ async def test_a_refused_key_is_told_with_every_answer_and_makes_no_further_call
     assert list(assistant.refused_services.values()) == ["http_401"]
 
 
+async def test_a_request_that_no_model_was_asked_about_does_not_end_the_trouble(live, server):
+    server.ways = ["http_401"]
+    assistant = live()
+    await assistant.respond(PAYLOAD)
+    said = await assistant.respond({**PAYLOAD, "message": "refund please", "request_id": "r2"})
+    assert (said.body["reason"], said.trouble) == ("refund", "model_key_refused")
+
+
 async def test_over_the_days_budget_no_model_is_asked_until_the_next_day(live, server, clock):
     assistant = live(assistant_tokens_day=100)
     assert "message" in (await assistant.respond(PAYLOAD)).body

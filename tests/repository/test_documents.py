@@ -16,11 +16,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from src.api.app import create_app
+from src.api.assistant_app import create_assistant_app
+from src.assistant.live import LiveAssistant
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode
@@ -124,8 +127,11 @@ def test_the_addresses_in_the_documents_are_of_the_api(sqlite_template: Path, tm
     shutil.copy(sqlite_template, database)
     db = Database.open(f"sqlite:///{database}")
     wakeup = Wakeup(db)
-    app = create_app(load_settings(tmp_path, {}), db, wakeup, is_conversation_id=lambda _: True)
-    patterns = [re.compile(re.sub(r"\{[\w:]+\}", "[^/]+", path) + "$") for path in app.openapi()["paths"]]
+    settings = load_settings(tmp_path, {})
+    app = create_app(settings, db, wakeup, is_conversation_id=lambda _: True)
+    alone = create_assistant_app(settings, db, wakeup, LiveAssistant(settings.assistant), SimpleNamespace())
+    paths = [*app.openapi()["paths"], *alone.openapi()["paths"]]
+    patterns = [re.compile(re.sub(r"\{[\w:]+\}", "[^/]+", path) + "$") for path in paths]
     wakeup.close()
     db.close()
 

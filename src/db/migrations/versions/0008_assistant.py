@@ -48,7 +48,7 @@ def _runs() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
     )
-    live, working = sa.text("kind = 'live'"), sa.text("state = 'working'")
+    live, kept = sa.text("kind = 'live'"), sa.text("payload IS NOT NULL")
     op.create_index(
         "uq_assistant_runs_live",
         "assistant_runs",
@@ -60,11 +60,11 @@ def _runs() -> None:
     op.create_index("ix_assistant_runs_account", "assistant_runs", ["account", "created_at"])
     op.create_index("ix_assistant_runs_conversation", "assistant_runs", ["conversation_id", "created_at"])
     op.create_index(
-        "ix_assistant_runs_working",
+        "ix_assistant_runs_kept",
         "assistant_runs",
         ["account", "created_at"],
-        sqlite_where=working,
-        postgresql_where=working,
+        sqlite_where=kept,
+        postgresql_where=kept,
     )
 
 
