@@ -127,6 +127,18 @@ class Ladder:
         for client in clients:
             await client.close()
 
+    async def names_of_models(self, rung: ModelAddress) -> list[str]:
+        """What the service calls its models; [] if it does not say."""
+        await self.load()
+        try:
+            with _bad_answers():
+                async with asyncio.timeout(self._timeout_sec):
+                    page = await self._client(rung).models.list()
+        except (_BadAnswer, _FormUnknown):
+            return []
+        found = getattr(page, "data", None) or []
+        return [str(one.id) for one in found if getattr(one, "id", None)]
+
     async def ask(
         self,
         shape: Shape,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -15,6 +14,8 @@ from src.api.port import probe
 from src.channels import registry
 from src.channels.base import Watches
 from src.channels.browser import STATE_FILE, find_usable_browsers
+from src.commands.doctor_assistant import look_at_assistant
+from src.commands.findings import Finding, missing
 from src.commands.folders import make_folders
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
@@ -27,23 +28,6 @@ from src.services.ai_webhook import look_for_ai
 from src.settings import Settings, load_settings
 from src.workers.halts import halted, what_to_do
 from src.workers.parts import Parts
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, how it is, and what to do about it."""
-
-    what: str
-    words: str
-    help: str = ""
-    ok: bool = True
-    code: int = 0
-    """What doctor ends with, if nothing worse is found."""
-
-
-def missing(what: str, words: str, help_text: str, code: int = 1) -> Finding:
-    """Something that syncsend needs is not there. ``code`` is 2 for a setting with which no command starts."""
-    return Finding(what, words, help_text, ok=False, code=code)
 
 
 def run_doctor() -> int:
@@ -75,6 +59,9 @@ def run_doctor() -> int:
             with console.status("opening the inbox (up to a minute)"):
                 _inbox(settings, db, say)
         say(_ai(settings))
+        if settings.ai == "assistant":
+            for finding in look_at_assistant(settings):
+                say(finding)
         say(_alerts(settings))
         if db is not None:
             say(_callback(settings, db))

@@ -188,8 +188,11 @@ def _say_what_comes(settings: Settings, work: Work, *, api: bool, serve_api: boo
             f"  reads    the inbox every {settings.scrape_interval_sec:g} s and at once when it shows news; "
             f"messages up to {settings.max_message_age_hours:g} h old"
         )
+        who = "the built-in assistant" if settings.ai == "assistant" else "your AI"
+        if settings.ai == "webhook" and settings.assistant.configured:
+            who += " (AI_WEBHOOK_URL is set, so the built-in assistant is not asked)"
         console.print(
-            f"  asks     your AI after {settings.grouping_delay_sec:g} s without a further message "
+            f"  asks     {who} after {settings.grouping_delay_sec:g} s without a further message "
             f"(at most {settings.grouping_max_sec:g} s)"
         )
     if work.send:
