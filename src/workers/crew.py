@@ -145,13 +145,15 @@ class Crew:
 
     async def _ask_ai(self, wakeup: Wakeup, owner: str, beats: Beats, stop: asyncio.Event) -> None:
         parts = self._parts
+        # In a thread: the browser is starting meanwhile, and the assistant takes its time to load.
+        asker = await asyncio.to_thread(parts.make_asker, self._settings, self._db)
         webhook = parts.make_webhook(
             self._db,
             wakeup,
             self._settings,
             owner=owner,
             is_conversation_id=parts.find_channel().is_conversation_id,
-            asker=parts.make_asker(self._settings, self._db),
+            asker=asker,
             secrets=secrets_of(self._settings),
         )
         try:

@@ -5,6 +5,7 @@
 import asyncio
 import json
 import random
+import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -19,7 +20,7 @@ from src.model.inbox import AuthorRole
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import tokens
-from src.services.ai_exchange import parse_answer, seconds_until_retry
+from src.services.ai_exchange import Response, parse_answer, seconds_until_retry
 from src.services.ai_webhook import AiWebhook, look_for_ai, verify
 from src.settings import Settings
 from tests.support.api import ACCOUNT, WEBHOOK_SECRET, inbox, is_conversation_id, thread_id  # noqa: F401
@@ -436,3 +437,77 @@ async def test_where_nothing_takes_connections_there_is_no_ai(ai, error):
     ai.script = [error]
     with pytest.raises(TransientError, match=type(error).__name__):
         await look_for_ai(Settings(ai_webhook_url=URL), transport=ai)
+
+
+# --- an AI that lives in this process ---------------------------------------------------------------------------
+
+
+class InProcess:
+    """Answers in this process, and counts."""
+
+    in_process = True
+
+    def __init__(self):
+        self.asked = []
+
+    async def ask(self, payload, request_id):
+        self.asked.append(request_id)
+        return Response(200, json.dumps({"message": "Yes, in the wardrobe."}).encode())
+
+    async def close(self):
+        pass
+
+
+@pytest.fixture
+async def in_process(db, clock):
+    asker, wakeup = InProcess(), Wakeup(db)
+    made = AiWebhook(
+        db,
+        wakeup,
+        Settings(),
+        owner="w",
+        is_conversation_id=is_conversation_id,
+        clock=clock,
+        asker=asker,
+    )
+    yield made, asker
+    await made.close()
+    wakeup.close()
+
+
+async def test_an_ai_in_this_process_answers_without_any_address(in_process, inbox):
+    webhook, asker = in_process
+    request = inbox.request(thread_id(), "Is there a cot?")
+    assert await webhook.run_once() == 1
+    assert asker.asked == [request.id]
+    assert inbox.now_of(request).status is InboxStatus.ANSWERED
+
+
+async def test_what_a_dead_process_held_is_asked_again_at_once_and_not_after_its_lease(
+    in_process, inbox, db, clock
+):
+    webhook, asker = in_process
+    request = inbox.request(thread_id(), "Is there a cot?")
+    with db.write() as conn:
+        dead = f"{socket.gethostname()}-{2**22 + 7}-abcd"
+        lease = clock.later(180)
+        inbox_queue.claim_due(conn, ACCOUNT, owner=dead, lease_until=lease, now=clock(), limit=1)
+    assert await webhook.next_event_at() <= clock()
+    assert await webhook.run_once() == 1
+    assert asker.asked == [request.id]
+
+
+async def test_trouble_behind_an_answer_is_counted_against_the_ai(in_process, inbox, db):
+    webhook, asker = in_process
+    body = json.dumps({"action": "escalate", "reason": "model_key_refused"}).encode()
+
+    async def ask(payload, request_id):
+        return Response(200, body, trouble="model_key_refused")
+
+    asker.ask = ask
+    request = inbox.request(thread_id(), "Is there a cot?")
+    await webhook.run_once()
+    assert inbox.now_of(request).status is InboxStatus.ESCALATED
+    with db.read() as conn:
+        (beat,) = accounts.workers(conn, ACCOUNT)
+    assert (beat.last_outcome, beat.failures_in_a_row) == ("model_key_refused", 1)
