@@ -52,7 +52,7 @@ async def serve(
     on_ending: Callable[[], None] | None = None,
     limits: Limits | None = None,
 ) -> None:
-    """Serve until ``stop`` is set or the task is cancelled; what is in hand is finished (up to 5 s).
+    """Serve until ``stop`` is set or the task is cancelled; what is in hand is finished (up to 3 s).
 
     ``on_started`` is told the address as soon as it answers; ``on_ending`` is called before the end waits for what
     is in hand, to end the streams of the application (``app.state.streams.end``). Raises
@@ -71,7 +71,7 @@ async def serve(
             lifespan="off",
             ws="none",
             timeout_keep_alive=15,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=3,
         ),
         connections,
     )

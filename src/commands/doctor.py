@@ -17,6 +17,7 @@ from src.channels.browser import STATE_FILE, find_usable_browsers
 from src.commands.doctor_assistant import look_at_assistant
 from src.commands.findings import Finding, missing
 from src.commands.folders import make_folders
+from src.commands.interruption import run_briefly
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
 from src.db.connection_proof import prove_connection
@@ -115,7 +116,7 @@ def _browser(settings: Settings, say: Callable[[Finding], None]) -> bool:
     help_text = "run: sh scripts/setup.sh"
     explicit = str(settings.browser_executable_path) if settings.browser_executable_path else None
     try:
-        found = asyncio.run(find_usable_browsers(explicit))
+        found = run_briefly(find_usable_browsers(explicit))
     except SettingsError as error:
         say(missing("browser", error.problems[0], help_text))
         return False
@@ -140,7 +141,7 @@ def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> 
         return
     saved = (settings.playwright_session_dir / STATE_FILE).exists()
     try:
-        number = asyncio.run(_look(settings, db))
+        number = run_briefly(_look(settings, db))
     except Halt as halt:
         what = "page structure" if halt.kind == "page_changed" else "saved login"
         say(missing(what, f"{halt.kind}: {halt.detail}", what_to_do(int(halt.exit_code))))
@@ -184,7 +185,7 @@ def _callback(settings: Settings, db: Database) -> Finding:
     """Whether the AI's way back leads to this product: by a running API, or one started for a moment."""
     if probe(settings.callback_base_url, db.database_id) == "same":
         return Finding("callback", f"{settings.callback_base_url} reaches the running API")
-    return asyncio.run(_callback_for_a_moment(settings, db))
+    return run_briefly(_callback_for_a_moment(settings, db))
 
 
 async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:

@@ -9,6 +9,7 @@ from textwrap import indent
 from rich.console import Console
 
 from src.channels.base import Watches
+from src.commands.interruption import run_briefly
 from src.commands.opening import opened
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError
@@ -38,7 +39,7 @@ def _look(console: Console, settings: Settings, db: Database) -> int:
             console.print(f"Halted ({state.halt_kind}); the site is not touched. {advice}")
             return code
         with console.status("looking at the inbox (up to a minute)"):
-            glance = asyncio.run(_glance(settings, db))
+            glance = run_briefly(_glance(settings, db))
         _show(console, settings, glance)
     except Halt as halt:
         console.print(f"The inbox cannot be read ({halt.kind}: {halt.detail}). {what_to_do(halt.exit_code)}")

@@ -11,6 +11,7 @@ import time
 from rich.console import Console
 
 from src.channels.base import Attended
+from src.commands.interruption import run_briefly
 from src.commands.opening import opened
 from src.commands.reconnect_remotely import reconnect_remotely
 from src.db.engine import Database
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         halted(db, settings.account)  # makes the account's row
         if options.remote:
             return asyncio.run(reconnect_remotely(console, settings, db, options.port))
-        return asyncio.run(_reconnect(console, settings, db, check=options.check))
+        return run_briefly(_reconnect(console, settings, db, check=options.check))
 
 
 async def _reconnect(console: Console, settings: Settings, db: Database, *, check: bool) -> int:

@@ -41,6 +41,10 @@ from src.services.sync import far_enough, nobody_waits
 __all__ = ["Pace", "Send"]
 
 
+_LAST_WORD_SEC = 0.5
+"""So long a page may take to empty the composer when the program ends."""
+
+
 async def nobody_else() -> None:
     """The default: file locks keep all others out."""
 
@@ -75,6 +79,12 @@ class Send:
         )
         self._mark = mark
         self._check_alone = check_alone
+        self._at_stake = False
+
+    @property
+    def at_stake(self) -> bool:
+        """Whether a reply is between its press and its outcome. At any other moment a run may be cancelled."""
+        return self._at_stake
 
     # -- what the worker calls ----------------------------------------------------------------------------
 
@@ -97,7 +107,8 @@ class Send:
 
         ``let_others`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
         Raises Halt and ChannelGone (state kept), and TransientError for the database or for a job that could
-        not be looked for; every other trouble of a job is written to its row.
+        not be looked for; every other trouble of a job is written to its row. Cancelled or stopped before the
+        press, a reply goes back into the queue as it was.
         """
         handled, trouble = await self._recover(channel, go_on)
         while go_on():
@@ -106,7 +117,7 @@ class Send:
                 break
             handled += 1
             with logger.contextualize(job_id=job.id):
-                await self._deliver(channel, job)
+                await self._deliver(channel, job, go_on)
             await let_others()
         if trouble is not None:
             raise trouble
@@ -114,13 +125,16 @@ class Send:
 
     # -- one job --------------------------------------------------------------------------------------------
 
-    async def _deliver(self, channel: Channel, job: Job) -> None:
+    async def _deliver(self, channel: Channel, job: Job, go_on: Callable[[], bool]) -> None:
         conversation_id = await asyncio.to_thread(self._rows.external_id, job)
         try:
             before = await self._prepare(channel, job, conversation_id)
             if before is None:
                 return
             armed = await self._arm(channel, job, conversation_id, before)
+        except asyncio.CancelledError:
+            await self._let_go(channel, job, conversation_id)
+            raise
         except StaleJob:
             logger.warning("Reply {} is not ours any more; Send was not pressed", job.id)
             await self._clear(channel, conversation_id)
@@ -130,8 +144,14 @@ class Send:
             return
         if armed is None:
             await self._clear(channel, conversation_id)
-            return
-        await self._press(channel, armed[0], conversation_id, armed[1])
+        elif not go_on():
+            await self._let_go(channel, job, conversation_id)
+        else:
+            self._at_stake = True
+            try:
+                await self._press(channel, armed[0], conversation_id, armed[1])
+            finally:
+                self._at_stake = False
 
     async def _prepare(self, channel: Channel, job: Job, conversation_id: str) -> Intake | None:
         """Open, judge, write. None if the reply is not wanted any more (cancelled with its reason)."""
@@ -317,6 +337,15 @@ class Send:
             raise error
         if isinstance(error, TransientError) and not isinstance(error, ComposerBusy):
             await self._clear(channel, conversation_id)
+
+    async def _let_go(self, channel: Channel, job: Job, conversation_id: str) -> None:
+        """The program ends before the press: the reply goes back as it was, the composer is emptied if possible."""
+        try:
+            await asyncio.to_thread(self._rows.let_go, job)
+            async with asyncio.timeout(_LAST_WORD_SEC):
+                await self._clear(channel, conversation_id)
+        except (NightporterError, TimeoutError) as trouble:  # found and released by the next start
+            logger.debug("Reply {} was left at the end: {}", job.id, type(trouble).__name__)
 
     async def _clear(self, channel: Channel, conversation_id: str) -> None:
         try:

@@ -301,6 +301,25 @@ class SendRows:
                 self._release(conn, job, now + timedelta(seconds=wait), error)
         logger.warning("Reply {} was not sent this time: {}", job.id, error)
 
+    def let_go(self, job: Job) -> None:
+        """The program ends, and Send was not pressed: the job goes back as if it had not been claimed.
+
+        StaleJob if it is somebody else's.
+        """
+        with self._db.write() as conn:
+            there = outbox_views.get(conn, job.id)
+            if there is not None and there.armed:
+                outbox_queue.disarm(conn, job.id, self._owner)
+            outbox_queue.release(
+                conn,
+                job.id,
+                self._owner,
+                due_at=self._clock(),
+                error=None,
+                give_attempt_back=True,
+            )
+        logger.info("Reply {} waits for the next start; Send was not pressed", job.id)
+
     def _release(
         self,
         conn: Connection,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +30,7 @@ from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
 
 CLOSING_SEC = 12.0
-"""Closing the browser may take so long after that."""
+"""Closing the browser may take so long after a halt or a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Crew:
         self._work = work
         self._parts = parts or Parts()
         self._wakeups: list[Wakeup] = []
+        self._stopped_at: float | None = None
 
     @property
     def account(self) -> str:
@@ -77,7 +79,7 @@ class Crew:
             if self._work.sync:
                 keep = timedelta(days=settings.retention_days)
                 scheduler = start_housekeeping(evidence_dir(settings), self._db, self.account, keep=keep)
-            passing = asyncio.ensure_future(_pass_on(stop, mine))
+            passing = asyncio.ensure_future(self._pass_on(stop, mine))
             try:
                 return await self._until_the_end(turns, self._start(turns, beats, mine), mine)
             finally:
@@ -86,7 +88,7 @@ class Crew:
             if scheduler is not None:
                 scheduler.shutdown(wait=False)
             watchdog.mark("")
-            await _close(turns)
+            await _close(turns, self._time_to_close())
             watchdog.stop()
             while self._wakeups:
                 self._wakeups.pop().close()
@@ -113,7 +115,8 @@ class Crew:
             beats.started("ai")
             inbox = self._listen("inbox")
             sync = parts.make_sync(db, account=self.account, rules=rules, wakeup=inbox, clock=parts.clock)
-            running.append(SyncWorker(sync, turns, beats, interval=settings.scrape_interval_sec).run(stop))
+            reading = SyncWorker(sync, turns, beats, interval=settings.scrape_interval_sec).run(stop)
+            running.append(waits.until_stop(reading, stop, parts.grace_sec, leave=parts.leave_sec))
             running.append(self._ask_ai(inbox, owner, beats, stop))
         if self._work.send:
             beats.started("send")
@@ -129,8 +132,14 @@ class Crew:
                 check_alone=turns.check_alone,
             )
             interval = settings.send_worker_interval_sec
-            worker = SendWorker(send, turns, beats, wakeup=outbox, interval=interval, clock=parts.clock)
-            running.append(worker.run(stop))
+            sending = SendWorker(send, turns, beats, wakeup=outbox, interval=interval, clock=parts.clock).run(
+                stop
+            )
+            running.append(
+                waits.until_stop(
+                    sending, stop, parts.grace_sec, at_stake=lambda: send.at_stake, leave=parts.leave_sec
+                )
+            )
         if self._work.names:
             mine: dict[Queue, bool] = {"inbox": self._work.sync, "outbox": self._work.send}
             queues = [queue for queue, wanted in mine.items() if wanted]
@@ -179,15 +188,22 @@ class Crew:
             return halt
         return None
 
+    async def _pass_on(self, stop: asyncio.Event, mine: asyncio.Event) -> None:
+        await stop.wait()
+        self._stopped_at = time.monotonic()
+        mine.set()
 
-async def _pass_on(stop: asyncio.Event, mine: asyncio.Event) -> None:
-    await stop.wait()
-    mine.set()
+    def _time_to_close(self) -> float:
+        """What is left of the time to end. After a message was looked for it begins anew."""
+        if self._stopped_at is None:
+            return CLOSING_SEC
+        left = self._stopped_at + self._parts.end_sec - time.monotonic()
+        return left if left > 0 else self._parts.end_sec
 
 
-async def _close(turns: Turns) -> None:
+async def _close(turns: Turns, within: float) -> None:
     try:
-        async with asyncio.timeout(CLOSING_SEC):
+        async with asyncio.timeout(within):
             await turns.close()
     except TimeoutError:
         logger.warning("The browser did not close in time; its driver ends with this process")

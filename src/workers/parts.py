@@ -40,7 +40,10 @@ def make_asker(settings: Settings, db: Database) -> Asker | None:
 
 
 FINISH_SEC = 45.0
-"""After a stop signal the action in hand may take so long (pm2.json allows 60 s)."""
+"""After a stop signal the look for a message that was pressed may take so long (pm2.json allows 60 s).
+
+Whatever else is in hand ends within five seconds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,14 @@ class Parts:
     """So long what is at work may take to end after a halt or a mistake, before it is cancelled."""
     other_copy_sec: float = 10.0
     """A copy that is just ending may take so long to let go of its lock."""
-    ai_grace_sec: float = 3.0
+    ai_grace_sec: float = 2.0
     """A slow AI is not waited for at the end: the request is posted again, under the same id, by the next start."""
+    grace_sec: float = 1.0
+    """So long a step on the page may go on after a stop signal while nothing is at stake; then it is broken off."""
+    leave_sec: float = 1.5
+    """So long a step that was broken off may take to put things away."""
+    end_sec: float = 4.5
+    """All of it together, with the closing of the browser; what is left of that ends with the process."""
     halt_look_sec: float = 2.0
     """So often a process that waits at a halt looks whether it is over."""
 

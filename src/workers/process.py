@@ -1,6 +1,7 @@
 """How a process of workers lives and ends: signals, halts, the exit code.
 
-STOPPED (0) on SIGINT or SIGTERM, after the action in hand · the halt's own code (10, 11) · 2 · 70 by the watchdog
+STOPPED (0) on SIGINT or SIGTERM, within seconds, or after the outcome of a press · the halt's own code (10, 11) ·
+2 · 70 by the watchdog
 
     crew ── halt ──▶ browser closed, nothing touches the site ── ended by a person ──▶ the crew again
     API  ───────────────────────────── goes on all the while ─────────────────────────────────────▶

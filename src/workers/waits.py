@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -35,19 +35,34 @@ async def sleep_until_woken(stop: asyncio.Event, wakeup: Wakeup, seconds: float)
         stopped.cancel()
 
 
-async def until_stop(work: Awaitable[None], stop: asyncio.Event, grace: float = 0.0) -> None:
-    """Run until the work ends, at most ``grace`` seconds after the stop; then it is cancelled."""
+async def until_stop(
+    work: Awaitable[None],
+    stop: asyncio.Event,
+    grace: float = 0.0,
+    *,
+    at_stake: Callable[[], bool] = lambda: False,
+    leave: float | None = None,
+) -> None:
+    """Run until the work ends, at most ``grace`` seconds after the stop; then it is cancelled.
+
+    While ``at_stake()`` it goes on, however long. What does not end within ``leave`` seconds of being cancelled is
+    left to itself (None: waited for).
+    """
     task = asyncio.ensure_future(work)
     stopped = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            await asyncio.wait({task}, timeout=grace)
+        if not task.done() and at_stake():
+            logger.info("Send was pressed just now: its outcome is looked for before the end")
+        await asyncio.wait({task}, timeout=grace)
+        while at_stake() and not task.done():
+            await asyncio.wait({task}, timeout=max(grace, 0.1))
     finally:
         stopped.cancel()
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait({task}, timeout=leave)
+    if task.done() and not task.cancelled():
+        task.result()
 
 
 async def until_all_done(tasks: Collection[asyncio.Task[Any]], stop: asyncio.Event, patience: float) -> None:

@@ -19,6 +19,7 @@ from sandbox.ai import Plan as AiPlan
 from sandbox.ai import SandboxAI
 from sandbox.airbnb.site import SimulatedSite
 from src.db.engine import Database
+from src.model.statuses import OutboxStatus
 from tests.faults import forks, people
 from tests.faults.invariants import broken_promises
 from tests.faults.plan import Plan
@@ -33,6 +34,8 @@ KILLS = 5
 AFTER = {"before read": 6, "before write": 8, "before press_send": 6}
 """A kill comes at the n-th point after such a one."""
 PATIENCE_SEC = 120.0
+STOP_SEC = 15.0
+"""Three times what a stop may take while nothing is at stake: the machine is busy."""
 GONE_WITHIN_SEC = 15.0
 """What was left of a tree whose Python was killed ends by itself within this (the promise is about orderly ends)."""
 
@@ -165,8 +168,13 @@ class _Trial:
         # Before that it has no ear for signals yet, and ends at once.
         came(lambda: self.server.points, PATIENCE_SEC)
         family = _family(process.pid)
+        at_stake = any(job.armed and job.status is OutboxStatus.PROCESSING for job in self.case.jobs())
+        began = time.monotonic()
         process.terminate()
         process.join(70)
+        seconds = time.monotonic() - began
+        if seconds > STOP_SEC and not at_stake:
+            wrong.append(f"I10 nothing was pressed, and the end took {seconds:.0f} s")
         if process.exitcode != 0:
             wrong.append(f"I10 the worker ended with {process.exitcode} when it was asked to stop")
         _, alive = psutil.wait_procs(family[1:], timeout=5)

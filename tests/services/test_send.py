@@ -1,5 +1,7 @@
 """One reply on its way: typed, pressed once, proved; and everything that may come in between."""
 
+import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -114,8 +116,7 @@ async def test_others_may_go_between_two_replies(house):
 async def test_it_stops_between_two_replies_when_it_shall_not_go_on(house):
     for number in range(3):
         house.reply_for(house.site.conversation(f"Question {number}"))
-    answers = iter([True, True, False])
-    assert await house.send.run_once(house.channel, go_on=lambda: next(answers)) == 2
+    assert await house.send.run_once(house.channel, go_on=lambda: len(house.site.presses) < 2) == 2
     assert len(house.site.presses) == 2
 
 
@@ -855,3 +856,86 @@ async def test_a_reply_behind_another_one_that_is_not_due_is_no_work(house, wher
         )
     assert not house.send.has_work()
     assert await house.sent() == 0
+
+
+# --- the program ends ------------------------------------------------------------------------------------------
+
+
+async def broken_off_in(house, method):
+    """SEND is cancelled while this call of the channel hangs; whether anything was at stake then."""
+    reached = asyncio.Event()
+
+    async def hang(*_, **__):
+        reached.set()
+        await asyncio.Event().wait()
+
+    setattr(house.channel, method, hang)
+    running = asyncio.ensure_future(house.sent())
+    await reached.wait()
+    at_stake = house.send.at_stake
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    return at_stake
+
+
+@pytest.mark.parametrize("method", ["read", "write", "reread"])
+async def test_a_send_that_is_broken_off_before_the_press_gives_the_reply_back_as_it_was(
+    house, where, job, method
+):
+    assert not await broken_off_in(house, method)
+    now = house.job(job)
+    assert (now.status, now.attempts, now.arm_count, now.claimed_by) == (OutboxStatus.PENDING, 0, 0, None)
+    assert now.due_at == house.clock()
+    assert house.site.presses == []
+    await house.recovered()
+    assert state(house, job) == (OutboxStatus.SENT, None)
+    assert house.presses_of(job) == 1
+    assert broken_promises(house) == []
+
+
+@pytest.mark.parametrize("method", ["press_send", "follow"])
+async def test_a_send_that_is_broken_off_at_the_press_stays_armed_and_is_settled_by_reading(
+    house, where, job, method
+):
+    assert await broken_off_in(house, method)
+    assert (house.job(job).status, house.job(job).arm_count) == (OutboxStatus.PROCESSING, 1)
+    presses = house.presses_of(job)
+    await house.recovered()
+    assert house.job(job).status is (OutboxStatus.SENT if presses else OutboxStatus.UNCONFIRMED)
+    assert house.presses_of(job) == presses
+
+
+async def test_a_reply_that_is_armed_when_the_stop_comes_is_not_pressed_and_goes_back(house, where, job):
+    stop = asyncio.Event()
+    house.channel.after("reread", stop.set)
+    await house.send.run_once(house.channel, go_on=lambda: not stop.is_set())
+    now = house.job(job)
+    assert (now.status, now.attempts, now.arm_count) == (OutboxStatus.PENDING, 0, 0)
+    assert house.site.presses == []
+    assert house.channel.composer == ""
+
+
+async def test_a_send_that_is_broken_off_in_the_middle_of_the_arm_is_armed_by_nobody(
+    house, where, job, monkeypatch
+):
+    """The thread that arms goes on after its task was cancelled: whoever is first, the reply is not armed."""
+    rows, reached = house.send._rows, asyncio.Event()
+    arm, loop = rows.arm, asyncio.get_running_loop()
+    go_on = threading.Event()
+
+    def late(*arguments):
+        loop.call_soon_threadsafe(reached.set)
+        assert go_on.wait(10)
+        return arm(*arguments)
+
+    monkeypatch.setattr(rows, "arm", late)
+    running = asyncio.ensure_future(house.sent())
+    await reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    go_on.set()
+    await loop.shutdown_default_executor()
+    assert (house.job(job).status, house.job(job).arm_count) == (OutboxStatus.PENDING, 0)
+    assert house.site.presses == []
