@@ -158,7 +158,14 @@ async def _load(port: int, requests: list[bytes], clients: int) -> tuple[list[fl
 
 NO_CAPS = {
     f"REPLY_CAP_{name}": "1000000"
-    for name in ("CONVERSATION_HOUR", "CONVERSATION_DAY", "ACCOUNT_HOUR", "ROUNDS", "SAME_MESSAGE")
+    for name in (
+        "CONVERSATION_HOUR",
+        "CONVERSATION_DAY",
+        "ACCOUNT_HOUR",
+        "ROUNDS",
+        "SAME_MESSAGE",
+        "SAME_REPLY",
+    )
 }
 
 

@@ -87,6 +87,11 @@ class Settings(Variables):
     reply_cap_same_message: Count = variable(
         3, "a guest who writes the same so often is answered by you", "messages"
     )
+    reply_cap_same_reply: Count = variable(
+        3,
+        "from so many equal replies in a conversation within 24 hours on, the next one waits for you",
+        "replies",
+    )
     api_host: Host = variable("127.0.0.1", "where the API listens", "an address")
     api_port: int = variable(8000, "and on which port", "a port, 1 to 65535", ge=1, le=65_535)
     trusted_proxies: Networks = variable(

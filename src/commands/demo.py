@@ -82,6 +82,7 @@ def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
             "REPLY_CAP_ACCOUNT_HOUR": "1000",
             "REPLY_CAP_ROUNDS": "1000",
             "REPLY_CAP_SAME_MESSAGE": "1000",
+            "REPLY_CAP_SAME_REPLY": "1000",
         },
     )
 

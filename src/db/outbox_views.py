@@ -141,7 +141,25 @@ def _replies(
     return Replies(*conn.execute(counted, values).one())
 
 
-def _counted(*conditions: Callable[[BindParameter[Any]], ColumnElement[bool]]) -> Select[Any]:
+def automatic_texts(conn: Connection, conversation_id: str, since: datetime) -> list[str]:
+    """What the automatic replies of a conversation say that were enqueued since then and are not given up."""
+    return _texts(conn, _AUTOMATIC_TEXTS, conversation_id, since)
+
+
+def pressed_texts(conn: Connection, conversation_id: str, since: datetime) -> list[str]:
+    """The same by when Send was, or may have been, pressed."""
+    return _texts(conn, _PRESSED_TEXTS, conversation_id, since)
+
+
+def _texts(conn: Connection, wanted: Select[Any], conversation_id: str, since: datetime) -> list[str]:
+    values = {"p_conversation": conversation_id, "p_since": since}
+    return list(conn.execute(wanted, values).scalars())
+
+
+_Condition = Callable[[BindParameter[Any]], ColumnElement[bool]]
+
+
+def _counted(*conditions: _Condition) -> Select[Any]:
     """The three numbers of ``Replies`` in one statement; each condition is given the time to count from."""
 
     def count(whose: ColumnElement[bool], since: BindParameter[Any]) -> Any:
@@ -153,20 +171,29 @@ def _counted(*conditions: Callable[[BindParameter[Any]], ColumnElement[bool]]) -
     return select(count(here, hour), count(here, day), count(_Q.account == bindparam("p_account"), hour))
 
 
-_AUTOMATIC = _counted(
+def _said(*conditions: _Condition) -> Select[Any]:
+    """The texts of a conversation's replies that fulfil the same conditions."""
+    since = bindparam("p_since", type_=UtcDateTime)
+    here = _Q.conversation_id == bindparam("p_conversation")
+    return select(_Q.text).where(here, *(condition(since) for condition in conditions))
+
+
+_IS_AUTOMATIC: tuple[_Condition, ...] = (
     lambda since: _Q.created_at >= since,
     lambda _: Unindexed(_Q.status).in_(
         [literal(s) for s in (_S.PENDING, _S.PROCESSING, _S.SENT, _S.UNCONFIRMED)]
     ),
     lambda _: _Q.approved_at.is_(None),
 )
-_PRESSED = _counted(
+_IS_PRESSED: tuple[_Condition, ...] = (
     # A job is settled after its arm; the one in hand is not armed yet.
     lambda since: _Q.processed_at >= since,
     lambda since: _Q.armed_at >= since,
     lambda _: _Q.approved_at.is_(None),
     lambda _: _Q.status.in_([literal(_S.SENT), literal(_S.UNCONFIRMED)]),
 )
+_AUTOMATIC, _AUTOMATIC_TEXTS = _counted(*_IS_AUTOMATIC), _said(*_IS_AUTOMATIC)
+_PRESSED, _PRESSED_TEXTS = _counted(*_IS_PRESSED), _said(*_IS_PRESSED)
 
 
 def approved_ids(conn: Connection, conversation_id: str) -> set[str]:

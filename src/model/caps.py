@@ -37,6 +37,8 @@ class HoldReason(StrEnum):
     """REPLY_CAP_ROUNDS: so many quick exchanges in a row without a person of the host's side."""
     SAME_MESSAGE = "same_message_again"
     """REPLY_CAP_SAME_MESSAGE: the guest's side writes the same again and again."""
+    SAME_REPLY = "same_reply_again"
+    """REPLY_CAP_SAME_REPLY: the AI says the same in this conversation again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Caps:
     account_hour: int = 60
     rounds: int = 8
     same_message: int = 3
+    same_reply: int = 3
+    """Unlike the others: this many equal replies within 24 hours, the next one among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,11 @@ class Line:
     """A reply of ours that a person has approved."""
 
 
-def over_cap(caps: Caps, replies: Replies, lines: Sequence[Line]) -> HoldReason | None:
-    """Why the next reply must wait for a person; None if it may go. ``lines``: the newest ones, oldest first."""
+def over_cap(caps: Caps, replies: Replies, lines: Sequence[Line], equal: int = 0) -> HoldReason | None:
+    """Why the next reply must wait for a person; None if it may go. ``lines``: the newest ones, oldest first.
+
+    ``equal``: how many replies of the last day in this conversation said the same as the next one.
+    """
     if replies.conversation_hour >= caps.conversation_hour:
         return HoldReason.CONVERSATION_HOUR
     if replies.conversation_day >= caps.conversation_day:
@@ -84,7 +91,15 @@ def over_cap(caps: Caps, replies: Replies, lines: Sequence[Line]) -> HoldReason 
         return HoldReason.ROUNDS
     if same_again(lines) >= caps.same_message:
         return HoldReason.SAME_MESSAGE
+    if equal + 1 >= caps.same_reply:
+        return HoldReason.SAME_REPLY
     return None
+
+
+def count_equal(text: str, said: Sequence[str]) -> int:
+    """How many of these replies are the same as ``text``, but for white space and invisible signs."""
+    wanted = normalised(text)
+    return sum(normalised(one) == wanted for one in said)
 
 
 def quick_rounds(lines: Sequence[Line]) -> int:

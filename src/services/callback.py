@@ -345,7 +345,7 @@ def _enqueue(
     reason = answer.hold or ("approval_required" if mode is ReplyMode.DRAFT else None)
     if reason is None:
         reason = hold_before_enqueue(
-            conn, caps_of(around.settings), conversation.account, conversation.id, around.now
+            conn, caps_of(around.settings), conversation.account, conversation.id, text, around.now
         )
     job, created = outbox_queue.enqueue(
         conn,

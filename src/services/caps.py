@@ -10,7 +10,7 @@ from typing import Protocol
 
 from src.db import accounts, conversations, outbox_views
 from src.db.engine import Connection
-from src.model.caps import DAY, HOUR, Caps, HoldReason, Line, Replies, over_cap
+from src.model.caps import DAY, HOUR, Caps, HoldReason, Line, Replies, count_equal, over_cap
 from src.model.rows import Job, StoredMessage
 from src.settings import Settings
 
@@ -33,32 +33,38 @@ def caps_of(settings: Settings) -> Caps:
         account_hour=settings.reply_cap_account_hour,
         rounds=settings.reply_cap_rounds,
         same_message=settings.reply_cap_same_message,
+        same_reply=settings.reply_cap_same_reply,
     )
 
 
 def hold_before_enqueue(
-    conn: Connection, caps: Caps, account: str, conversation_id: str, now: datetime
+    conn: Connection, caps: Caps, account: str, conversation_id: str, text: str, now: datetime
 ) -> HoldReason | None:
-    """Why a new reply must wait for a person. Counts what went out and what waits to go out.
+    """Why a new reply with this text must wait for a person. Counts what went out and what waits to go out.
 
     Locks the account's row, so that answers which come in at the same time are counted one after the other.
     """
     accounts.lock(conn, account)
-    return _over(conn, caps, outbox_views.automatic_replies, account, conversation_id, now)
+    said = outbox_views.automatic_texts(conn, conversation_id, now - DAY)
+    return _over(
+        conn, caps, outbox_views.automatic_replies, account, conversation_id, count_equal(text, said), now
+    )
 
 
 def hold_before_typing(conn: Connection, caps: Caps, job: Job, now: datetime) -> HoldReason | None:
     """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once."""
     if job.approved_at is not None:
         return None
-    return _over(conn, caps, outbox_views.pressed_replies, job.account, job.conversation_id, now)
+    said = outbox_views.pressed_texts(conn, job.conversation_id, now - DAY)
+    equal = count_equal(job.text, said)
+    return _over(conn, caps, outbox_views.pressed_replies, job.account, job.conversation_id, equal, now)
 
 
 def _over(
-    conn: Connection, caps: Caps, count: _Count, account: str, conversation_id: str, now: datetime
+    conn: Connection, caps: Caps, count: _Count, account: str, conversation_id: str, equal: int, now: datetime
 ) -> HoldReason | None:
     replies = count(conn, account, conversation_id, hour=now - HOUR, day=now - DAY)
-    return over_cap(caps, replies, _lines(conn, conversation_id, now))
+    return over_cap(caps, replies, _lines(conn, conversation_id, now), equal)
 
 
 def _lines(conn: Connection, conversation_id: str, now: datetime) -> list[Line]:

@@ -252,7 +252,9 @@ def _play(plan: Plan, seed: int, name: str, kind: int, length: Length) -> Tally:
         ai = stack.enter_context(SandboxAI(brain=lambda _sender, _message: said()))
         url = f"sqlite:///{folder}/inbox.db" if plan.server is None else plan.fresh()
         changes = {"DATABASE_URL": url, "GROUPING_DELAY_SEC": "1", "CRASH_LOOP_STARTS": "1000"}
-        changes |= dict.fromkeys(("REPLY_CAP_CONVERSATION_HOUR", "REPLY_CAP_ROUNDS"), "1000")
+        changes |= dict.fromkeys(
+            ("REPLY_CAP_CONVERSATION_HOUR", "REPLY_CAP_ROUNDS", "REPLY_CAP_SAME_REPLY"), "1000"
+        )
         changes |= dict.fromkeys(("SCRAPE_INTERVAL_SEC", "SEND_WORKER_INTERVAL_SEC"), "2")
         clock = troubles.JumpingClock(outputs) if name == "clock" else None
         if clock is not None:

@@ -46,6 +46,7 @@ CAPS = (
     "REPLY_CAP_CONVERSATION_DAY",
     "REPLY_CAP_ACCOUNT_HOUR",
     "REPLY_CAP_ROUNDS",
+    "REPLY_CAP_SAME_REPLY",
 )
 FAULTS = ("none", "none", "accept_then_drop", "vanish", "alter_text", "accept_late", "server_error")
 

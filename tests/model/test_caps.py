@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from src.model.caps import PROMPT, Caps, HoldReason, Line, Replies, over_cap, quick_rounds, same_again
+from src.model.caps import (
+    PROMPT,
+    Caps,
+    HoldReason,
+    Line,
+    Replies,
+    count_equal,
+    over_cap,
+    quick_rounds,
+    same_again,
+)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FEW = Replies(0, 0, 0)
@@ -102,3 +112,16 @@ def test_other_texts_are_other_texts(other):
 def test_a_burst_of_the_same_word_is_one_turn():
     assert same_again(talk("guest: Hello?", "guest: Hello?", "guest: Hello?")) == 1
     assert same_again(talk("guest: Hello?", "guest: Hello?", "us: a", "guest: Hello?", "guest: Hello?")) == 2
+
+
+# --- the AI says the same ---------------------------------------------------------------------------------------
+
+
+def test_the_third_equal_reply_is_over_the_cap():
+    assert over_cap(Caps(), FEW, [], 1) is None
+    assert over_cap(Caps(), FEW, [], 2) == HoldReason.SAME_REPLY
+
+
+def test_replies_are_equal_but_for_white_space_and_invisible_signs():
+    said = ["The key is  under\nthe mat.", "The\u200b key is under the mat. ", "The key is under a mat.", ""]
+    assert count_equal("The key is under the mat.", said) == 2

@@ -15,6 +15,7 @@ from src.model.caps import Caps, HoldReason
 from src.model.inbox import AuthorRole
 from src.model.statuses import OutboxStatus
 from src.services import outbox_moves
+from src.services.caps import hold_before_typing
 from src.settings import Settings
 from tests.support.house import RULES, House
 
@@ -186,9 +187,8 @@ async def test_two_copies_of_the_product_that_talk_to_each_other_stop_by_themsel
     said = 0
     for turn in range(100):
         house, thread = houses[turn % 2], threads[turn % 2]
-        words = (
-            f"{chr(97 + turn % 26) * 9} {turn * 7919}" if texts == "{}" else "roof" if turn % 3 else "walls"
-        )
+        parts = ("roof", "walls", "doors", "floor", "attic", "stove")
+        words = f"{chr(97 + turn % 26) * 9} {turn * 7919}" if texts == "{}" else parts[turn % 6]
         status = await answered(house, thread, texts.format(words))
         if status is OutboxStatus.DRAFT:
             break
@@ -206,3 +206,67 @@ async def test_two_copies_of_the_product_that_talk_to_each_other_stop_by_themsel
         await house.synced()
         await house.sent()
         assert len([m for m in thread.messages if m.role is AuthorRole.HOST]) <= limit + 1
+
+
+# --- the AI says the same again and again ----------------------------------------------------------------------
+
+SAME = "Please wait, the host will answer."
+
+
+async def asked_again(house: House, where, text: str = SAME) -> OutboxStatus:
+    """Another question an hour later, and what becomes of this answer to it."""
+    house.clock.advance(3_700)
+    house.site.guest_writes(where, f"Question {len(where.messages)}, quite another one than before?")
+    return await answered(house, where, text)
+
+
+async def test_an_answer_that_was_given_twice_within_a_day_waits_the_third_time(house_with, db, clock):
+    house = house_with(db)
+    where, other = house.site.conversation(), house.site.conversation()
+    assert [await asked_again(house, where) for _ in range(2)] == [OutboxStatus.SENT] * 2
+    assert await asked_again(house, where, f"  {SAME}\u200b ") is OutboxStatus.DRAFT
+    held = house.jobs()[-1]
+    assert held.reason == HoldReason.SAME_REPLY
+    assert await asked_again(house, other) is OutboxStatus.SENT
+    assert await asked_again(house, where, "Two, please.") is not OutboxStatus.DRAFT
+
+
+async def test_a_person_who_approves_it_sends_it(house_with, db, clock):
+    house = house_with(db)
+    where = house.site.conversation()
+    assert [await asked_again(house, where) for _ in range(3)][-1] is OutboxStatus.DRAFT
+    held = house.jobs()[-1]
+    outbox_moves.approve(db, house.wakeup, held.id, None, now=clock())
+    await house.sent()
+    assert house.job(held).status is OutboxStatus.SENT
+    assert await asked_again(house, where) is OutboxStatus.DRAFT
+
+
+async def test_a_day_later_it_is_given_again(house_with, db, clock):
+    house = house_with(db)
+    where = house.site.conversation()
+    assert [await asked_again(house, where) for _ in range(2)] == [OutboxStatus.SENT] * 2
+    clock.advance(86_400)
+    assert await asked_again(house, where) is OutboxStatus.SENT
+
+
+async def test_it_is_asked_again_before_the_typing(house_with, db, clock):
+    """An answer that came in before the other two went out."""
+    house = house_with(db)
+    where = house.site.conversation()
+    assert [await asked_again(house, where) for _ in range(2)] == [OutboxStatus.SENT] * 2
+    conversation = house.stored(where)
+    with db.write() as conn:
+        job, _ = outbox_queue.enqueue(
+            conn,
+            conversation.account,
+            conversation.id,
+            SAME,
+            request_id=None,
+            idempotency_key="by hand",
+            now=clock(),
+        )
+    with db.read() as conn:
+        assert hold_before_typing(conn, Caps(), job, clock()) == HoldReason.SAME_REPLY
+        assert hold_before_typing(conn, Caps(), replace(job, text="Yes"), clock()) is None
+        assert hold_before_typing(conn, Caps(), replace(job, approved_at=clock()), clock()) is None

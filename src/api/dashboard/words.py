@@ -129,6 +129,9 @@ REASONS = {
     "cap_rounds": _(
         "It looks as if two machines were talking to each other: you decide about the next reply."
     ),
+    "same_reply_again": _(
+        "The AI says the same for the third time within a day: you decide about the reply."
+    ),
     "same_message_again": _("The guest's side writes the same again and again: you decide about the reply."),
     # why the assistant holds its own answer
     "held_by_ai": _("The AI wants you to look at it first."),
