@@ -19,6 +19,7 @@ a table, a status, an allowed move          ``src/model/``
 an SQL statement                            ``src/db/``
 who may be answered                         ``src/model/gate.py``
 one step of a message's way                 ``src/services/`` (one file a step)
+what the built-in assistant says, and why   ``src/assistant/`` (``answer.py`` has the steps in order)
 a name of a thing on the page               ``src/channels/airbnb/selectors.py``
 what stops us (CAPTCHA, login, block)       ``src/channels/airbnb/walls.py``
 an HTTP endpoint                            ``src/api/``
