@@ -76,6 +76,7 @@ class PgnotifyChannel:
         self._link: Link | None = None
         self._catalogue: Catalogue | None = None
         self._statements: Statements | None = None
+        self._connecting = asyncio.Lock()
         self._bell: Bell | None = None
         self._ear = Ear(self._mapping.conversation, self.is_conversation_id)
         self._ringing: asyncio.Task[None] | None = None
@@ -118,8 +119,12 @@ class PgnotifyChannel:
 
     async def _connect(self) -> Link:
         """The working connection, made anew if need be, with the catalogue that was looked up over it."""
-        if self._link is not None and self._link.is_open and not self._suspect:
-            return self._link
+        async with self._connecting:
+            if self._link is not None and self._link.is_open and not self._suspect:
+                return self._link
+            return await self._connect_anew()
+
+    async def _connect_anew(self) -> Link:
         await self._hang_up()
         link = await Link.open(self._settings.conninfo)
         try:
@@ -177,24 +182,27 @@ class PgnotifyChannel:
     async def close(self) -> None:
         bell, self._bell = self._bell, None
         ringing, self._ringing = self._ringing, None
-        self._here = self._written = None
-        await self._hang_up()
+        self._here = self._written = self._statements = None
         if ringing is not None:
             ringing.cancel()
             await asyncio.gather(ringing, return_exceptions=True)
+        await self._hang_up()
         if bell is not None:
             await bell.leave(self._ear)
-        self._statements = None
+
+    async def _ring(self) -> None:
+        own = {"channel": self._bell.own if self._bell else ""}
+        await self._reading(lambda link, _: link.rows(_RING, own))
 
     async def _keep_ringing(self) -> None:
         """Rings the bell over the working connection: a dead bell, or a dead connection, shows within seconds."""
         while True:
             await asyncio.sleep(self._settings.self_ring_sec)
-            bell, link = self._bell, self._link
-            if bell is None or link is None or not bell.is_open:
+            bell = self._bell
+            if bell is None or not bell.is_open:
                 continue
             try:
-                await bell.heard_within(lambda: link.rows(_RING, {"channel": bell.own}))  # noqa: B023 - awaited here
+                await bell.heard_within(self._ring)
             except NightporterError as error:
                 logger.debug("The bell could not be rung: {}", type(error).__name__)
 
