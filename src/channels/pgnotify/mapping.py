@@ -122,6 +122,8 @@ def load_mapping(path: Path, variable: str = "PGNOTIFY_MAPPING") -> Mapping:
         raise SettingsError([f"{variable}: {path} cannot be read; it must be a text file in UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{variable}: {path} is no TOML: {error}"]) from None
+    if given.get("bell") == "none":
+        given["bell"] = {"messages": "", "conversations": ""}
     problems = list(_problems(given))
     if problems:
         raise SettingsError([f"{variable}: {path.name}: {line}" for line in problems])
@@ -172,6 +174,8 @@ def _wrong_value(where: str, key: str, value: Any) -> list[str]:
         return [line for one in value for line in _wrong_name(where, one)] if key == "members" else []
     if key == "table":
         return [line for part in value.split(".") for line in _wrong_name(where, part)]
+    if where.startswith("[bell]") and not value:
+        return []
     return _wrong_name(where, value)
 
 

@@ -112,7 +112,7 @@ def _trigger(mapping: Mapping) -> list[str]:
         "",
         "-- The bell: ids only, never the text, for a note of 8,000 bytes would make the app's own INSERT fail.",
         "-- Leave it out where your app rings already. It takes a lock at each commit; above some hundred messages",
-        '-- a second rather set [bell] messages = "" and PGNOTIFY_POLL_SEC=0.2.',
+        '-- a second rather write bell = "none" and PGNOTIFY_POLL_SEC=0.2.',
         f"CREATE FUNCTION {ROLE}_ring() RETURNS trigger LANGUAGE plpgsql AS $$",
         "BEGIN",
         f"  PERFORM pg_notify({_value(mapping.bell_messages)},"

@@ -26,6 +26,8 @@ class Whole:
         self.house.send = self.house.new_send(pace=Pace(first_retry=0.01, proof=1.0))
         self._numbers = itertools.count(1)
         self._is_open = True
+        self.changed = 0
+        """How many conversations of the last look were not as they had been taken in."""
         self.asked: set[str] = set()
         """Every text that the AI was given."""
 
@@ -36,7 +38,8 @@ class Whole:
                 await self.channel.open()
                 self._is_open = True
             try:
-                await self.house.sync.run_once(self.channel)
+                report = await self.house.sync.run_once(self.channel)
+                self.changed = report.changed
                 self.answer()
                 await self.house.send.run_once(self.channel)
             except ChannelGone:
@@ -51,12 +54,16 @@ class Whole:
 
     async def settle(self, turns: int = 200) -> None:
         """Until there is nothing left to do: no request is open, no reply waits, and nothing more is told."""
+        calm = 0
         for _ in range(turns):
+            self.changed = 1
             await self.turn()
             if not self._is_open:
                 continue
-            idle = not any(job.status in ("pending", "processing") for job in self.house.jobs())
-            if idle and not self._open_requests() and not await self.channel.wait_for_news(0.2):
+            waits = any(job.status in ("pending", "processing") for job in self.house.jobs())
+            calm = 0 if waits or self.changed or self._open_requests() else calm + 1
+            await self.channel.wait_for_news(0.2)
+            if calm == 2:
                 return
         raise AssertionError("It does not come to rest.")
 
