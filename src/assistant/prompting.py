@@ -69,11 +69,19 @@ def lay_facts(facts: Sequence[Fact]) -> str:
     lines = []
     for number, fact in enumerate(facts, 1):
         reviewed = f' reviewed="{fact.reviewed.isoformat()}"' if fact.reviewed else ""
-        title = _without_marks(fact.title).replace('"', "'").replace("\n", " ")
+        heading, text = _parted(fact)
+        title = _without_marks(heading).replace('"', "'")
         named = f' title="{title}"' if title else ""
-        text = fact.text.removeprefix(fact.title).strip() or fact.text  # its heading stands above it, too
         lines.append(f'<fact id="f{number}"{reviewed}{named}>{_without_marks(text)}</fact>')
     return "\n".join(lines)
+
+
+def _parted(fact: Fact) -> tuple[str, str]:
+    """The headings above a fact, which are the first line of its text in Markdown files, and what it says."""
+    first, _, rest = fact.text.partition("\n")
+    if rest.strip() and first.strip().endswith(fact.title):
+        return first.strip(), rest.strip()
+    return fact.title.replace("\n", " "), fact.text
 
 
 def cited(facts: Sequence[Fact], names: Iterable[str]) -> tuple[Fact, ...]:
