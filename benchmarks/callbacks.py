@@ -19,7 +19,6 @@ from benchmarks.results import Results
 from benchmarks.sizes import Size
 from src.api.app import create_app
 from src.api.server import serve
-from src.channels import registry
 from src.channels.airbnb import ids
 from src.db import accounts
 from src.db.engine import Database
@@ -29,6 +28,7 @@ from src.model.statuses import InboxStatus
 from src.model.values import DEFAULT_ACCOUNT, utc_now
 from src.services import tokens
 from src.settings import load_settings
+from src.workers.parts import Parts
 
 GROUP = "Callback API"
 CLIENTS = 16
@@ -179,7 +179,7 @@ def main() -> None:
         Path(sys.argv[2]).parent, {"DATABASE_URL": url, "API_PORT": str(port), "API_KEY": "k" * 32, **NO_CAPS}
     )
     db = Database.open(url)
-    app = create_app(settings, db, Wakeup(db), is_conversation_id=registry.find().is_conversation_id)
+    app = create_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
     asyncio.run(serve(app, "127.0.0.1", port))
 
 

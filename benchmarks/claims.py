@@ -23,7 +23,6 @@ from benchmarks.servers import Missing, new_database, postgres
 from benchmarks.sizes import Size
 from src.api.app import create_app
 from src.api.server import serve
-from src.channels import registry
 from src.channels.airbnb import ids
 from src.channels.base import Channel
 from src.db import accounts, outbox_queue
@@ -35,6 +34,7 @@ from src.model.values import DEFAULT_ACCOUNT, utc_now
 from src.services.send import Send
 from src.settings import Settings, load_settings
 from src.workers.beats import Beats
+from src.workers.parts import Parts
 from src.workers.send_worker import SendWorker
 from src.workers.turns import Turns
 
@@ -169,7 +169,7 @@ async def _live(role: str, url: str, port: int, folder: Path) -> dict[str, float
     send = _ClaimOnly(db, wakeup)
     running: list[asyncio.Task[Any]] = []
     if role in ("api", "both"):
-        app = create_app(settings, db, Wakeup(db), is_conversation_id=registry.find().is_conversation_id)
+        app = create_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
         running.append(asyncio.create_task(serve(app, "127.0.0.1", port, stop=stop)))
     if role in ("send", "both"):
         beats = Beats(db, DEFAULT_ACCOUNT, utc_now)

@@ -7,6 +7,7 @@ Only the list is looked at; no conversation is opened, so nothing is marked as r
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -22,7 +23,12 @@ from src.commands.edge import run_script
 def load() -> Callable[[], int]:
     from src.commands.look import run_look  # noqa: PLC0415 (it needs the packages)
 
-    return run_look
+    parser = argparse.ArgumentParser(
+        description="Print the unanswered guest messages; store and send nothing."
+    )
+    parser.add_argument("--account", help="whose inbox it is; needed where there are several accounts")
+    name = parser.parse_args().account
+    return lambda: run_look(name)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ async def photograph_dashboard(folder: Path) -> None:
     newest = fill(db, datetime.now(UTC), 400)
     wakeup, stop = Wakeup(db), asyncio.Event()
     settings = Settings(ai_webhook_url="http://127.0.0.1:9/", dashboard_time_zone="Europe/Paris")
-    app = create_app(settings, db, wakeup, is_conversation_id=lambda _: True)
+    app = create_app(settings, db, wakeup, is_conversation_id=lambda *_: True)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     ending = app.state.streams.end
     serving = serve(app, "127.0.0.1", 0, stop=stop, on_started=address.set_result, on_ending=ending)

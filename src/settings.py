@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from src.account import DEFAULT_ACCOUNT, DEFAULT_CHANNEL, Account, AccountSettings, Ai
+from src.accounts_file import AccountsFile, Around
 from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
 from src.kinds import (
@@ -27,10 +30,8 @@ from src.kinds import (
     DatabaseUrl,
     Host,
     Hours,
-    Minutes,
     Networks,
     Password,
-    Seconds,
     SecretUrl,
     SigningSecret,
     TimeZone,
@@ -45,53 +46,10 @@ __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", 
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
 
+class ServingSettings(Variables):
+    """How programs and people reach this one, and who is let in."""
 
-class Settings(Variables):
-    """The configuration of the core. When made by ``load_settings``, paths (the database's too) are absolute."""
-
-    ai_webhook_url: SecretUrl | None = variable(
-        None, "where new guest messages are POSTed; without it the built-in assistant answers", "an address"
-    )
-    playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
-    scrape_interval_sec: Seconds = variable(45.0, "time between SYNC cycles", "seconds", gt=0)
-    send_worker_interval_sec: Seconds = variable(
-        15.0, "longest wait between looks at the outbox", "seconds", gt=0
-    )
-    grouping_delay_sec: Seconds = variable(
-        15.0, "a burst of messages goes to the AI after this long without a new one", "seconds", ge=0
-    )
-    grouping_max_sec: Seconds = variable(60.0, "and at the latest after this long", "seconds", ge=0)
-    max_message_age_hours: Hours = variable(
-        24.0, "older unanswered messages are history, not work", "hours", gt=0
-    )
-    reply_mode: Annotated[Literal["auto", "draft", "off"], BeforeValidator(lower)] = variable(
-        "auto",
-        "auto sends; draft waits for a person's approval (default with the built-in assistant); off only reads",
-        "auto, draft or off",
-    )
-    human_pause_min: Minutes = variable(
-        15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
-    )
-    reply_cap_conversation_hour: Count = variable(
-        6,
-        "from so many automatic replies in a conversation within an hour on, the next waits for you",
-        "replies",
-    )
-    reply_cap_conversation_day: Count = variable(20, "the same within 24 hours", "replies")
-    reply_cap_account_hour: Count = variable(60, "the same for the whole inbox within an hour", "replies")
-    reply_cap_rounds: Count = variable(
-        8, "from so many quick exchanges in a row without you on, the next reply waits for you", "exchanges"
-    )
-    reply_cap_same_message: Count = variable(
-        3, "a guest who writes the same so often is answered by you", "messages"
-    )
-    reply_cap_same_reply: Count = variable(
-        3,
-        "from so many equal replies in a conversation within 24 hours on, the next one waits for you",
-        "replies",
-    )
     api_host: Host = variable("127.0.0.1", "where the API listens", "an address")
     api_port: int = variable(8000, "and on which port", "a port, 1 to 65535", ge=1, le=65_535)
     trusted_proxies: Networks = variable(
@@ -131,9 +89,19 @@ class Settings(Variables):
     dashboard_time_zone: TimeZone = variable(
         "", "in which times are shown, and days begin", "a name like Europe/Paris", shown="this machine's"
     )
-    database_url: DatabaseUrl = variable(
-        SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
-    )
+
+    @field_validator("callback_base_url", "dashboard_url")
+    @classmethod
+    def _base_url(cls, value: str, info: ValidationInfo) -> str:
+        url = http_url(value or f"http://localhost:{info.data.get('api_port', 8000)}")
+        if urlsplit(url).query or urlsplit(url).fragment:
+            raise ValueError("must end before any ? or #; write it like https://host or https://host/path")
+        return url.rstrip("/")
+
+
+class AlertSettings(ServingSettings):
+    """Who is told when a person is needed; links in alerts lead to the dashboard."""
+
     notify_urls: AppriseUrls | None = variable(
         None, "whom alerts go to: Apprise addresses, with spaces between them", "addresses like ntfys://topic"
     )
@@ -143,6 +111,31 @@ class Settings(Variables):
     )
     heartbeat_url: SecretUrl | None = variable(
         None, "called about once a minute while the inbox is really read (a dead man's switch)", "an address"
+    )
+
+    @property
+    def alert_addresses(self) -> list[str]:
+        """The addresses of ``NOTIFY_URLS``, one each."""
+        return addresses_in(self.notify_urls) if self.notify_urls else []
+
+
+class Settings(AccountSettings, AlertSettings):
+    """The configuration of the core. When made by ``load_settings``, paths (the database's too) are absolute."""
+
+    accounts_file: Path | None = variable(
+        None,
+        "several accounts, each with its channel; without the file there is the one of the variables",
+        "a file",
+        shown="./accounts.toml, where there is one",
+    )
+    playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
+    ai_concurrency: Annotated[int, Field(ge=1, le=64)] = variable(
+        8,
+        "so many messages are with an AI at a time; of one account at most half, where there are several",
+        "messages",
+    )
+    database_url: DatabaseUrl = variable(
+        SecretStr("sqlite:///./data/inbox.db"), "SQLite, or postgresql+psycopg://…", "an address"
     )
     crash_loop_starts: Count = variable(
         5,
@@ -170,54 +163,49 @@ class Settings(Variables):
         None, "the browser to use", "a file", shown="found: Playwright's own, else a Chrome or Chromium"
     )
 
-    account: str = "default"
     channels: tuple[Variables, ...] = ()
+    listed: tuple[Account, ...] = ()
+    """Of the accounts' file; without one there is the account of these settings."""
     assistant: AssistantSettings = AssistantSettings()
-
-    @field_validator("callback_base_url", "dashboard_url")
-    @classmethod
-    def _base_url(cls, value: str, info: ValidationInfo) -> str:
-        url = http_url(value or f"http://localhost:{info.data.get('api_port', 8000)}")
-        if urlsplit(url).query or urlsplit(url).fragment:
-            raise ValueError("must end before any ? or #; write it like https://host or https://host/path")
-        return url.rstrip("/")
 
     def of(self, model: type[AnyVariables]) -> AnyVariables:
         """A channel's own settings; its defaults if none were loaded."""
         return next((one for one in self.channels if isinstance(one, model)), None) or model()
 
     @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Every account of this installation; never empty."""
+        if self.listed:
+            return self.listed
+        own = AccountSettings.model_construct(
+            **{name: getattr(self, name) for name in AccountSettings.model_fields}
+        )
+        model = channel_model(DEFAULT_CHANNEL)
+        folder = self.playwright_session_dir
+        return (Account(DEFAULT_ACCOUNT, DEFAULT_CHANNEL, folder, own, self.of(model), self.ai),)
+
+    @property
+    def accounts_by_name(self) -> dict[str, Account]:
+        """The same, by name."""
+        return {account.name: account for account in self.accounts}
+
+    @property
     def logs_as_json(self) -> bool:
         return self.log_format == "json"
 
     @property
-    def alert_addresses(self) -> list[str]:
-        """The addresses of ``NOTIFY_URLS``, one each."""
-        return addresses_in(self.notify_urls) if self.notify_urls else []
-
-    @property
-    def ai(self) -> Literal["webhook", "assistant"] | None:
+    def ai(self) -> Ai | None:
         """Who answers the guests: the host's own AI where its address is set, else the built-in assistant."""
         if self.has_webhook:
             return "webhook"
         return "assistant" if self.assistant.configured else None
 
     @property
-    def has_webhook(self) -> bool:
-        """Whether AI_WEBHOOK_URL is set. An address that stands in an example counts as none."""
-        return self.ai_webhook_url is not None and not self._webhook_is_example
-
-    @property
-    def _webhook_is_example(self) -> bool:
-        host = urlsplit(self.ai_webhook_url.get_secret_value()).hostname or "" if self.ai_webhook_url else ""
-        return any(host == domain or host.endswith(f".{domain}") for domain in _EXAMPLE_DOMAINS)
-
-    @property
     def ai_problem(self) -> str | None:
         """Why there is no AI to ask, as a line for a person; None if there is one."""
         if self.ai is not None:
             return None
-        what = "is still the example" if self._webhook_is_example else "is not set"
+        what = "is still the example" if self.webhook_is_example else "is not set"
         return (
             f"AI_WEBHOOK_URL: {what}, and neither is ASSISTANT_API_KEY; write the address of your AI's webhook, "
             "or the key of a model service for the built-in assistant, into .env"
@@ -239,13 +227,25 @@ class Settings(Variables):
         # What names a private heartbeat or an Apprise service is in the path or the host: all of it is hidden.
         found += self.alert_addresses
         found += self.assistant.secret_values()
+        found += [value for account in self.listed for value in account.secret_values()]
         return [value for value in found if value]
 
 
 def channel_models() -> tuple[type[Variables], ...]:
     """The settings of every channel: ``SETTINGS`` of each ``src/channels/<name>/settings.py``, by name."""
-    places = sorted((Path(__file__).parent / "channels").glob("*/settings.py"))
-    return tuple(importlib.import_module(f"src.channels.{p.parent.name}.settings").SETTINGS for p in places)
+    return tuple(channel_model(name) for name in channel_names())
+
+
+def channel_names() -> list[str]:
+    """The channels whose folders are in ``src/channels``."""
+    return sorted(place.parent.name for place in (Path(__file__).parent / "channels").glob("*/settings.py"))
+
+
+def channel_model(name: str) -> type[Variables]:
+    """The settings of one channel; a dotted name is a package elsewhere. ModuleNotFoundError if there is none."""
+    place = name if "." in name else f"src.channels.{name}.settings"
+    model: type[Variables] = importlib.import_module(place).SETTINGS
+    return model
 
 
 def variables(models: Sequence[type[Variables]] | None = None) -> list[Variable]:
@@ -270,7 +270,9 @@ def load_settings(
     all_models: list[type[Variables]] = [Settings, AssistantSettings, *models]
     known = {name for model in all_models for name in names(model)}
     problems: list[str] = []
-    given = given_values(root, os.environ if environ is None else environ, known, problems)
+    environ = os.environ if environ is None else environ
+    file = AccountsFile.read(root, _named_file(root, environ), problems)
+    given = given_values(root, environ, known, problems, also=file.variables if file else ())
     channels = tuple(make(model, given, root, problems) for model in models)
     assistant = make(AssistantSettings, given, root, problems)
     settings = make(Settings, given, root, problems)
@@ -279,10 +281,23 @@ def load_settings(
         settings = settings.model_copy(update={"reply_mode": "draft"})
     # A contradiction with a value that is wrong anyway would only confuse: it stands on the default.
     bad = {problem.partition(":")[0] for problem in problems} & known
+    if file is not None:
+        names_here, has_model = tuple(channel_names()), assistant.configured
+        around = Around(root, given, frozenset(bad), names_here, channel_model, has_model)
+        settings = settings.model_copy(update={"listed": file.accounts(around, problems)})
     problems += [line for line in _contradictions(settings, need_ai) if not any(name in line for name in bad)]
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _named_file(root: Path, environ: Mapping[str, str]) -> str | None:
+    """``ACCOUNTS_FILE``, before everything else is read: the file may name further variables."""
+    try:
+        written = dotenv_values(root / ".env", encoding="utf-8-sig").get("ACCOUNTS_FILE")
+    except (OSError, UnicodeDecodeError):
+        written = None  # said when the rest is read
+    return (environ.get("ACCOUNTS_FILE") or written or "").strip() or None
 
 
 def _contradictions(settings: Settings, need_ai: bool) -> Iterator[str]:
@@ -306,8 +321,8 @@ def _contradictions(settings: Settings, need_ai: bool) -> Iterator[str]:
         if _is(Path.exists, folder) and not _is(Path.is_dir, folder):
             yield f"{name}: is a file, not a folder; write the path of a folder"
     yield from settings.assistant.contradictions()
-    if need_ai and (problem := settings.ai_problem):
-        yield problem
+    if need_ai and any(account.ai is None for account in settings.accounts) and settings.ai_problem:
+        yield settings.ai_problem
 
 
 def _is(what: Callable[[Path], bool], path: Path) -> bool:

@@ -10,7 +10,7 @@ Which variables there are is written down in ``settings.py`` and in each channel
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -103,21 +103,25 @@ def _written(default: object) -> str:
 
 
 def given_values(
-    root: Path, environ: Mapping[str, str], known: set[str], problems: list[str]
+    root: Path,
+    environ: Mapping[str, str],
+    known: set[str],
+    problems: list[str],
+    also: Collection[str] = (),
 ) -> dict[str, str]:
     """The known variables of ``<root>/.env`` and the environment (which wins); an empty one is not set.
 
     Unknown keys become problems: all of the file's, and of the environment's those that begin like ours or are
-    so near to one of ours that they can hardly mean anything else.
+    so near to one of ours that they can hardly mean anything else. ``also``: names of others that are wanted, too.
     """
-    given = _read_file(root / ".env", known, problems)
+    given = _read_file(root / ".env", known.union(also), problems)
     words = {f"{name.split('_')[0]}_" for name in known} - _SHARED_PREFIXES
     prefixes = tuple({_NARROWER_PREFIXES.get(word, word) for word in words})
-    odd = sorted(name for name in environ if name.startswith(prefixes) and name not in known)
+    odd = sorted(name for name in environ if name.startswith(prefixes) and name not in known.union(also))
     problems += [_unknown(name, known, "in the environment") for name in odd]
-    others = sorted(set(environ) - set(odd) - known)
+    others = sorted(set(environ) - set(odd) - known.union(also))
     problems += [_misspelt(name, near) for name in others if (near := _meant_by(name, known))]
-    given.update({name: environ[name] for name in known if environ.get(name, "").strip()})
+    given.update({name: environ[name] for name in known.union(also) if environ.get(name, "").strip()})
     return given
 
 
@@ -190,12 +194,23 @@ def make(
 ) -> AnyVariables:
     """The model from its variables, paths resolved against ``root``. A wrong value is a problem and not used."""
     fields = names(model)
-    values: dict[str, Any] = {field: given[name].strip() for name, field in fields.items() if name in given}
+    values = {field: given[name].strip() for name, field in fields.items() if name in given}
+    return make_named(model, values, {field: name for name, field in fields.items()}, root, problems)
+
+
+def make_named(
+    model: type[AnyVariables],
+    values: Mapping[str, Any],
+    name_of: Mapping[str, str],
+    root: Path,
+    problems: list[str],
+) -> AnyVariables:
+    """The same from the values of its fields; ``name_of`` says how a field is called where it was written."""
     try:
         made = model(**values)
     except ValidationError as error:
         wrong = {str(problem["loc"][0]): dict(problem) for problem in error.errors(include_url=False)}
-        for name, field in fields.items():
+        for field, name in name_of.items():
             if field in wrong:
                 problems.append(
                     f"{name}: {_in_words(wrong[field], model.model_fields[field], values[field])}"

@@ -35,7 +35,7 @@ def test_without_any_variable_all_defaults_of_the_contract_hold(tmp_path):
     assert settings.callback_base_url == "http://localhost:8000"
     assert settings.api_key is None
     assert settings.webhook_secret is None
-    assert settings.account == "default"
+    assert [account.name for account in settings.accounts] == ["default"]
     assert settings.of(AirbnbSettings).headless is True
     assert settings.of(AirbnbSettings).base_url == "https://www.airbnb.com"
 

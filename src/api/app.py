@@ -31,6 +31,7 @@ from src.errors import TransientError
 from src.logs import hide
 from src.model.remote import LinkRefused
 from src.model.values import utc_now
+from src.services.callback import IsConversationId
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
 
@@ -43,13 +44,13 @@ def create_app(
     db: Database,
     wakeup: Wakeup,
     *,
-    is_conversation_id: Callable[[str], bool],
+    is_conversation_id: IsConversationId,
     clock: Callable[[], datetime] = utc_now,
     browser_state: Callable[[], str] | None = None,
     remote: RemoteView | None = None,
     assistant: LiveAssistant | None = None,
 ) -> FastAPI:
-    """The whole HTTP side. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
+    """The whole HTTP side, for all accounts. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
     ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
@@ -61,6 +62,7 @@ def create_app(
         db,
         wakeup,
         Doors(settings, db, clock),
+        settings.accounts_by_name,
         is_conversation_id,
         clock,
         browser_state,

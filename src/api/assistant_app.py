@@ -40,7 +40,9 @@ def create_assistant_app(
     """Starts nothing; everything that is handed in stays the caller's."""
     hide([db.secret.hex(), *settings.secret_values()])
     doors = Doors(settings, db, clock)
-    context = Context(settings, db, wakeup, doors, lambda _: True, clock, None, SharedWrites(db))
+    context = Context(
+        settings, db, wakeup, doors, settings.accounts_by_name, lambda *_: True, clock, None, SharedWrites(db)
+    )
     app = FastAPI(
         title="Nightporter's assistant",
         description="Answers guests' messages from a host's own facts, for any program that asks.",

@@ -76,6 +76,9 @@ class CallbackBody(BaseModel):
     holding_message: str | None = Field(
         None, description="with escalate: what the guest is told meanwhile; it goes out as any reply does"
     )
+    account: str | None = Field(
+        None, description="as it was in the request; needed without token where several could be meant"
+    )
     request_id: str | None = Field(None, description="the request that is answered, where there is no token")
 
 
@@ -150,9 +153,10 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
             ),
             hard_class=body.hard_class,
             holding_message=body.holding_message,
+            account=body.account,
             webhook_id=webhook_id,
         ),
-        settings=context.settings,
+        accounts=context.accounts,
         now=context.clock(),
         is_conversation_id=context.is_conversation_id,
         secrets=context.secrets,

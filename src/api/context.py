@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from src.account import Account
 from src.api.doors import Doors
 from src.api.remote.view import RemoteView
 from src.api.streams import Streams
@@ -13,18 +14,21 @@ from src.db.engine import Database
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.model.secrets import NO_SECRETS, Secrets
-from src.settings import Settings
+from src.services.callback import IsConversationId
+from src.settings import AlertSettings
 
 
 @dataclass(frozen=True)
 class Context:
     """Made once by ``create_app``."""
 
-    settings: Settings
+    settings: AlertSettings
     db: Database
     wakeup: Wakeup
     doors: Doors
-    is_conversation_id: Callable[[str], bool]
+    accounts: Mapping[str, Account]
+    """By name, in the order of the configuration; never empty."""
+    is_conversation_id: IsConversationId
     clock: Callable[[], datetime]
     browser_state: Callable[[], str] | None
     writes: SharedWrites

@@ -33,7 +33,7 @@ from src.db.engine import Database
 from src.errors import NightporterError
 from src.kinds import is_loopback, networks_in
 from src.services import tokens
-from src.settings import Settings
+from src.settings import ServingSettings
 
 # Any of these means that the caller is not the one whose address we see.
 _FORWARDING_HEADERS = frozenset(
@@ -87,7 +87,7 @@ class Entry:
 class Doors:
     """Checks a request before anything in it is used."""
 
-    def __init__(self, settings: Settings, db: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, settings: ServingSettings, db: Database, clock: Callable[[], datetime]) -> None:
         self._token_secret = db.secret
         self._db = db
         self._clock = clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,15 +12,15 @@ from loguru import logger
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from src.account import Account
 from src.api.context import Context
 from src.db.engine import Database
-from src.db.overview import Overview, overview
+from src.db.overview import Overview, overview, together
 from src.errors import TransientError
 from src.logs import files_not_written, safe_error
 from src.model.rows import AccountState
 from src.model.statuses import OutboxStatus
-from src.services.status import Intervals, Verdict, Worker, read_verdict
-from src.settings import Settings
+from src.services.status import Verdict, Worker, describe, most_telling, read_verdicts, whole
 
 PRODUCT = "nightporter"
 
@@ -28,17 +29,23 @@ PRODUCT = "nightporter"
 class Moment:
     """What the database says, read at once."""
 
-    verdict: Verdict
-    overview: Overview
+    verdicts: dict[str, Verdict]
+    """By the account's name."""
+    overviews: dict[str, Overview]
     now: datetime
 
+    @property
+    def overview(self) -> Overview:
+        """The numbers of all accounts."""
+        return together(list(self.overviews.values()))
 
-def look(db: Database, settings: Settings, now: datetime) -> Moment:
+
+def look(db: Database, accounts: Iterable[Account], now: datetime) -> Moment:
     """Raises ``TransientError`` if the database is out of reach."""
     db.check()
     with db.read() as conn:
-        verdict = read_verdict(conn, settings.account, Intervals.of(settings), now)
-        return Moment(verdict, overview(conn, settings.account, now), now)
+        verdicts = read_verdicts(conn, accounts, now)
+        return Moment(verdicts, {name: overview(conn, name, now) for name in verdicts}, now)
 
 
 def health_routes(context: Context) -> APIRouter:
@@ -48,7 +55,7 @@ def health_routes(context: Context) -> APIRouter:
     async def health() -> JSONResponse:
         """`status` is healthy, degraded (see `problems`) or halted: a person is needed, see `halt`."""
         try:
-            moment = await run_in_threadpool(look, context.db, context.settings, context.clock())
+            moment = await run_in_threadpool(look, context.db, context.accounts.values(), context.clock())
         except TransientError as error:
             logger.error("the database is out of reach: {}", safe_error(error))
             return JSONResponse(_without_database(context), status_code=503)
@@ -73,40 +80,56 @@ def health_routes(context: Context) -> APIRouter:
 
 def report(context: Context, moment: Moment) -> dict[str, Any]:
     """The body of ``/health``: numbers, states and names, nothing of a guest."""
-    settings, verdict = context.settings, moment.verdict
-    workers = {"sync": _worker(verdict.sync), "send": _worker(verdict.send)}
-    ai = _ai(settings, verdict)
+    accounts = list(context.accounts.values())
+    counted = [account for account in accounts if account.counts] or accounts
+    standing = whole(accounts, moment.verdicts)
+    shown = most_telling(counted, moment.verdicts)
+    verdict = moment.verdicts[shown.name]
+    overview = moment.overview
     problems = [
-        f"{name}_{worker['state']}" for name, worker in workers.items() if worker["state"] != "running"
+        f"{account.name}: {problem}" if len(counted) > 1 else problem
+        for account in counted
+        for problem in _problems(account, moment.verdicts[account.name])
     ]
-    if ai["state"] in {"failing", "not_configured"}:
-        in_process = settings.ai == "assistant" and ai["last_outcome"]
-        problems.append(f"assistant_{ai['last_outcome']}" if in_process else f"ai_webhook_{ai['state']}")
-    if moment.overview.outbox[OutboxStatus.UNCONFIRMED]:
+    if overview.outbox[OutboxStatus.UNCONFIRMED]:
         problems.append("unconfirmed_replies")
     problems += [f"{name}_not_written" for name in files_not_written()]
+    degraded = bool(problems) or standing == "partly"
     return {
-        "status": "halted" if verdict.halted else "degraded" if problems else "healthy",
+        "status": "halted" if standing == "halted" else "degraded" if degraded else "healthy",
         "product": PRODUCT,
-        "account": settings.account,
+        "account": shown.name,
+        "accounts": describe(accounts, moment.verdicts),
         "database": "ok",
         "database_id": context.db.database_id,
         "browser": _browser(context, verdict),
-        "ai_webhook": ai,
+        "ai_webhook": _ai(shown, verdict),
         "halt": _halt(verdict.account) if verdict.halted else None,
         "paused": verdict.paused,
         "problems": problems,
-        "workers": workers,
-        "outbox": {str(status): number for status, number in moment.overview.outbox.items()},
-        "inbox": {str(status): number for status, number in moment.overview.inbox.items()},
+        "workers": {"sync": _worker(verdict.sync), "send": _worker(verdict.send)},
+        "outbox": {str(status): number for status, number in overview.outbox.items()},
+        "inbox": {str(status): number for status, number in overview.inbox.items()},
     }
+
+
+def _problems(account: Account, verdict: Verdict) -> Iterator[str]:
+    if verdict.halted:
+        yield "halted"
+    for name, worker in (("sync", verdict.sync), ("send", verdict.send)):
+        if worker.state != "running":
+            yield f"{name}_{worker.state}"
+    ai = _ai(account, verdict)
+    if ai["state"] in {"failing", "not_configured"}:
+        in_process = account.ai == "assistant" and ai["last_outcome"]
+        yield f"assistant_{ai['last_outcome']}" if in_process else f"ai_webhook_{ai['state']}"
 
 
 def _without_database(context: Context) -> dict[str, Any]:
     return {
         "status": "degraded",
         "product": PRODUCT,
-        "account": context.settings.account,
+        "account": next(iter(context.accounts)),
         "database": "unreachable",
         "database_id": context.db.database_id,
         "problems": ["database_unreachable"],
@@ -138,8 +161,8 @@ def _worker(worker: Worker) -> dict[str, Any]:
     }
 
 
-def _ai(settings: Settings, verdict: Verdict) -> dict[str, Any]:
-    if settings.ai is None:
+def _ai(account: Account, verdict: Verdict) -> dict[str, Any]:
+    if account.ai is None:
         return {"state": "not_configured"}
     beat = verdict.ai
     if beat is None:

@@ -49,10 +49,10 @@ def metrics_routes(context: Context, metrics: Metrics) -> APIRouter:
 
 
 def _look(context: Context) -> tuple[Moment, Counted[IncidentKind]]:
-    moment = look(context.db, context.settings, context.clock())
+    moment = look(context.db, context.accounts.values(), context.clock())
     with context.db.read() as conn:
-        found = find(conn, context.settings, moment.now)
-    return moment, Counted(one.kind for one in found)
+        found = [one.kind for account in context.accounts.values() for one in find(conn, account, moment.now)]
+    return moment, Counted(found)
 
 
 class _Once:
@@ -63,7 +63,7 @@ class _Once:
         self._needs_person = needs_person
 
     def collect(self) -> Iterator[Metric]:
-        overview, verdict = self._moment.overview, self._moment.verdict
+        overview, verdicts = self._moment.overview, self._moment.verdicts.values()
         for name, what, counts in (
             ("outbox_jobs", "Replies by status", overview.outbox),
             ("inbox_requests", "Requests to the AI by status", overview.inbox),
@@ -83,12 +83,14 @@ class _Once:
                 "Of the replies that wait for a person",
                 overview.oldest_draft_age_sec,
             ),
-            ("halted", "1 if a person is needed", verdict.halted),
-            ("paused", "1 if a person has paused sending", verdict.paused),
+            ("halted", "1 if a person is needed", any(one.halted for one in verdicts)),
+            ("paused", "1 if a person has paused sending", any(one.paused for one in verdicts)),
             ("log_lines_lost", "Log lines of this process that could not be written", lost_lines()),
         ):
             yield GaugeMetricFamily(f"nightporter_{name}", what, value=float(value or 0))
         yield from self._workers()
+        if len(verdicts) > 1:
+            yield from self._accounts()
         yield from self._incidents()
 
     def _workers(self) -> Iterator[Metric]:
@@ -101,22 +103,51 @@ class _Once:
         running = GaugeMetricFamily(
             "nightporter_worker_running", "1 if it was heard of lately and has not ended", labels=["worker"]
         )
-        verdict = self._moment.verdict
-        for name, worker in (("sync", verdict.sync), ("send", verdict.send)):
-            running.add_metric([name], float(worker.lives))
-        beats = {"sync": verdict.sync.beat, "send": verdict.send.beat, AI_WORKER: verdict.ai}
-        for name, beat in beats.items():
-            if beat is not None:
-                age.add_metric([name], (self._moment.now - beat.beat_at).total_seconds())
-                failures.add_metric([name], beat.failures_in_a_row)
+        verdicts = self._moment.verdicts.values()  # of several accounts the worst is told
+        running.add_metric(["sync"], float(all(one.sync.lives for one in verdicts)))
+        running.add_metric(["send"], float(all(one.send.lives for one in verdicts)))
+        beats = {
+            "sync": [one.sync.beat for one in verdicts],
+            "send": [one.send.beat for one in verdicts],
+            AI_WORKER: [one.ai for one in verdicts],
+        }
+        for name, several in beats.items():
+            there = [beat for beat in several if beat is not None]
+            if there:
+                age.add_metric([name], (self._moment.now - min(b.beat_at for b in there)).total_seconds())
+                failures.add_metric([name], max(beat.failures_in_a_row for beat in there))
         yield running
         yield age
         yield failures
-        if verdict.last_good_at is not None:
-            read = (self._moment.now - verdict.last_good_at).total_seconds()
+        read = [one.last_good_at for one in verdicts if one.last_good_at is not None]
+        if read:
             yield GaugeMetricFamily(
-                "nightporter_last_good_read_age_seconds", "Since the inbox was last read well", value=read
+                "nightporter_last_good_read_age_seconds",
+                "Since the inbox was last read well",
+                value=(self._moment.now - min(read)).total_seconds(),
             )
+
+    def _accounts(self) -> Iterator[Metric]:
+        """What tells several accounts apart."""
+        halted = GaugeMetricFamily(
+            "nightporter_account_halted", "1 if a person is needed", labels=["account"]
+        )
+        paused = GaugeMetricFamily(
+            "nightporter_account_paused", "1 if a person has paused sending", labels=["account"]
+        )
+        working = GaugeMetricFamily(
+            "nightporter_account_working", "1 if a worker was heard of lately", labels=["account"]
+        )
+        waiting = GaugeMetricFamily(
+            "nightporter_account_outbox_jobs", "Replies by status", labels=["account", "status"]
+        )
+        for name, verdict in self._moment.verdicts.items():
+            halted.add_metric([name], float(verdict.halted))
+            paused.add_metric([name], float(verdict.paused))
+            working.add_metric([name], float(verdict.short == "working"))
+            for status, number in self._moment.overviews[name].outbox.items():
+                waiting.add_metric([name, str(status)], number)
+        yield from (halted, paused, working, waiting)
 
     def _incidents(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(

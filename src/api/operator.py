@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from src.account import Account
 from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
 from src.api.ids import OUR_ID, SITE_ID, moment_of
 from src.api.limits import read_json, refusal
 from src.api.remote import routes as remote_view
+from src.api.which import Asked, account_with, account_with_listing, accounts_of, the_account
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
@@ -41,6 +43,7 @@ class RejectBody(_Body):
 class ModeBody(_Body):
     scope: Literal["account", "listing", "conversation"]
     id: str | None = Field(None, description="the site's id of the listing or conversation; none for account")
+    account: str | None = Field(None, description="the account's name; not needed where there is one")
     mode: Literal["auto", "draft", "off", "inherit"] = Field(
         description="inherit: no rule of its own any more, the next wider one holds"
     )
@@ -61,18 +64,23 @@ def operator_routes(context: Context) -> APIRouter:
     _add_views(router, context)
     _add_moves(router, context)
     _add_switches(router, context)
+    _add_alerts(router, context)
     return router
 
 
 def _add_views(router: APIRouter, context: Context) -> None:
     @router.get("/outbox", tags=["replies"], summary="Replies, by status or all")
-    async def outbox(status: OutboxStatus | None = None, limit: Limit = 50) -> dict[str, Any]:
-        jobs = await run_in_threadpool(views.jobs, context.db, context.settings.account, status, limit)
+    async def outbox(
+        status: OutboxStatus | None = None, limit: Limit = 50, account: Asked = None
+    ) -> dict[str, Any]:
+        asked = accounts_of(context, account)
+        jobs = await run_in_threadpool(views.jobs, context.db, asked, status, limit)
         return {"success": True, "jobs": jobs}
 
     @router.get("/conversations", tags=["conversations"], summary="Conversations, newest activity first")
-    async def recent(limit: Limit = 50) -> dict[str, Any]:
-        found = await run_in_threadpool(views.recent, context.db, context.settings.account, limit)
+    async def recent(limit: Limit = 50, account: Asked = None) -> dict[str, Any]:
+        asked = accounts_of(context, account)
+        found = await run_in_threadpool(views.recent, context.db, asked, limit)
         return {"success": True, "conversations": found}
 
     @router.get(
@@ -80,14 +88,13 @@ def _add_views(router: APIRouter, context: Context) -> None:
         tags=["conversations"],
         summary="One conversation with its messages and its latest request",
     )
-    async def one(conversation_id: str, limit: Limit = 50) -> dict[str, Any]:
+    async def one(conversation_id: str, limit: Limit = 50, account: Asked = None) -> dict[str, Any]:
         if not SITE_ID.fullmatch(conversation_id):
             raise NotFound("there is no conversation with this id")
+        whose = await run_in_threadpool(account_with, context, account, conversation_id)
         return {
             "success": True,
-            **await run_in_threadpool(
-                views.conversation, context.db, context.settings, conversation_id, limit
-            ),
+            **await run_in_threadpool(views.conversation, context.db, whose, conversation_id, limit),
         }
 
 
@@ -151,14 +158,18 @@ def _add_switches(router: APIRouter, context: Context) -> None:
     db, settings = context.db, context.settings
 
     @router.post("/pause", tags=["account"], summary="Go on reading, send nothing")
-    async def pause() -> dict[str, Any]:
-        await run_in_threadpool(partial(switches.pause, db, settings.account, now=context.clock()))
+    async def pause(account: Asked = None) -> dict[str, Any]:
+        """Of the named account; without a name of all."""
+        for one in accounts_of(context, account):
+            await run_in_threadpool(partial(switches.pause, db, one.name, now=context.clock()))
         return {"success": True, "paused": True}
 
     @router.post("/resume", tags=["account"], summary="Send again")
-    async def resume() -> dict[str, Any]:
-        now = context.clock()
-        await run_in_threadpool(partial(switches.resume, db, context.wakeup, settings.account, now=now))
+    async def resume(account: Asked = None) -> dict[str, Any]:
+        """Of the named account; without a name of all."""
+        for one in accounts_of(context, account):
+            now = context.clock()
+            await run_in_threadpool(partial(switches.resume, db, context.wakeup, one.name, now=now))
         return {"success": True, "paused": False}
 
     @router.post(
@@ -169,10 +180,10 @@ def _add_switches(router: APIRouter, context: Context) -> None:
             409: {"description": "no halt, or somebody is at it, or the API cannot reach the browser"}
         },
     )
-    async def reconnect() -> dict[str, Any]:
+    async def reconnect(account: Asked = None) -> dict[str, Any]:
         if context.remote is None:
             raise Conflict("no_remote_view", "this process cannot open the browser")
-        link = await context.remote.link()
+        link = await context.remote.link(the_account(context, account).name)
         where = f"{settings.dashboard_url}{remote_view.PATH}#{link.token}"
         return {"success": True, "link": where, "expires_at": link.expires_at.isoformat()}
 
@@ -182,12 +193,13 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         summary="No answer is needed: it waits for nobody until the guest writes again",
         openapi_extra=described(SeenToBody, optional=True),
     )
-    async def seen_to(conversation_id: str, request: Request) -> dict[str, Any]:
+    async def seen_to(conversation_id: str, request: Request, account: Asked = None) -> dict[str, Any]:
         body = await read_json(request, SeenToBody, optional=True)
         if not SITE_ID.fullmatch(conversation_id):
             raise NotFound("there is no conversation with this id")
         until = None if body.until is None else moment_of(body.until, "until")
-        see_to = partial(switches.see_to, db, settings.account, conversation_id, until, now=context.clock())
+        whose = await run_in_threadpool(account_with, context, account, conversation_id)
+        see_to = partial(switches.see_to, db, whose.name, conversation_id, until, now=context.clock())
         return views.seen_to(await run_in_threadpool(see_to))
 
     @router.put(
@@ -196,8 +208,13 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         summary="What happens with the AI's answers: auto, draft, off, or as the next wider rule says",
         openapi_extra=described(ModeBody),
     )
-    async def mode(request: Request) -> dict[str, Any]:
-        return await run_in_threadpool(_set_mode, context, await read_json(request, ModeBody))
+    async def mode(request: Request, account: Asked = None) -> dict[str, Any]:
+        body = await read_json(request, ModeBody)
+        return await run_in_threadpool(_set_mode, context, body, body.account or account)
+
+
+def _add_alerts(router: APIRouter, context: Context) -> None:
+    settings = context.settings
 
     @router.post(
         "/alerts/test",
@@ -208,22 +225,36 @@ def _add_switches(router: APIRouter, context: Context) -> None:
     async def alerts_test() -> JSONResponse:
         if not notify.anybody(settings):
             raise Conflict("nobody_is_told", "neither NOTIFY_URLS nor ALERT_WEBHOOK_URL is set")
-        taken = await run_in_threadpool(notify.tell, settings, alert_words.words_of_test(settings))
+        first = next(iter(context.accounts))
+        taken = await run_in_threadpool(
+            notify.tell, settings, alert_words.words_of_test(settings), None, first
+        )
         if taken:
             return JSONResponse({"success": True})
         return JSONResponse(refusal("no service took the test alert; the log says which"), status_code=502)
 
 
-def _set_mode(context: Context, body: ModeBody) -> dict[str, Any]:
+def _set_mode(context: Context, body: ModeBody, name: str | None) -> dict[str, Any]:
     if body.scope != "account" and (body.id is None or not SITE_ID.fullmatch(body.id)):
         raise Malformed("id", f"must be the id of a {body.scope}")
+    account = _account_of_mode(context, body, name)
     switches.set_mode(
         context.db,
-        context.settings.account,
+        account.name,
         body.scope,
         body.id or "",
         None if body.mode == "inherit" else ReplyMode(body.mode),
-        default=ReplyMode(context.settings.reply_mode),
+        default=ReplyMode(account.settings.reply_mode),
         now=context.clock(),
     )
     return {"success": True, "scope": body.scope, "id": body.id, "mode": body.mode}
+
+
+def _account_of_mode(context: Context, body: ModeBody, name: str | None) -> Account:
+    match body.scope:
+        case "account":
+            return the_account(context, name)
+        case "listing":
+            return account_with_listing(context, name, body.id or "")
+        case _:
+            return account_with(context, name, body.id or "")

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from src.api.addresses import network_of
-from src.settings import Settings
+from src.settings import ServingSettings
 
 LOGIN_COOKIE = "nightporter_login"
 FORM_COOKIE = "nightporter_form"
@@ -39,7 +39,7 @@ class Login:
 class Sessions:
     """Makes and checks cookies. Holds no login: several processes with one database accept the same ones."""
 
-    def __init__(self, settings: Settings, secret: bytes) -> None:
+    def __init__(self, settings: ServingSettings, secret: bytes) -> None:
         passwords = [one for one in (settings.dashboard_password, settings.api_key) if one is not None]
         self._passwords = [one.get_secret_value().encode() for one in passwords]
         self._login_key = _derived(secret, b"login", *self._passwords)

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from src.api.context import Context
 from src.api.docs import REFUSALS
 from src.api.limits import refusal
+from src.api.which import Asked, the_account
 from src.services.ai_webhook import verify
 from src.services.signatures import diagnose, is_signed
 
@@ -25,7 +26,7 @@ def verify_routes(context: Context) -> APIRouter:
             502: {"description": "the AI did not accept it"},
         },
     )
-    async def ai_verify(request: Request) -> JSONResponse:
+    async def ai_verify(request: Request, account: Asked = None) -> JSONResponse:
         """Send it as you would send an answer: same headers, any body. It stores nothing and answers nobody.
 
         A signed call needs no other door: what it learns is whether it holds the secret, as at the callback.
@@ -37,7 +38,14 @@ def verify_routes(context: Context) -> APIRouter:
                 return JSONResponse({"success": True, "signature": "valid"})
             return JSONResponse(refusal(found.advice, reason=found.reason), status_code=401)
         await context.doors.operator(request)
-        tried = await verify(context.db, settings, now=context.clock())
+        whose = the_account(context, account)
+        tried = await verify(
+            context.db,
+            whose,
+            callback_base_url=settings.callback_base_url,
+            secret=settings.webhook_secret,
+            now=context.clock(),
+        )
         told = {"outcome": tried.outcome, "status_code": tried.status, "duration_ms": tried.duration_ms}
         if tried.ok:
             return JSONResponse({"success": True, **told})

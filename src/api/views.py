@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from src.db import accounts, conversations, inbox_queue, outbox_views, search
+from src.account import Account
+from src.db import accounts as account_rows
+from src.db import conversations, inbox_queue, outbox_views, search
 from src.db.engine import Database
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
-from src.model.statuses import OutboxStatus
+from src.model.statuses import FINAL_OUTBOX, OutboxStatus
 from src.model.values import ReplyMode
 from src.services.refusals import NotFound
-from src.settings import Settings
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def jobs(db: Database, account: str, status: OutboxStatus | None, limit: int) -> list[dict[str, Any]]:
-    """Replies: those that wait oldest first, final ones newest first."""
+def _order_of(status: OutboxStatus | None) -> Callable[[Job], float]:
+    """As ``list_jobs`` has them; sorting keeps what is equal in order."""
+    if status is None:
+        return lambda job: -job.created_at.timestamp()
+    if status in FINAL_OUTBOX:
+        return lambda job: -(job.processed_at or NEVER).timestamp()
+    return lambda job: job.created_at.timestamp()
+
+
+def jobs(
+    db: Database, accounts: Sequence[Account], status: OutboxStatus | None, limit: int
+) -> list[dict[str, Any]]:
+    """Replies of these accounts: those that wait oldest first, final ones newest first."""
     with db.read() as conn:
-        found = outbox_views.list_jobs(conn, account, status, limit)
+        found = [
+            job for account in accounts for job in outbox_views.list_jobs(conn, account.name, status, limit)
+        ]
+        found = sorted(found, key=_order_of(status))[:limit]
         homes = search.by_ids(conn, {one.conversation_id for one in found})
     return [_job(one, homes[one.conversation_id].external_id) for one in found]
 
@@ -27,25 +45,27 @@ def job(db: Database, one: Job) -> dict[str, Any]:
         return _job(one, conversations.get(conn, one.conversation_id).external_id)
 
 
-def recent(db: Database, account: str, limit: int) -> list[dict[str, Any]]:
+def recent(db: Database, accounts: Sequence[Account], limit: int) -> list[dict[str, Any]]:
     with db.read() as conn:
-        return [_conversation(one) for one in conversations.list_recent(conn, account, limit)]
+        found = [one for account in accounts for one in conversations.list_recent(conn, account.name, limit)]
+    newest_first = sorted(found, key=lambda one: -(one.last_activity_at or NEVER).timestamp())
+    return [_conversation(one) for one in newest_first[:limit]]
 
 
 def seen_to(one: StoredConversation) -> dict[str, Any]:
     return {"success": True, "conversation": _conversation(one)}
 
 
-def conversation(db: Database, settings: Settings, external_id: str, limit: int) -> dict[str, Any]:
+def conversation(db: Database, account: Account, external_id: str, limit: int) -> dict[str, Any]:
     """One conversation, its newest messages (oldest of them first), its latest request and that one's replies."""
     with db.read() as conn:
-        found = conversations.by_external_id(conn, settings.account, external_id)
+        found = conversations.by_external_id(conn, account.name, external_id)
         if found is None:
             raise NotFound("there is no conversation with this id")
         request = inbox_queue.latest_request(conn, found.id)
         replies = outbox_views.for_request(conn, request.id) if request else []
-        default = ReplyMode(settings.reply_mode)
-        mode = accounts.mode_for(conn, found.account, found.id, found.listing_id, default)
+        default = ReplyMode(account.settings.reply_mode)
+        mode = account_rows.mode_for(conn, found.account, found.id, found.listing_id, default)
         messages = conversations.messages_of(conn, found.id, limit)
     return {
         "conversation": {**_conversation(found), "mode": str(mode)},
@@ -62,6 +82,7 @@ def _time(at: datetime | None) -> str | None:
 def _job(one: Job, external_id: str) -> dict[str, Any]:
     return {
         "id": one.id,
+        "account": one.account,
         "conversation_id": external_id,
         "request_id": one.request_id,
         "status": str(one.status),
@@ -80,6 +101,7 @@ def _job(one: Job, external_id: str) -> dict[str, Any]:
 
 def _conversation(one: StoredConversation) -> dict[str, Any]:
     return {
+        "account": one.account,
         "conversation_id": one.external_id,
         "guest_name": one.guest_name,
         "listing_id": one.listing_id,

@@ -38,7 +38,7 @@ async def _serve(settings: Settings, db: Database) -> None:
     stop = asyncio.Event()
     listen_to_signals(stop)
     wakeup = Wakeup(db)
-    assistant = LiveAssistant(settings.assistant, db, account=settings.account)
+    assistant = LiveAssistant(settings.assistant, db, account=settings.accounts[0].name)
     hand_in = HandIn(settings)
     late = LateAnswers(assistant, hand_in)
     app = create_assistant_app(settings, db, wakeup, assistant, late)

@@ -18,16 +18,17 @@ from sandbox.ai import SandboxAI
 from sandbox.airbnb.site import SimulatedSite
 from src.api.app import create_app
 from src.api.server import serve
-from src.channels import registry
 from src.commands.demo_script import DemoScript, Scene
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode
 from src.logs import close_logs, set_up_logs
 from src.settings import Settings, load_settings
-from src.workers.crew import Crew, Work
+from src.workers.asking import AskAi
+from src.workers.crew import Work
 from src.workers.halts import halted
-from src.workers.process import Process
+from src.workers.parts import Parts
+from src.workers.process import make_process
 
 ONCE_TAKES = "about 20 seconds"
 
@@ -44,7 +45,7 @@ def run_demo(*, once: bool) -> int:
         set_up_logs(settings.log_dir, "both", terminal=True)
         db = Database.open(settings.database_url.get_secret_value())
         try:
-            halted(db, settings.account)
+            halted(db, settings.accounts[0].name)
             script = DemoScript(site, ai)
             _say_what_this_is(console, settings, site, once=once)
             code = asyncio.run(_play(settings, db, script, once=once))
@@ -88,9 +89,11 @@ def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
 
 
 async def _play(settings: Settings, db: Database, script: DemoScript, *, once: bool) -> ExitCode:
+    parts = Parts()
+
     async def api(stop: asyncio.Event) -> None:
         wakeup = Wakeup(db)
-        app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
+        app = create_app(settings, db, wakeup, is_conversation_id=parts.is_conversation_id)
         try:
             await serve(app, settings.api_host, settings.api_port, stop=stop, on_ending=app.state.streams.end)
         finally:
@@ -104,8 +107,9 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
             script.invite()
             await stop.wait()
 
-    crew = Crew(settings, db, Work(sync=True, send=True))
-    return await Process(db, [crew], [api, direct]).run()
+    process = make_process(settings, db, Work(sync=True, send=True), parts)
+    asking = AskAi(settings, db, process.is_at_work, parts)
+    return await process.run([api, direct, asking.run])
 
 
 def _say_what_this_is(console: Console, settings: Settings, site: SimulatedSite, *, once: bool) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from src.account import Account
 from src.api.port import probe
-from src.channels import registry
 from src.channels.base import Watches
 from src.channels.browser import STATE_FILE, find_usable_browsers
+from src.commands.choice import named
 from src.commands.doctor_assistant import look_at_assistant
 from src.commands.findings import Finding, missing
 from src.commands.folders import make_folders
@@ -28,7 +30,10 @@ from src.services import notify
 from src.services.ai_webhook import look_for_ai
 from src.settings import Settings, load_settings
 from src.workers.halts import halted, what_to_do
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
+
+MOST_ON_SQLITE = 10
+"""SQLite has one writer; a guess that leaves room."""
 
 
 def run_doctor() -> int:
@@ -55,12 +60,16 @@ def run_doctor() -> int:
         db = _database(settings, say)
         if db is not None:
             stack.callback(db.close)
-        browser = _browser(settings, say)
-        if db is not None and browser:
-            with console.status("opening the inbox (up to a minute)"):
-                _inbox(settings, db, say)
-        say(_ai(settings))
-        if settings.ai == "assistant":
+        driven = any(_drives_browser(account) for account in settings.accounts)
+        browser = _browser(settings, say) if driven else True
+        for account in settings.accounts:
+            called = named(settings.accounts, account)
+            tell = _telling(say, called)
+            if db is not None and (browser or not _drives_browser(account)):
+                with console.status(f"opening the inbox{f' of {called}' if called else ''} (up to a minute)"):
+                    _inbox(account, Machine.of(settings), db, called, tell)
+            tell(_ai(account))
+        if any(account.ai == "assistant" for account in settings.accounts):
             for finding in look_at_assistant(settings):
                 say(finding)
         say(_alerts(settings))
@@ -80,8 +89,20 @@ def _configuration(say: Callable[[Finding], None]) -> Settings | None:
         for problem in error.problems:
             say(missing("configuration", problem, "edit .env (copy it from .env.example)"))
         return None
-    say(Finding("configuration", f"account {settings.account}, REPLY_MODE={settings.reply_mode}"))
+    several = [f"{one.name} ({one.channel}, {one.settings.reply_mode})" for one in settings.accounts]
+    one = f"account {settings.accounts[0].name}, REPLY_MODE={settings.accounts[0].settings.reply_mode}"
+    say(Finding("configuration", f"accounts {', '.join(several)}" if len(several) > 1 else one))
     return settings
+
+
+def _drives_browser(account: Account) -> bool:
+    """Whoever can show a window has one."""
+    return "headless" in type(account.own).model_fields
+
+
+def _telling(say: Callable[[Finding], None], called: str | None) -> Callable[[Finding], None]:
+    """The same, with the account's name before the words where there are several."""
+    return lambda one: say(replace(one, words=f"{called}: {one.words}") if called else one)
 
 
 def _alerts(settings: Settings) -> Finding:
@@ -108,7 +129,10 @@ def _database(settings: Settings, say: Callable[[Finding], None]) -> Database | 
     except NightporterError as error:
         say(missing("database", safe_error(error), "check that the disk has room and the server runs"))
         return None
-    say(Finding("database", f"{db.dialect}{f' in {db.path}' if db.path else ''}, schema up to date"))
+    words = f"{db.dialect}{f' in {db.path}' if db.path else ''}, schema up to date"
+    if db.path is not None and len(settings.accounts) > MOST_ON_SQLITE:
+        words += f"; for more than {MOST_ON_SQLITE} accounts PostgreSQL is better (DATABASE_URL)"
+    say(Finding("database", words))
     return db
 
 
@@ -130,21 +154,27 @@ def _browser(settings: Settings, say: Callable[[Finding], None]) -> bool:
     return True
 
 
-def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> None:
+def _inbox(
+    account: Account, machine: Machine, db: Database, called: str | None, say: Callable[[Finding], None]
+) -> None:
     """Saved login and page structure, by one look at the list; no conversation is opened."""
-    state = halted(db, settings.account)
+    state = halted(db, account.name)
     if state is not None:
         words = (
             f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
         )
-        say(missing("saved login", words, what_to_do(int(state.halt_exit_code or 10), state.halt_kind)))
+        say(
+            missing(
+                "saved login", words, what_to_do(int(state.halt_exit_code or 10), state.halt_kind, called)
+            )
+        )
         return
-    saved = (settings.playwright_session_dir / STATE_FILE).exists()
+    saved = (account.session_dir / STATE_FILE).exists() or not _drives_browser(account)
     try:
-        number = run_briefly(_look(settings, db))
+        number = run_briefly(_look(account, machine, db))
     except Halt as halt:
         what = "page structure" if halt.kind == "page_changed" else "saved login"
-        say(missing(what, f"{halt.kind}: {halt.detail}", what_to_do(int(halt.exit_code))))
+        say(missing(what, f"{halt.kind}: {halt.detail}", what_to_do(int(halt.exit_code), halt.kind, called)))
         return
     except NightporterError as error:
         say(missing("inbox", safe_error(error), "check the network and AIRBNB_BASE_URL, then try again"))
@@ -153,13 +183,14 @@ def _inbox(settings: Settings, db: Database, say: Callable[[Finding], None]) -> 
     say(Finding("page structure", f"the list is understood ({number} conversations in the last days)"))
 
 
-async def _look(settings: Settings, db: Database) -> int:
-    turns = Parts().make_turns(settings, db)
+async def _look(account: Account, machine: Machine, db: Database) -> int:
+    turns = Parts().make_turns(account, machine, db)
     try:
         async with asyncio.timeout(120), turns.turn("doctor") as channel:
             if not isinstance(channel, Watches):
                 return 0  # that it opens is all there is to prove
-            glance = await channel.glance(datetime.now(UTC) - timedelta(hours=settings.max_message_age_hours))
+            since = datetime.now(UTC) - timedelta(hours=account.settings.max_message_age_hours)
+            glance = await channel.glance(since)
             return len(glance.conversations)
     except TimeoutError:
         raise NightporterError("The browser is in use by another process, or does not answer.") from None
@@ -167,13 +198,15 @@ async def _look(settings: Settings, db: Database) -> int:
         await turns.close()
 
 
-def _ai(settings: Settings) -> Finding:
+def _ai(account: Account) -> Finding:
     """Whether somebody is at the webhook. Nothing is posted: a real AI might answer it."""
-    if settings.ai_webhook_url is None or not settings.has_webhook:
+    secret = account.settings.ai_webhook_url
+    if secret is None or account.ai != "webhook":
         return Finding("AI webhook", "none: the built-in assistant answers")
-    parts = urlsplit(settings.ai_webhook_url.get_secret_value())
+    address = secret.get_secret_value()
+    parts = urlsplit(address)
     try:
-        status = asyncio.run(look_for_ai(settings))
+        status = asyncio.run(look_for_ai(address))
     except TransientError as error:
         where = f"{parts.hostname}:{parts.port or parts.scheme}"
         return missing("AI webhook", f"{where} {error}", "start your AI, check AI_WEBHOOK_URL")
@@ -197,7 +230,7 @@ async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:
         "CALLBACK_BASE_URL must lead to API_HOST:API_PORT of this machine (a tunnel or proxy must be up)"
     )
     wakeup = Wakeup(db)
-    app = create_app(settings, db, wakeup, is_conversation_id=registry.find().is_conversation_id)
+    app = create_app(settings, db, wakeup, is_conversation_id=Parts().is_conversation_id)
     stop, started = asyncio.Event(), asyncio.Event()
     server = asyncio.create_task(
         serve(app, settings.api_host, settings.api_port, stop=stop, on_started=lambda _: started.set())

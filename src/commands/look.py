@@ -8,7 +8,9 @@ from textwrap import indent
 
 from rich.console import Console
 
+from src.account import Account
 from src.channels.base import Watches
+from src.commands.choice import choose, named
 from src.commands.interruption import run_briefly
 from src.commands.opening import opened
 from src.db.engine import Database
@@ -16,33 +18,37 @@ from src.errors import ExitCode, Halt, NightporterError
 from src.logs import safe_error
 from src.model.gate import newest_refusal
 from src.model.inbox import InboxGlance, SeenConversation
-from src.settings import Settings
 from src.workers.halts import halted, what_to_do
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
 
 WAIT_FOR_BROWSER_SEC = 180.0
 
 
-def run_look() -> int:
-    """0 · 2 configuration · 10 or 11 when the inbox cannot be read (nothing is stored) · 1 any other trouble."""
+def run_look(name: str | None = None) -> int:
+    """0 · 2 configuration · 10 or 11 when the inbox cannot be read (nothing is stored) · 1 any other trouble.
+
+    ``name`` of the account is needed where there are several.
+    """
     console = Console(highlight=False)
     with opened("worker") as (settings, db):
-        return _look(console, settings, db)
+        account = choose(settings.accounts, name)
+        return _look(console, account, Machine.of(settings), db, named(settings.accounts, account))
 
 
-def _look(console: Console, settings: Settings, db: Database) -> int:
+def _look(console: Console, account: Account, machine: Machine, db: Database, called: str | None) -> int:
     try:
-        state = halted(db, settings.account)
+        state = halted(db, account.name)
         if state is not None:
             code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
-            advice = what_to_do(code, state.halt_kind)
+            advice = what_to_do(code, state.halt_kind, called)
             console.print(f"Halted ({state.halt_kind}); the site is not touched. {advice}")
             return code
         with console.status("looking at the inbox (up to a minute)"):
-            glance = run_briefly(_glance(settings, db))
-        _show(console, settings, glance)
+            glance = run_briefly(_glance(account, machine, db))
+        _show(console, account, glance)
     except Halt as halt:
-        console.print(f"The inbox cannot be read ({halt.kind}: {halt.detail}). {what_to_do(halt.exit_code)}")
+        advice = what_to_do(halt.exit_code, halt.kind, called)
+        console.print(f"The inbox cannot be read ({halt.kind}: {halt.detail}). {advice}")
         return int(halt.exit_code)
     except NightporterError as error:
         console.print(f"The inbox cannot be read this time: {safe_error(error)}")
@@ -50,9 +56,9 @@ def _look(console: Console, settings: Settings, db: Database) -> int:
     return 0
 
 
-async def _glance(settings: Settings, db: Database) -> InboxGlance:
-    turns = Parts().make_turns(settings, db)
-    since = datetime.now(UTC) - timedelta(hours=settings.max_message_age_hours)
+async def _glance(account: Account, machine: Machine, db: Database) -> InboxGlance:
+    turns = Parts().make_turns(account, machine, db)
+    since = datetime.now(UTC) - timedelta(hours=account.settings.max_message_age_hours)
     try:
         async with asyncio.timeout(WAIT_FOR_BROWSER_SEC), turns.turn("look") as channel:
             if not isinstance(channel, Watches):
@@ -64,11 +70,13 @@ async def _glance(settings: Settings, db: Database) -> InboxGlance:
         await turns.close()
 
 
-def _show(console: Console, settings: Settings, glance: InboxGlance) -> None:
-    now, max_age = datetime.now(UTC), timedelta(hours=settings.max_message_age_hours)
+def _show(console: Console, account: Account, glance: InboxGlance) -> None:
+    now, max_age = datetime.now(UTC), timedelta(hours=account.settings.max_message_age_hours)
     waiting = [c for c in glance.conversations if newest_refusal(c, now=now, max_age=max_age) is None]
     if not waiting:
-        console.print(f"No unanswered guest message in the last {settings.max_message_age_hours:g} h.")
+        console.print(
+            f"No unanswered guest message in the last {account.settings.max_message_age_hours:g} h."
+        )
         return
     console.print(f"{len(waiting)} unanswered:")
     for conversation in waiting:

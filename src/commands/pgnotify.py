@@ -7,10 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from src.account import Account
 from src.channels.pgnotify.checks import Check, checks
 from src.channels.pgnotify.mapping import load_mapping
 from src.channels.pgnotify.settings import PgnotifySettings
 from src.channels.pgnotify.setup_sql import setup_sql
+from src.commands.choice import choose
 from src.commands.opening import opened
 from src.db import accounts
 from src.db.connection_proof import prove_connection
@@ -34,8 +36,7 @@ def run_check(account: str | None, *, confirm_disclosure: bool = False) -> int:
     """A line for each thing. 0 good · 1 findings · 2 configuration. Leaves nothing in the app's database."""
     console = Console(highlight=False, soft_wrap=True)
     with opened("worker") as (settings, db):
-        own = _own(settings, account)
-        name = account or settings.account
+        own, name = _own(settings, account), _name_of(settings, account)
         lacking = asyncio.run(_check(console, own))
         _say_disclosure(console, db, name, confirm=confirm_disclosure)
     console.print(f"{lacking} finding(s)." if lacking else "Everything is as it should be.")
@@ -87,9 +88,18 @@ def _say_disclosure(console: Console, db: Database, account: str, *, confirm: bo
 
 def _own(settings: Settings, account: str | None) -> PgnotifySettings:
     """The channel's settings of the account. SettingsError if there is no such account."""
-    if account is not None and account != settings.account:
-        raise SettingsError([f"--account: there is no account {account}; there is {settings.account}"])
-    return settings.of(PgnotifySettings)
+    found = choose(_accounts(settings), account)
+    return found.own if isinstance(found.own, PgnotifySettings) else settings.of(PgnotifySettings)
+
+
+def _name_of(settings: Settings, account: str | None) -> str:
+    return choose(_accounts(settings), account).name
+
+
+def _accounts(settings: Settings) -> list[Account]:
+    """Those of this channel; without one, before there is an accounts' file, the one of the variables."""
+    every = list(settings.accounts)
+    return [one for one in every if isinstance(one.own, PgnotifySettings)] or every[:1]
 
 
 def _mapping_of(own: PgnotifySettings) -> Path:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from src.account import DEFAULT_ACCOUNT, Account
 from src.channels.browser import PROFILE_FOLDER, STATE_FILE
 from src.errors import SettingsError
 from src.settings import ROOT, Settings
@@ -33,15 +34,21 @@ def refuse_open_files(settings: Settings, root: Path = ROOT) -> None:
     What holds nothing yet is no reason: a fresh clone's ``session/`` is closed when the browser first starts, and a
     copy of `.env.example` has no secret in it. Repeatable; changes nothing.
     """
-    problems = [*_login(settings.playwright_session_dir), *_env(root / ".env")]
+    problems = [*(line for account in settings.accounts for line in _login(account)), *_env(root / ".env")]
     if problems:
         raise SettingsError(problems)
 
 
-def _login(folder: Path) -> Iterator[str]:
+def _login(account: Account) -> Iterator[str]:
+    folder = account.session_dir
+    name = (
+        "PLAYWRIGHT_SESSION_DIR"
+        if account.name == DEFAULT_ACCOUNT
+        else f"account {account.name}, session_dir"
+    )
     if _is_open(folder) and any((folder / name).exists() for name in (STATE_FILE, PROFILE_FOLDER)):
         yield (
-            "PLAYWRIGHT_SESSION_DIR: other users of this machine may read the saved login;"
+            f"{name}: other users of this machine may read the saved login;"
             f" run: chmod 700 {shlex.quote(str(folder))}"
         )
 

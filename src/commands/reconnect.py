@@ -10,16 +10,17 @@ import time
 
 from rich.console import Console
 
+from src.account import Account
 from src.channels.base import Attended
+from src.commands.choice import choose
 from src.commands.interruption import run_briefly
 from src.commands.opening import opened
 from src.commands.reconnect_remotely import reconnect_remotely
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, NightporterError, SettingsError
 from src.logs import safe_error
-from src.settings import Settings
 from src.workers.halts import halted
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
 from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
 
 PERSON_SEC = 900.0
@@ -42,38 +43,45 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--port", type=int, default=None, help="with --remote: where that page is served (default: API_PORT)"
     )
+    parser.add_argument(
+        "--account", default=None, help="whose login it is; needed where there are several accounts"
+    )
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
     with opened("worker") as (settings, db):
-        halted(db, settings.account)  # makes the account's row
+        account = choose(settings.accounts, options.account)
+        halted(db, account.name)  # makes the account's row
+        machine = Machine.of(settings)
         if options.remote:
-            return asyncio.run(reconnect_remotely(console, settings, db, options.port))
-        return run_briefly(_reconnect(console, settings, db, check=options.check))
+            return asyncio.run(reconnect_remotely(console, settings, account, machine, db, options.port))
+        return run_briefly(_reconnect(console, account, machine, db, check=options.check))
 
 
-async def _reconnect(console: Console, settings: Settings, db: Database, *, check: bool) -> int:
+async def _reconnect(
+    console: Console, account: Account, machine: Machine, db: Database, *, check: bool
+) -> int:
     if not check:
         if not _has_screen():
             console.print("There is no screen here (DISPLAY is not set). Open the browser on another one:")
             console.print("  python3 scripts/reconnect_airbnb.py --remote")
             return ExitCode.HALTED_PERSON_NEEDED
-        if not await _let_person_in(console, settings, db):
+        if not await _let_person_in(console, account, machine, db):
             return ExitCode.HALTED_PERSON_NEEDED
-    return await _prove(console, settings, db)
+    return await _prove(console, account, machine, db)
 
 
 def _has_screen() -> bool:
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-async def _let_person_in(console: Console, settings: Settings, db: Database) -> bool:
+async def _let_person_in(console: Console, account: Account, machine: Machine, db: Database) -> bool:
     """Open the window and wait until it shows the inbox. The page is only looked at; the person acts."""
     parts = Parts()
-    channel = parts.make_channel(settings, headless=False)
+    channel = parts.make_channel(account, machine, headless=False)
     if not isinstance(channel, Attended):
         console.print("Nobody logs in here; run it with --check once the cause is mended.")
         return False
-    exclusion = parts.make_exclusion(settings, db)
+    exclusion = parts.make_exclusion(account, db)
     console.print("A browser window opens. Log in or solve what it asks, until you see your inbox.")
     console.print(f"It closes by itself then; it waits {PERSON_SEC / 60:g} minutes. Ctrl-C gives up.")
     try:
@@ -94,12 +102,12 @@ async def _let_person_in(console: Console, settings: Settings, db: Database) -> 
     return True
 
 
-async def _prove(console: Console, settings: Settings, db: Database) -> int:
+async def _prove(console: Console, account: Account, machine: Machine, db: Database) -> int:
     """Open the inbox headless, read the list; only then the halt is cleared and the login saved."""
     began = time.monotonic()
     try:
         with console.status("opening the inbox headless"):
-            done = await prove_and_end_halt(settings, db)
+            done = await prove_and_end_halt(account, machine, db)
     except Halt as halt:
         console.print(f"The inbox is not readable: {halt.kind}, {halt.detail}")
         if halt.evidence:

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from src.account import Account
 from src.api.remote.app import create_remote_app
 from src.api.remote.routes import PATH
 from src.api.server import serve
 from src.db.engine import Database
 from src.errors import ExitCode, SettingsError
-from src.settings import Settings
+from src.settings import ServingSettings
+from src.workers.parts import Machine
 from src.workers.process import listen_to_signals
 from src.workers.remote import Remote
 
@@ -21,9 +23,16 @@ LONGEST_SEC = 3600.0
 """After this the page is closed, whatever has come of it."""
 
 
-async def reconnect_remotely(console: Console, settings: Settings, db: Database, port: int | None) -> int:
+async def reconnect_remotely(
+    console: Console,
+    settings: ServingSettings,
+    account: Account,
+    machine: Machine,
+    db: Database,
+    port: int | None,
+) -> int:
     """Print the link, serve until the inbox was found readable (0), or until Ctrl-C or an hour has passed (10)."""
-    remote = Remote(settings, db, only_when_halted=False)
+    remote = Remote([account], machine, db, only_when_halted=False)
     stop = asyncio.Event()
     listen_to_signals(stop)
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -59,7 +68,11 @@ async def _started(started: asyncio.Future[str], serving: asyncio.Task[None]) ->
 
 
 async def _serve(
-    remote: Remote, settings: Settings, port: int | None, stop: asyncio.Event, started: asyncio.Future[str]
+    remote: Remote,
+    settings: ServingSettings,
+    port: int | None,
+    stop: asyncio.Event,
+    started: asyncio.Future[str],
 ) -> None:
     """On the wanted port, else, if nothing was said and the API has that one, on any other."""
     app = create_remote_app(remote, settings.dashboard_language)
@@ -73,7 +86,7 @@ async def _serve(
         await serve(app, settings.api_host, 0, stop=stop, on_started=started.set_result)
 
 
-def _say_where(console: Console, settings: Settings, address: str, token: str) -> None:
+def _say_where(console: Console, settings: ServingSettings, address: str, token: str) -> None:
     port = urlsplit(address).port
     console.print("Open this on your phone or computer. The link works once and for ten minutes:")
     console.print(f"  {address}{PATH}#{token}", soft_wrap=True)

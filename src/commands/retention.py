@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import typer
 
+from src.account import Account
 from src.channels.browser import PROFILE_FOLDER, clear_stale_lock
 from src.channels.profile import sweep
 from src.commands.opening import opened
@@ -20,7 +21,7 @@ from src.services import retention
 from src.services.refusals import Conflict, NotFound
 from src.settings import Settings
 from src.workers.exclusion import Exclusion
-from src.workers.parts import evidence_dir, lock_folders
+from src.workers.parts import Machine, lock_folders
 
 WAIT_FOR_BROWSER_SEC = 90.0
 """A reply that is being sent is finished first."""
@@ -31,14 +32,17 @@ def run_purge(days: float | None) -> int:
     with opened("worker") as (settings, db):
         days = settings.retention_days if days is None else days
         try:
-            purged = retention.purge(db, settings.account, keep=timedelta(days=days), now=utc_now())
+            keep, now = timedelta(days=days), utc_now()
+            purged = [retention.purge(db, account.name, keep=keep, now=now) for account in settings.accounts]
             db.compact()
-            asyncio.run(_empty_the_browser(settings, db))
+            for account in settings.accounts:
+                asyncio.run(_empty_the_browser(account, db))
         except TransientError as error:
             return _not_finished(error)
     typer.echo(
-        f"Older than {days:g} days: {purged.messages} messages and {purged.replies} replies lost their texts, "
-        f"{purged.conversations} conversations their names."
+        f"Older than {days:g} days: {sum(one.messages for one in purged)} messages and "
+        f"{sum(one.replies for one in purged)} replies lost their texts, "
+        f"{sum(one.conversations for one in purged)} conversations their names."
     )
     return 0
 
@@ -50,22 +54,25 @@ def run_forget(conversation_ids: list[str]) -> int:
         try:
             for one in conversation_ids:
                 failed += not _forget_one(settings, db, one)
-            pictures = retention.drop_evidence(evidence_dir(settings))
+            pictures = retention.drop_evidence(Machine.of(settings).evidence_dir)
             db.compact()
-            asyncio.run(_empty_the_browser(settings, db))
+            for account in settings.accounts:
+                asyncio.run(_empty_the_browser(account, db))
         except TransientError as error:
             return _not_finished(error)
     typer.echo(f"{pictures} screenshots deleted. Older copies of the database still hold what they held.")
     return 1 if failed else 0
 
 
-async def _empty_the_browser(settings: Settings, db: Database) -> None:
+async def _empty_the_browser(account: Account, db: Database) -> None:
     """Wait for the workers to close the browser, and delete what it left but for the login.
 
     TransientError if they do not in time: it is done when they close it, at the latest within a day.
     """
-    profile = settings.playwright_session_dir / PROFILE_FOLDER
-    turn = Exclusion(lock_folders(settings, db))
+    profile = account.session_dir / PROFILE_FOLDER
+    if not profile.exists():
+        return
+    turn = Exclusion(lock_folders(account, db))
     try:
         async with asyncio.timeout(WAIT_FOR_BROWSER_SEC):
             await turn.take()
@@ -79,10 +86,19 @@ async def _empty_the_browser(settings: Settings, db: Database) -> None:
 
 
 def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:
-    try:
-        changed = retention.forget(db, settings.account, external_id, now=utc_now())
-    except (NotFound, Conflict) as error:
-        typer.echo(f"{external_id}: {error}", err=True)
+    changed, said = 0, ""
+    for account in settings.accounts:
+        try:
+            changed += retention.forget(db, account.name, external_id, now=utc_now())
+            said = ""
+            break
+        except NotFound as error:  # maybe it is another account's
+            said = said or str(error)
+        except Conflict as error:
+            said = str(error)
+            break
+    if said:
+        typer.echo(f"{external_id}: {said}", err=True)
         return False
     typer.echo(f"{external_id}: forgotten ({changed} rows emptied)")
     return True

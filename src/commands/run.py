@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, timedelta
+from functools import partial
 
 from loguru import logger
 from rich.console import Console
 
+from src.account import Account
 from src.api.port import check_host, listen, probe
-from src.channels import registry
+from src.commands.choice import named
 from src.commands.opening import opened
+from src.db import accounts
 from src.db.engine import Database
 from src.errors import ExitCode, Halt, SettingsError
 from src.logs import Part
 from src.model.rows import AccountState
+from src.model.values import utc_now
 from src.services import notify
 from src.settings import Settings
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
-from src.workers.breaker import Breaker
-from src.workers.crew import Crew, Work
+from src.workers.asking import AskAi
+from src.workers.crew import Work
 from src.workers.halts import halted, what_to_do
-from src.workers.parts import Parts
-from src.workers.process import Beside, Process
+from src.workers.housekeeping import start_housekeeping
+from src.workers.parts import Machine, Parts
+from src.workers.process import Beside, Process, make_process
 
 
 def run_workers(*, sync: bool, send: bool, api: bool, parts: Parts | None = None) -> int:
@@ -63,58 +68,77 @@ def _to_the_end(part: Part, work: Callable[[Settings, Database], int], *, need_a
 
 
 def _work(settings: Settings, db: Database, work: Work, *, api: bool, parts: Parts) -> int:
-    state = halted(db, settings.account)
-    if state is not None and not settings.halt_wait:
-        return _end_halted(settings, db, state)
-    if settings.reply_mode == "off" and work.send:
-        logger.info("REPLY_MODE=off: nothing is sent, only read")
-        work = Work(sync=work.sync)
-        if not work.sync:
-            return ExitCode.STOPPED
+    halts = _halts(settings, db)
+    if _nobody_may_work(settings, halts):
+        return _end_halted(settings, db, halts)
+    quiet = [account.name for account in settings.accounts if account.settings.reply_mode == "off"]
+    if quiet and work.send:
+        logger.info("REPLY_MODE=off ({}): nothing is sent, only read", ", ".join(quiet))
+    if not any(work.of(account).names for account in settings.accounts):
+        return ExitCode.STOPPED
     serve_api = api and _api_is_ours(settings, db)
     _say_what_comes(settings, work, api=api, serve_api=serve_api)
-    beside: list[Beside] = [AlertWorker(settings, db, heartbeat=work.sync).run]
+    process = make_process(settings, db, work, parts, partial(_say_waiting, settings))
+    beside: list[Beside] = [AlertWorker(settings, settings.accounts, db, heartbeat=work.sync).run]
+    if work.sync:
+        beside.append(AskAi(settings, db, process.is_at_work, parts).run)
+        beside.append(partial(_keep_house, settings, db))
     if serve_api:
         beside.append(lambda stop: _serve(settings, db, stop, parts))
-    return _run(settings, db, work, beside, parts)
+    code = asyncio.run(process.run(beside))
+    if code in (ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED):
+        tell_of_the_end(settings, settings.accounts, db)
+    logger.info("Stopped ({})", int(code))
+    return int(code)
 
 
 def _work_as_api(settings: Settings, db: Database, parts: Parts) -> int:
     if not _api_is_ours(settings, db):
         return ExitCode.STOPPED
-    alerting = AlertWorker(settings, db, heartbeat=False)
-    halted(db, settings.account)  # makes the account's row
-    process = Process(db, [], [alerting.run, lambda stop: _serve(settings, db, stop, parts)], parts=parts)
-    return int(asyncio.run(process.run()))
+    _halts(settings, db)  # makes the accounts' rows
+    alerting = AlertWorker(settings, settings.accounts, db, heartbeat=False)
+    process = Process(db, [], parts=parts)
+    return int(asyncio.run(process.run([alerting.run, lambda stop: _serve(settings, db, stop, parts)])))
 
 
-def _run(settings: Settings, db: Database, work: Work, beside: list[Beside], parts: Parts) -> int:
-    breaker = Breaker(db, settings.account, settings.crash_loop_starts)
-    breaker.starting()
-    state = halted(db, settings.account)
-    if state is not None and not settings.halt_wait:
-        return _end_halted(settings, db, state)
-    process = Process(
-        db,
-        [Crew(settings, db, work, parts)],
-        beside,
-        wait_at_halts=settings.halt_wait,
-        on_wait=lambda _, halt: _say_waiting(settings, halt),
-        parts=parts,
-    )
+async def _keep_house(settings: Settings, db: Database, stop: asyncio.Event) -> None:
+    names = [account.name for account in settings.accounts]
+    keep = timedelta(days=settings.retention_days)
+    scheduler = start_housekeeping(Machine.of(settings).evidence_dir, db, names, keep=keep)
     try:
-        code = asyncio.run(process.run())
-        if code in (ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED):
-            tell_of_the_end(settings, db)
-    except SettingsError:
-        breaker.ended_in_order()
-        raise
-    except Exception:
-        breaker.failed()
-        raise
-    breaker.ended_in_order()
-    logger.info("Stopped ({})", int(code))
-    return int(code)
+        await stop.wait()
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+def _check_channels(settings: Settings, db: Database) -> None:
+    """SettingsError if an account has conversations of another channel: its name stands for those.
+
+    Stores the channel of an account that is new.
+    """
+    problems = []
+    with db.write() as conn:
+        for account in settings.accounts:
+            stored = accounts.take_channel(conn, account.name, account.channel, utc_now())
+            if stored != account.channel:
+                problems.append(
+                    f"account {account.name}: channel: is {account.channel}, but its rows are of {stored}; "
+                    "give the new one another name"
+                )
+    if problems:
+        raise SettingsError(problems)
+
+
+def _halts(settings: Settings, db: Database) -> dict[str, AccountState]:
+    """The accounts that are halted, by name. Makes the rows of all."""
+    _check_channels(settings, db)
+    found = {account.name: halted(db, account.name) for account in settings.accounts}
+    return {name: state for name, state in found.items() if state is not None}
+
+
+def _nobody_may_work(settings: Settings, halts: dict[str, AccountState]) -> bool:
+    counted = [account for account in settings.accounts if account.counts] or settings.accounts
+    return not settings.halt_wait and all(account.name in halts for account in counted)
 
 
 async def _serve(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
@@ -148,49 +172,74 @@ def _api_is_ours(settings: Settings, db: Database) -> bool:
     return True
 
 
-def _end_halted(settings: Settings, db: Database, state: AccountState) -> int:
-    """Say it here, and to whom alerts go unless they know it already."""
-    code = _say_halted(state)
-    tell_of_the_end(settings, db)
+def _end_halted(settings: Settings, db: Database, halts: dict[str, AccountState]) -> int:
+    """Say it here, and to whom alerts go unless they know it already. The highest code."""
+    code = 0
+    for account in settings.accounts:
+        if account.name in halts:
+            code = max(code, _say_halted(halts[account.name], named(settings.accounts, account)))
+    tell_of_the_end(settings, settings.accounts, db)
     return code
 
 
-def _say_halted(state: AccountState) -> int:
+def _say_halted(state: AccountState, called: str | None) -> int:
     code = int(state.halt_exit_code or ExitCode.HALTED_PERSON_NEEDED)
     since = state.halted_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if state.halted_at else "?"
     logger.critical(
-        "Still HALTED since {} ({}: {}); nothing is touched. {}",
+        "{}Still HALTED since {} ({}: {}); nothing is touched. {}",
+        f"Account {called}: " if called else "",
         since,
         state.halt_kind,
         state.halt_detail,
-        what_to_do(code, state.halt_kind),
+        what_to_do(code, state.halt_kind, called),
     )
     return code
 
 
-def _say_waiting(settings: Settings, halt: Halt) -> None:
+def _say_waiting(settings: Settings, account: Account, halt: Halt) -> None:
+    called = named(settings.accounts, account)
     logger.critical(
-        "HALTED ({}: {}); waiting, nothing is touched (HALT_WAIT=true). Open {}/reconnect, or run: "
-        "python3 scripts/reconnect_airbnb.py",
+        "{}HALTED ({}: {}); waiting, nothing is touched ({}). Open {}/reconnect, or run: "
+        "python3 scripts/reconnect_airbnb.py{}",
+        f"Account {called}: " if called else "",
         halt.kind,
         halt.detail,
+        "HALT_WAIT=true" if settings.halt_wait else "the other accounts go on",
         settings.dashboard_url,
+        f" --account {called}" if called else "",
     )
 
 
 def _say_what_comes(settings: Settings, work: Work, *, api: bool, serve_api: bool) -> None:
     """The start of every run: what will be done, for whom, how fast, and where to look."""
-    site = settings.of(registry.find().SETTINGS)
     console = Console(stderr=True, highlight=False)
-    console.print(f"[bold]Nightporter[/bold] · account {settings.account} · {getattr(site, 'base_url', '')}")
+    several = len(settings.accounts) > 1
+    if several:
+        console.print(f"[bold]Nightporter[/bold] · {len(settings.accounts)} accounts")
+    for account in settings.accounts:
+        about = f"account {account.name} · {getattr(account.own, 'base_url', account.channel)}"
+        console.print(
+            f"[bold]{account.name}[/bold] · {account.channel}"
+            if several
+            else f"[bold]Nightporter[/bold] · {about}"
+        )
+        _say_of_account(console, account, work.of(account), has_model=settings.assistant.configured)
+    if api:
+        where = f"http://{settings.api_host}:{settings.api_port}"
+        console.print(f"  API      {where}{'' if serve_api else ' (another process)'}")
+    console.print(f"  logs     {settings.log_dir}/app.log · stop with Ctrl-C")
+
+
+def _say_of_account(console: Console, account: Account, work: Work, *, has_model: bool) -> None:
+    settings = account.settings
     if work.sync:
         console.print(
             f"  reads    the inbox every {settings.scrape_interval_sec:g} s and at once when it shows news; "
             f"messages up to {settings.max_message_age_hours:g} h old"
         )
-        who = "the built-in assistant" if settings.ai == "assistant" else "your AI"
-        if settings.ai == "webhook" and settings.assistant.configured:
-            who += " (AI_WEBHOOK_URL is set, so the built-in assistant is not asked)"
+        who = "the built-in assistant" if account.ai == "assistant" else "your AI"
+        if account.ai == "webhook" and has_model:
+            who += " (a webhook is set, so the built-in assistant is not asked)"
         console.print(
             f"  asks     {who} after {settings.grouping_delay_sec:g} s without a further message "
             f"(at most {settings.grouping_max_sec:g} s)"
@@ -200,7 +249,3 @@ def _say_what_comes(settings: Settings, work: Work, *, api: bool, serve_api: boo
         console.print(
             f"  sends    {what}; quiet for {settings.human_pause_min:g} min where you wrote yourself"
         )
-    if api:
-        where = f"http://{settings.api_host}:{settings.api_port}"
-        console.print(f"  API      {where}{'' if serve_api else ' (another process)'}")
-    console.print(f"  logs     {settings.log_dir}/app.log · stop with Ctrl-C")

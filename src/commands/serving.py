@@ -12,7 +12,7 @@ from src.api.server import serve
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
 from src.workers.remote import Remote
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
     """Serve until ``stop``. SettingsError naming the variable if the address cannot be had."""
     wakeup = Wakeup(db)
-    remote = Remote(settings, db, parts=parts)
-    is_conversation_id = parts.find_channel().is_conversation_id
+    remote = Remote(settings.accounts, Machine.of(settings), db, parts=parts)
     assistant = _make_assistant(settings, db)
     app = create_app(
-        settings, db, wakeup, is_conversation_id=is_conversation_id, remote=remote, assistant=assistant
+        settings, db, wakeup, is_conversation_id=parts.is_conversation_id, remote=remote, assistant=assistant
     )
 
     def started(address: str) -> None:
@@ -60,4 +59,4 @@ def _make_assistant(settings: Settings, db: Database) -> LiveAssistant | None:
         return None
     from src.assistant.live import LiveAssistant
 
-    return LiveAssistant(settings.assistant, db, account=settings.account)
+    return LiveAssistant(settings.assistant, db, account=settings.accounts[0].name)

@@ -11,9 +11,9 @@ import typer
 from src.commands.folders import make_folders
 from src.db import places
 from src.db.engine import Database
-from src.db.overview import overview
+from src.db.overview import overview, together
 from src.model.rows import WorkerBeat
-from src.services.status import Intervals, Worker, read_verdict
+from src.services.status import Worker, describe, most_telling, read_verdicts, whole
 from src.settings import Settings, load_settings
 
 
@@ -43,10 +43,12 @@ def run_status(*, as_json: bool) -> int:
 
 
 def _facts(db: Database, settings: Settings) -> dict[str, Any]:
-    now, account = datetime.now(UTC), settings.account
+    now, accounts = datetime.now(UTC), settings.accounts
     with db.read() as conn:
-        numbers = overview(conn, account, now)
-        verdict = read_verdict(conn, account, Intervals.of(settings), now)
+        numbers = together([overview(conn, account.name, now) for account in accounts])
+        verdicts = read_verdicts(conn, accounts, now)
+    shown = most_telling([account for account in accounts if account.counts] or accounts, verdicts)
+    verdict = verdicts[shown.name]
     state = verdict.account
     halt = None
     if state is not None and state.halted:
@@ -58,7 +60,9 @@ def _facts(db: Database, settings: Settings) -> dict[str, Any]:
             "evidence": state.halt_evidence,
         }
     return {
-        "account": account,
+        "account": shown.name,
+        "status": {"working": "healthy", "partly": "degraded", "halted": "halted"}[whole(accounts, verdicts)],
+        "accounts": describe(accounts, verdicts),
         "state": verdict.state,
         "link": state.link_state.value if state else "ok",
         "halt": halt,
@@ -106,6 +110,16 @@ def _iso(at: datetime | None) -> str | None:
 
 def _print(facts: dict[str, Any]) -> None:
     halt = facts["halt"]
+    if len(facts["accounts"]) > 1:
+        for name, one in facts["accounts"].items():
+            stopped_by = one["halt"]
+            why = (
+                f" since {stopped_by['since']}: {stopped_by['kind']}, {stopped_by['detail']}"
+                if stopped_by
+                else ""
+            )
+            typer.echo(f"{name} ({one['channel']}): {one['status']}{why}")
+        typer.echo(f"Of {facts['account']}:")
     if halt:
         word = typer.style("HALTED", fg="red", bold=True)
         typer.echo(f"{word} since {halt['since']}: {halt['kind']}, {halt['detail']}")

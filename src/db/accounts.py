@@ -42,6 +42,17 @@ def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
     return get(conn, account)
 
 
+def take_channel(conn: Connection, account: str, channel: str, now: datetime) -> str:
+    """The channel that is stored with the account: this one, if none was. Repeatable."""
+    ensure(conn, account, now)
+    conn.execute(
+        update(ACCOUNTS)
+        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.channel.is_(None))
+        .values(channel=channel, updated_at=now)
+    )
+    return get(conn, account).channel or channel
+
+
 def get(conn: Connection, account: str) -> AccountState:
     """The account's row. KeyError if ``ensure`` never made it."""
     state = find(conn, account)

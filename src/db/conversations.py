@@ -172,6 +172,12 @@ def list_recent(conn: Connection, account: str, limit: int) -> list[StoredConver
     )
 
 
+def has_listing(conn: Connection, account: str, listing_id: str) -> bool:
+    """Whether there is a conversation about this listing (the site's id)."""
+    found = select(_C.id).where(_C.account == account, _C.listing_id == listing_id).limit(1)
+    return conn.execute(found).first() is not None
+
+
 # --- messages --------------------------------------------------------------------------------------------
 
 

@@ -196,6 +196,14 @@ def release(conn: Connection, request_id: str, owner: str, *, due_at: datetime, 
     return moved(conn, statement, REQUEST, "release")
 
 
+def renew(conn: Connection, request_ids: Collection[str], owner: str, *, lease_until: datetime) -> None:
+    """Keep what is still in this owner's hands. What is not any more is left out. Repeatable."""
+    mine = REQUEST.update.where(
+        _Q.id.in_(list(request_ids)), _Q.status == _S.PROCESSING, _Q.claimed_by == owner
+    )
+    conn.execute(mine.values(lease_until=lease_until))
+
+
 def accepted(conn: Connection, request_id: str, owner: str, now: datetime) -> Request:
     """From processing to waiting: the AI took it. StaleJob if it is not this owner's any more."""
     statement = _in_hand(request_id, owner).values(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -50,6 +50,27 @@ def overview(conn: Connection, account: str, now: datetime, *, finals: bool = Tr
         oldest_draft_age_sec=_oldest_job(conn, account, OutboxStatus.DRAFT, now),
         oldest_unconfirmed_age_sec=_oldest_job(conn, account, OutboxStatus.UNCONFIRMED, now),
     )
+
+
+def together(several: Sequence[Overview]) -> Overview:
+    """The numbers of several accounts as one; there is at least one. Pure."""
+    first, *rest = several
+    for other in rest:
+        first = Overview(
+            **{
+                field.name: _joined(field.name, getattr(first, field.name), getattr(other, field.name))
+                for field in fields(Overview)
+            }
+        )
+    return first
+
+
+def _joined(name: str, one: Any, other: Any) -> Any:
+    if isinstance(one, dict):
+        return {status: number + other[status] for status, number in one.items()}
+    if name.startswith("oldest"):
+        return max((age for age in (one, other) if age is not None), default=None)
+    return one + other
 
 
 def inbox_counts(

@@ -17,6 +17,7 @@ class AccountState:
     """One inbox (table ``accounts``)."""
 
     account: str
+    channel: str | None
     external_id: str | None
     link_state: LinkState
     halt_kind: str | None

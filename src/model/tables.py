@@ -68,6 +68,8 @@ class Account(SQLModel, table=True):
     __tablename__ = "accounts"
 
     account: str = Field(default=DEFAULT_ACCOUNT, primary_key=True)
+    channel: str | None = None
+    """Where its conversations are (a folder of ``src/channels``); null until it first works."""
     external_id: str | None = None
     """The site's id of the person whose inbox it is; another one there later is a halt."""
     link_state: LinkState = Field(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 from src.model.blank import is_blank
@@ -17,7 +18,6 @@ from src.model.stages import stage_of
 from src.model.values import Direction
 from src.services.callback import Action, Answer
 from src.services.said import LONGEST_NAME, read_hold, read_messages, read_said
-from src.settings import Settings
 
 CALLBACK_PATH = "/api/ai/webhook-simple"
 
@@ -62,6 +62,7 @@ def build_payload(
     own: list[StoredMessage],
     history: list[StoredMessage],
     callback_url: str,
+    channel: str,
 ) -> dict[str, Any]:
     """The body of the POST: the five fields of old first, then what a cleverer AI can use. Pure."""
     guest = own[-1].sender_name or conversation.guest_name or "Guest"
@@ -77,6 +78,8 @@ def build_payload(
         "guest": {"name": conversation.guest_name or guest},
         "stay": {"stage": stage_of(conversation.stay), **conversation.stay},
         "reply_by": request.reply_by.isoformat(),
+        "account": request.account,
+        "channel": channel,
     }
 
 
@@ -95,11 +98,11 @@ def _role(message: StoredMessage) -> str:
     return "guest" if message.direction is Direction.INBOUND else "host"
 
 
-def signature(settings: Settings, body: str, message_id: str, now: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks; none without WEBHOOK_SECRET. The id is the same in every try."""
-    if settings.webhook_secret is None:
+def signature(secret: SecretStr | None, body: str, message_id: str, now: datetime) -> dict[str, str]:
+    """The headers of Standard Webhooks; none without a secret (WEBHOOK_SECRET). The id is the same in every try."""
+    if secret is None:
         return {}
-    signed = Webhook(settings.webhook_secret.get_secret_value()).sign(message_id, now.astimezone(UTC), body)
+    signed = Webhook(secret.get_secret_value()).sign(message_id, now.astimezone(UTC), body)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),

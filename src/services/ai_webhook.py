@@ -14,7 +14,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,8 +23,11 @@ from uuid import uuid4
 
 import httpx
 from loguru import logger
+from pydantic import SecretStr
 
-from src.db import accounts, conversations, inbox_queue
+from src.account import Account
+from src.db import accounts as account_rows
+from src.db import conversations, inbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
@@ -43,60 +47,75 @@ from src.services.ai_exchange import (
     signature,
 )
 from src.services.askers import Asker, find_dead
-from src.services.callback import take_answer
+from src.services.callback import IsConversationId, take_answer
 from src.services.refusals import Conflict, Malformed
-from src.settings import Settings
 
-_AT_ONCE = 4
 _HISTORY = 30
 _LARGEST_RESPONSE = 64 * 1024
 _CONNECT_SEC, _READ_SEC, _WHOLE_SEC = 5.0, 30.0, 60.0
-_LEASE = timedelta(seconds=180)
+_LOOK_SEC = 0.5
+"""While some are being posted and there is room for more, what becomes due is looked for so often."""
+LEASE = timedelta(seconds=30)
+"""A request in hand is taken back after so long when its process has died; a living one renews it in time."""
 
 
 class AiWebhook:
-    """The clock around it calls ``run_once`` when ``next_event_at`` is past.
+    """For all accounts together, fair: none takes more than half of what is posted at a time.
 
-    It also expires what is overdue and takes back what a dead process held.
+    The clock around it calls ``run_once`` when ``next_event_at`` is past. It also expires what is overdue and takes
+    back what a dead process held.
     """
 
     def __init__(
         self,
         db: Database,
         wakeup: Wakeup,
-        settings: Settings,
+        accounts: Mapping[str, Account],
         *,
+        callback_base_url: str,
+        secret: SecretStr | None,
         owner: str,
-        is_conversation_id: Callable[[str], bool],
+        is_conversation_id: IsConversationId,
+        at_once: int = 8,
+        is_at_work: Callable[[str], bool] = lambda _: True,
         clock: Callable[[], datetime] = utc_now,
         rng: random.Random | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        lease: timedelta = _LEASE,
-        asker: Asker | None = None,
+        lease: timedelta = LEASE,
+        askers: Mapping[str, Asker] | None = None,
         secrets: Secrets = NO_SECRETS,
     ) -> None:
-        """``lease``: a request that is being posted is taken back after so long, when its process has died.
+        """``is_at_work`` says of an account's name whether its AI is to be asked now: not while it is halted.
 
-        ``asker`` is whom the requests are put to; without one, who listens at AI_WEBHOOK_URL, if anybody.
+        ``at_once``: so many posts at a time; of one account at most half of them, where there are several.
+        ``askers`` by account: the built-in assistant of those that have no webhook.
         """
         self._db = db
         self._wakeup = wakeup
-        self._settings = settings
+        self._accounts = accounts
+        self._callback_base_url = callback_base_url
         self._owner = owner
         self._is_conversation_id = is_conversation_id
+        self._at_once = at_once
+        self._is_at_work = is_at_work
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - it only spreads retries
-        if asker is None and settings.has_webhook:
-            asker = HttpAsker(settings, clock, transport)
-        self._asker = asker
+        self._askers: dict[str, Asker] = {}
+        for account in accounts.values():
+            url = account.settings.ai_webhook_url
+            if account.ai == "webhook" and url is not None:
+                self._askers[account.name] = HttpAsker(url.get_secret_value(), secret, clock, transport)
+            elif askers is not None and account.name in askers:
+                self._askers[account.name] = askers[account.name]
         self._lease = lease
         self._looked_for_dead = False
         self._secrets = secrets
+        self._last_served = 0
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
-        if self._asker is not None:
-            await self._asker.close()
+        for asker in self._askers.values():
+            await asker.close()
 
     async def next_event_at(self) -> datetime | None:
         """When a request becomes due, loses its lease or expires next, maybe in the past; None if none will.
@@ -105,47 +124,67 @@ class AiWebhook:
         """
 
         def look() -> datetime | None:
-            if self._asker is not None and self._asker.in_process and not self._looked_for_dead:
+            if not self._looked_for_dead:
                 self._take_back()
-            with self._db.read() as conn:
-                return inbox_queue.next_event_at(conn, self._settings.account)
+            return self._next_event_at()
 
         return await asyncio.to_thread(look)
 
-    async def run_once(self) -> int:
-        """Expire what is overdue and post all that is due, a few at a time. Returns how many were posted.
+    def _next_event_at(self) -> datetime | None:
+        asked = self._asked()
+        with self._db.read() as conn:
+            times = [inbox_queue.next_event_at(conn, account.name) for account in asked]
+        return min((at for at in times if at is not None), default=None)
+
+    def _asked(self) -> list[Account]:
+        """The accounts whose AI is asked now, each time another one first."""
+        found = [
+            account
+            for account in self._accounts.values()
+            if account.name in self._askers and self._is_at_work(account.name)
+        ]
+        first = self._last_served % len(found) if found else 0
+        return found[first:] + found[:first]
+
+    async def run_once(self) -> Counter[str]:
+        """Expire what is overdue and post all that is due, a few at a time. Returns how many of each account.
 
         Cancelling it gives back what is in hand. Raises ``TransientError`` for the database; repeatable.
         """
-        asker = self._asker
-        if asker is None:
-            return 0
+        posted: Counter[str] = Counter()
+        if not self._asked():
+            return posted
         await asyncio.to_thread(self._tidy)
-        posted = 0
-        running: set[asyncio.Task[None]] = set()
+        in_hand: dict[asyncio.Task[None], Request] = {}
+        renewed = time.monotonic()
         try:
             while True:
-                for request in await asyncio.to_thread(self._claim, _AT_ONCE - len(running)):
-                    running.add(asyncio.create_task(self._handle(asker, request)))
-                if not running:
+                of_account = Counter(request.account for request in in_hand.values())
+                for request in await asyncio.to_thread(self._claim, of_account, first=not in_hand):
+                    in_hand[asyncio.create_task(self._handle(request))] = request
+                if not in_hand:
                     return posted
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                posted += len(done)
+                done, _ = await asyncio.wait(in_hand, timeout=_LOOK_SEC, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    posted[in_hand.pop(task).account] += 1
                 for task in done:
                     task.result()
+                if in_hand and time.monotonic() - renewed > self._lease.total_seconds() / 3:
+                    renewed = time.monotonic()
+                    await asyncio.to_thread(self._renew, [request.id for request in in_hand.values()])
         finally:
-            for task in running:
+            for task in in_hand:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*in_hand, return_exceptions=True)
 
     # --- one request -------------------------------------------------------------------------------------
 
-    async def _handle(self, asker: Asker, request: Request) -> None:
+    async def _handle(self, request: Request) -> None:
         about = logger.bind(request_id=request.id)
         try:
             payload = await asyncio.to_thread(self._payload, request)
             if payload is not None:
-                response = await asker.ask(payload, request.id)
+                response = await self._askers[request.account].ask(payload, request.id)
                 await asyncio.to_thread(self._settle, request, response)
         except StaleJob:
             about.debug("the request was settled by others meanwhile")
@@ -155,38 +194,66 @@ class AiWebhook:
 
     def _take_back(self) -> None:
         """At a start: what a dead process held in hand is asked again at once; nobody waits for its lease."""
+        back: list[Request] = []
         with self._db.write() as conn:
-            owners = inbox_queue.owners_at_work(conn, self._settings.account)
-            dead = find_dead(owners, own=self._owner, one_machine=self._db.path is not None)
-            back = inbox_queue.take_back(conn, self._settings.account, dead, self._clock()) if dead else []
+            for name in [name for name, asker in self._askers.items() if asker.in_process]:
+                owners = inbox_queue.owners_at_work(conn, name)
+                dead = find_dead(owners, own=self._owner, one_machine=self._db.path is not None)
+                back += inbox_queue.take_back(conn, name, dead, self._clock()) if dead else []
         self._looked_for_dead = True
         for request in back:
             logger.bind(request_id=request.id).info("a request of a process that ended is asked again")
 
     def _tidy(self) -> None:
+        now = self._clock()
+        lost: list[Request] = []
+        expired: list[Request] = []
         with self._db.write() as conn:
-            now = self._clock()
-            lost = inbox_queue.release_stale(conn, self._settings.account, now)
-            expired = inbox_queue.expire_overdue(conn, self._settings.account, now)
+            for account in self._asked():
+                lost += inbox_queue.release_stale(conn, account.name, now)
+                expired += inbox_queue.expire_overdue(conn, account.name, now)
         for request in lost:
             logger.bind(request_id=request.id).warning("a request was left in hand by a process that died")
         for request in expired:
             line = logger.bind(request_id=request.id, reason=request.reason)
             line.warning("no answer came while it would have been of use: a person should look")
 
-    def _claim(self, limit: int) -> list[Request]:
+    def _claim(self, in_hand: Counter[str], *, first: bool) -> list[Request]:
+        """What is due, one of each account after the other, as long as there is room."""
+        asked, now = self._asked(), self._clock()
+        room = self._at_once - in_hand.total()
+        most = self._at_once if len(self._accounts) == 1 else max(1, self._at_once // 2)
+        claimed: list[Request] = []
+        if room <= 0 or not (first or self._is_due(now)):
+            return claimed
+        with self._db.write() as conn:
+            while asked and len(claimed) < room:
+                for account in list(asked):
+                    left = most - in_hand[account.name] - sum(one.account == account.name for one in claimed)
+                    limit = min(left, 1 if len(asked) > 1 else room - len(claimed), room - len(claimed))
+                    found = self._claim_of(conn, account, now, limit)
+                    if len(found) < max(limit, 1):
+                        asked.remove(account)
+                    claimed += found
+        self._last_served += 1
+        return claimed
+
+    def _claim_of(self, conn: Connection, account: Account, now: datetime, limit: int) -> list[Request]:
         if limit <= 0:
             return []
-        now = self._clock()
+        until = now + self._lease
+        return inbox_queue.claim_due(
+            conn, account.name, owner=self._owner, lease_until=until, now=now, limit=limit
+        )
+
+    def _is_due(self, now: datetime) -> bool:
+        """A look that only reads, while others are being posted: a claim would keep writers waiting."""
+        due = self._next_event_at()
+        return due is not None and due <= now
+
+    def _renew(self, request_ids: list[str]) -> None:
         with self._db.write() as conn:
-            return inbox_queue.claim_due(
-                conn,
-                self._settings.account,
-                owner=self._owner,
-                lease_until=now + self._lease,
-                now=now,
-                limit=limit,
-            )
+            inbox_queue.renew(conn, request_ids, self._owner, lease_until=self._clock() + self._lease)
 
     def _give_back(self, request: Request) -> None:
         try:
@@ -201,8 +268,11 @@ class AiWebhook:
             conversation = conversations.get(conn, request.conversation_id)
             own = [m for m in conversations.messages_of_request(conn, request.id) if readable(m)]
             others = conversations.messages_of(conn, conversation.id, _HISTORY + len(own) + _HISTORY)
-            default = ReplyMode(self._settings.reply_mode)
-            mode = accounts.mode_for(conn, request.account, conversation.id, conversation.listing_id, default)
+            account = self._accounts[request.account]
+            default = ReplyMode(account.settings.reply_mode)
+            mode = account_rows.mode_for(
+                conn, request.account, conversation.id, conversation.listing_id, default
+            )
         reason = "mode_off" if mode is ReplyMode.OFF else None if own else CancelReason.GUEST_UNSENT_MESSAGE
         if reason is not None:
             with self._db.write() as conn:
@@ -213,13 +283,13 @@ class AiWebhook:
         in_hand = {message.id for message in own}
         history = [m for m in others if readable(m) and m.id not in in_hand][-_HISTORY:]
         token = tokens.make(self._db.secret, request.id)
-        callback_url = f"{self._settings.callback_base_url}{CALLBACK_PATH}?token={token}"
-        return build_payload(request, conversation, own, history, callback_url)
+        callback_url = f"{self._callback_base_url}{CALLBACK_PATH}?token={token}"
+        return build_payload(request, conversation, own, history, callback_url, account.channel)
 
     def _settle(self, request: Request, response: Response) -> None:
         now = self._clock()
         line = logger.bind(request_id=request.id, outcome=response.outcome)
-        self._note(response)
+        self._note(request.account, response)
         if response.accepted:
             if not self._take(request, response.body):
                 with self._db.write() as conn:
@@ -252,7 +322,7 @@ class AiWebhook:
                 self._db,
                 self._wakeup,
                 answer,
-                settings=self._settings,
+                accounts=self._accounts,
                 now=self._clock(),
                 is_conversation_id=self._is_conversation_id,
                 secrets=self._secrets,
@@ -267,30 +337,32 @@ class AiWebhook:
             return error.reason != "mode_off"
         return True
 
-    def _note(self, response: Response) -> None:
+    def _note(self, account: str, response: Response) -> None:
         """Keep the success or failure where every process sees it (`/health`, `status`)."""
         with self._db.write() as conn:
-            note_outcome(conn, self._settings.account, response, self._clock())
+            note_outcome(conn, account, response, self._clock())
 
 
 class HttpAsker:
-    """Posts to AI_WEBHOOK_URL."""
+    """Posts to the address of a webhook."""
 
     in_process = False
 
     def __init__(
         self,
-        settings: Settings,
+        address: str,
+        secret: SecretStr | None,
         clock: Callable[[], datetime] = utc_now,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = settings
+        self._address = address
+        self._secret = secret
         self._clock = clock
         self._client = _client(transport)
 
     async def ask(self, payload: dict[str, Any], request_id: str) -> Response:
         """Never raises for what the network does."""
-        return await post(self._client, self._settings, payload, request_id, self._clock())
+        return await post(self._client, self._address, self._secret, payload, request_id, self._clock())
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
@@ -300,9 +372,9 @@ class HttpAsker:
 def note_outcome(conn: Connection, account: str, response: Response, now: datetime) -> None:
     """Write how the last post went into the table ``workers``."""
     # An AI is no process: what the columns for one say here is nothing.
-    accounts.beat(conn, account, AI_WORKER, process_id=0, hostname="", now=now)
+    account_rows.beat(conn, account, AI_WORKER, process_id=0, hostname="", now=now)
     ok = response.accepted and response.trouble is None
-    accounts.cycle_done(
+    account_rows.cycle_done(
         conn, account, AI_WORKER, outcome=response.outcome, duration_ms=response.duration_ms, ok=ok, now=now
     )
 
@@ -319,19 +391,22 @@ def _client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncCli
 
 
 async def post(
-    client: httpx.AsyncClient, settings: Settings, payload: dict[str, Any], message_id: str, now: datetime
+    client: httpx.AsyncClient,
+    url: str,
+    secret: SecretStr | None,
+    payload: dict[str, Any],
+    message_id: str,
+    now: datetime,
 ) -> Response:
     """POST a payload to the AI, signed if there is a secret. Never raises for what the network does."""
-    assert settings.ai_webhook_url is not None  # noqa: S101 - callers have looked
     body = json.dumps(payload)
     headers = {
         "content-type": "application/json",
         "user-agent": "Nightporter",
         # What arrives is counted before it is unpacked, so it must not be packed.
         "accept-encoding": "identity",
-        **signature(settings, body, message_id, now),
+        **signature(secret, body, message_id, now),
     }
-    url = settings.ai_webhook_url.get_secret_value()
     begun = time.monotonic()
     response = await _exchange(client, url, body, headers)
     return replace(response, duration_ms=int((time.monotonic() - begun) * 1000))
@@ -380,13 +455,20 @@ class Verified:
 
 
 async def verify(
-    db: Database, settings: Settings, *, now: datetime, transport: httpx.AsyncBaseTransport | None = None
+    db: Database,
+    account: Account,
+    *,
+    callback_base_url: str,
+    secret: SecretStr | None,
+    now: datetime,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> Verified:
     """Post a test message, as real ones are posted. Nothing is stored; an answer to it is refused.
 
     Its ``conversation_id`` has no site's form and its token no request, so nothing can come of it but a status.
     """
-    if not settings.has_webhook:
+    url = account.settings.ai_webhook_url
+    if url is None or account.ai != "webhook":
         return Verified(ok=False, outcome="not_configured", status=None, duration_ms=0)
     request_id = f"test-{uuid4()}"
     token = tokens.make(db.secret, request_id)
@@ -395,7 +477,7 @@ async def verify(
         "sender": "Nightporter",
         "message": "This is a connection test. No answer is needed.",
         "property_id": None,
-        "callback_url": f"{settings.callback_base_url}{CALLBACK_PATH}?token={token}",
+        "callback_url": f"{callback_base_url}{CALLBACK_PATH}?token={token}",
         "request_id": request_id,
         "test": True,
         "messages": [],
@@ -403,22 +485,23 @@ async def verify(
         "guest": {},
         "stay": {},
         "reply_by": (now + timedelta(minutes=1)).isoformat(),
+        "account": account.name,
+        "channel": account.channel,
     }
     async with _client(transport) as client:
-        response = await post(client, settings, payload, request_id, now)
+        response = await post(client, url.get_secret_value(), secret, payload, request_id, now)
     return Verified(response.accepted, response.outcome, response.status, response.duration_ms)
 
 
-async def look_for_ai(settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None) -> int | None:
-    """Whether somebody is at AI_WEBHOOK_URL. By HEAD, without the query: a real AI might answer a POST.
+async def look_for_ai(address: str, *, transport: httpx.AsyncBaseTransport | None = None) -> int | None:
+    """Whether somebody is at the address of a webhook. By HEAD, without the query: a real AI might answer a POST.
 
     The status of its answer, whatever that is: an AI needs to know POST alone, and many servers say 405 or 501
     to the rest. None if the connection was made but HEAD was not answered. TransientError if there is no
     connection. Repeatable.
     """
-    assert settings.ai_webhook_url is not None  # noqa: S101 - callers have looked
     try:
-        url = httpx.URL(settings.ai_webhook_url.get_secret_value()).copy_with(query=None, fragment=None)
+        url = httpx.URL(address).copy_with(query=None, fragment=None)
         async with _client(transport) as client:
             response = await client.head(url, timeout=_CONNECT_SEC)
             return response.status_code

@@ -8,7 +8,7 @@ from src.languages import Language, language
 from src.languages import sentence as _
 from src.model.incidents import IncidentKind
 from src.services.alerts import Notice
-from src.settings import Settings
+from src.settings import AlertSettings
 
 _K = IncidentKind
 
@@ -74,19 +74,23 @@ _PLACES = {
 }
 
 
-def words_for(notice: Notice, settings: Settings) -> Words:
-    """Title, text and link of an alert."""
+def words_for(notice: Notice, settings: AlertSettings, *, one_of_several: bool = False) -> Words:
+    """Title, text and link of an alert; it begins with the account's name where there are several."""
     lang = language(settings.dashboard_language)
     link = settings.dashboard_url + ("/" if notice.over else _PLACES[notice.kind])
+    who = ""
+    if one_of_several:
+        who = f"{notice.account}: "
+        link += f"{'&' if '?' in link else '?'}account={notice.account}"
     if notice.over:
-        return Words(_over(lang, notice), lang.say(_("This is over; nothing is to be done.")), link)
+        return Words(who + _over(lang, notice), lang.say(_("This is over; nothing is to be done.")), link)
     title = _title(lang, notice)
     if notice.again:
         title = lang.say(_("Still so: %(title)s"), title=title)
-    return Words(title, _text(lang, notice), link)
+    return Words(who + title, _text(lang, notice), link)
 
 
-def words_of_test(settings: Settings) -> Words:
+def words_of_test(settings: AlertSettings) -> Words:
     """What is sent to see whether alerts arrive."""
     lang = language(settings.dashboard_language)
     return Words(

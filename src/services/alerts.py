@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from src.account import Account
 from src.db import incidents
 from src.db.engine import Connection, Database
 from src.db.waiting import LOOK_BACK, waiting
@@ -25,7 +26,6 @@ from src.model.incidents import (
 )
 from src.model.rows import AccountState, StoredIncident
 from src.services.status import Intervals, Verdict, read_verdict
-from src.settings import Settings
 
 READING_INTERVALS = 10
 READING_AT_LEAST = timedelta(minutes=15)
@@ -53,8 +53,9 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One alert: incidents of one kind, all new, all told before, or all over."""
+    """One alert: incidents of one kind and account, all new, all told before, or all over."""
 
+    account: str
     kind: IncidentKind
     incidents: tuple[StoredIncident, ...]
     over: bool
@@ -70,17 +71,17 @@ class Notice:
 # --- what is so now --------------------------------------------------------------------------------------
 
 
-def find(conn: Connection, settings: Settings, now: datetime) -> list[Found]:
+def find(conn: Connection, account: Account, now: datetime) -> list[Found]:
     """Everything that a person should know at this moment."""
-    verdict = read_verdict(conn, settings.account, Intervals.of(settings), now)
-    account = verdict.account
-    if account is None:  # nothing has ever run
+    verdict = read_verdict(conn, account.name, Intervals.of(account.settings), now)
+    state = verdict.account
+    if state is None:  # nothing has ever run
         return []
     return [
-        *_halt(account),
+        *_halt(state),
         *_ai(verdict),
-        *_waiting(conn, settings.account, now),
-        *_reading(settings, account, verdict, now),
+        *_waiting(conn, account.name, now),
+        *_reading(account, state, verdict, now),
     ]
 
 
@@ -96,12 +97,14 @@ def _ai(verdict: Verdict) -> Iterator[Found]:
         yield Found(IncidentKind.AI_UNREACHABLE, detail=verdict.ai.last_outcome or "")
 
 
-def _reading(settings: Settings, account: AccountState, verdict: Verdict, now: datetime) -> Iterator[Found]:
+def _reading(account: Account, state: AccountState, verdict: Verdict, now: datetime) -> Iterator[Found]:
     sync = verdict.sync.beat
     if sync is None or verdict.halted or verdict.reads:
         return  # nobody ever read here: this is no machine that should
-    longest = max(READING_AT_LEAST, timedelta(seconds=settings.scrape_interval_sec * READING_INTERVALS))
-    since = max(filter(None, (sync.last_good_at or sync.started_at, account.halt_cleared_at)))
+    longest = max(
+        READING_AT_LEAST, timedelta(seconds=account.settings.scrape_interval_sec * READING_INTERVALS)
+    )
+    since = max(filter(None, (sync.last_good_at or sync.started_at, state.halt_cleared_at)))
     if now - since > longest:
         yield Found(IncidentKind.NOTHING_READ, detail=verdict.state, since=since)
 
@@ -119,11 +122,11 @@ def _waiting(conn: Connection, account: str, now: datetime) -> Iterator[Found]:
 # --- what is written down --------------------------------------------------------------------------------
 
 
-def take_note(db: Database, settings: Settings, now: datetime) -> None:
+def take_note(db: Database, account: Account, now: datetime) -> None:
     """Bring the incidents in line with what is so now. Repeatable, by several processes at once. Blocking."""
     with db.read() as conn:
-        found = {(one.kind, one.subject): one for one in find(conn, settings, now)}
-        known = {(one.kind, one.subject): one for one in incidents.open_ones(conn, settings.account)}
+        found = {(one.kind, one.subject): one for one in find(conn, account, now)}
+        known = {(one.kind, one.subject): one for one in incidents.open_ones(conn, account.name)}
     fresh = [one for key, one in found.items() if key not in known]
     gone = [
         one
@@ -136,38 +139,38 @@ def take_note(db: Database, settings: Settings, now: datetime) -> None:
         return
     with db.write() as conn:
         for new in fresh:
-            incidents.opened(conn, settings.account, new, tell_at=now + patience(new.kind), now=now)
+            incidents.opened(conn, account.name, new, tell_at=now + patience(new.kind), now=now)
         for old in gone:
             silent = not old.told or old.kind in NOT_TOLD_WHEN_OVER
             incidents.closed(conn, old.id, tell_at=None if silent else now, now=now)
         incidents.still_so(conn, seen, now)
 
 
-def due(db: Database, settings: Settings, now: datetime) -> list[Notice]:
+def due(db: Database, account: str, now: datetime) -> list[Notice]:
     """What is to be told now, and by this process alone: whoever calls this must say how it went. Blocking."""
     with db.read() as conn:
-        if not incidents.to_tell(conn, settings.account, now):
+        if not incidents.to_tell(conn, account, now):
             return []
     with db.write() as conn:
-        waiting = incidents.to_tell(conn, settings.account, now)
+        waiting = incidents.to_tell(conn, account, now)
         mine = [one for one in waiting if incidents.claimed(conn, one, now + CLAIM)]
-        still_open = [one.kind for one in incidents.open_ones(conn, settings.account)]
-    return _grouped(mine, still_open)
+        still_open = [one.kind for one in incidents.open_ones(conn, account)]
+    return _grouped(account, mine, still_open)
 
 
-def _grouped(mine: Iterable[StoredIncident], still_open: list[str]) -> list[Notice]:
+def _grouped(account: str, mine: Iterable[StoredIncident], still_open: list[str]) -> list[Notice]:
     groups: dict[tuple[str, bool, bool], list[StoredIncident]] = {}
     for one in mine:
         groups.setdefault((one.kind, one.closed_at is not None, one.told > 0), []).append(one)
     return [
-        Notice(IncidentKind(kind), tuple(several), over, still_open.count(kind) if over else 0)
+        Notice(account, IncidentKind(kind), tuple(several), over, still_open.count(kind) if over else 0)
         for (kind, over, _), several in groups.items()
     ]
 
 
-def told(db: Database, settings: Settings, notice: Notice, now: datetime) -> None:
+def told(db: Database, notice: Notice, now: datetime, *, repeat_after: timedelta) -> None:
     """Somebody took it: the next time is hours away, or never if it is over. Blocking."""
-    again = None if notice.over else now + timedelta(hours=settings.alert_repeat_hours)
+    again = None if notice.over else now + repeat_after
     with db.write() as conn:
         for one in notice.incidents:
             incidents.told(conn, one.id, tell_at=again)

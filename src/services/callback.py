@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from loguru import logger
 
-from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
+from src.account import Account
+from src.db import accounts as account_rows
+from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database, after_commit
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
@@ -30,7 +32,6 @@ from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
 from src.model.values import ANSWER, HOLDING, ReplyMode
 from src.services.caps import caps_of, hold_before_enqueue
 from src.services.refusals import Conflict, Malformed
-from src.settings import Settings
 
 LONGEST_MESSAGE = 4_000
 LONGEST_REASON = 500
@@ -72,8 +73,14 @@ class Answer:
     """With an escalation: what the guest is told meanwhile. It goes out as a reply of its own."""
     draft: str | None = None
     """With an escalation: what a person might answer. It waits as a draft."""
+    account: str | None = None
+    """The account that the sender names; only needed where an id could be one of several."""
     webhook_id: str | None = None
     """The sender's own id of this delivery: the same id means the same delivery."""
+
+
+IsConversationId = Callable[[str, str], bool]
+"""Whether a channel (its name) could have a conversation of this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,8 @@ class _Setting:
     """What every step needs."""
 
     wakeup: Wakeup
-    settings: Settings
+    accounts: Mapping[str, Account]
+    is_conversation_id: IsConversationId
     now: datetime
     secrets: Secrets
 
@@ -100,9 +108,9 @@ def take_answer(
     wakeup: Wakeup,
     answer: Answer,
     *,
-    settings: Settings,
+    accounts: Mapping[str, Account],
     now: datetime,
-    is_conversation_id: Callable[[str], bool],
+    is_conversation_id: IsConversationId,
     secrets: Secrets = NO_SECRETS,
 ) -> Outcome:
     """Settle an answer and wake the SEND worker. Repeatable: the first answer to a request stands.
@@ -110,7 +118,7 @@ def take_answer(
     Raises ``Malformed`` (nothing happened), ``Conflict`` (not wanted any more; nothing was enqueued) and
     ``TransientError`` (the database; nothing happened, or it did and repeating it is safe).
     """
-    work = _work(wakeup, answer, settings, now, is_conversation_id, secrets)
+    work = _work(wakeup, answer, accounts, now, is_conversation_id, secrets)
     for _ in range(_TRIES):
         try:
             with db.write() as conn:
@@ -126,13 +134,13 @@ async def take_answer_with_others(
     wakeup: Wakeup,
     answer: Answer,
     *,
-    settings: Settings,
+    accounts: Mapping[str, Account],
     now: datetime,
-    is_conversation_id: Callable[[str], bool],
+    is_conversation_id: IsConversationId,
     secrets: Secrets = NO_SECRETS,
 ) -> Outcome:
     """The same, in a transaction that is shared with the answers that come in at the same time."""
-    work = _work(wakeup, answer, settings, now, is_conversation_id, secrets)
+    work = _work(wakeup, answer, accounts, now, is_conversation_id, secrets)
     for _ in range(_TRIES):
         try:
             settled = await writes.write(work)
@@ -145,16 +153,16 @@ async def take_answer_with_others(
 def _work(
     wakeup: Wakeup,
     answer: Answer,
-    settings: Settings,
+    accounts: Mapping[str, Account],
     now: datetime,
-    is_conversation_id: Callable[[str], bool],
+    is_conversation_id: IsConversationId,
     secrets: Secrets,
 ) -> Callable[[Connection], Outcome | Conflict]:
     """What is to be done in the transaction, which may be tried more than once. Raises Malformed."""
     answer = _checked(answer)
-    if answer.request_id is None and not is_conversation_id(answer.conversation_external_id):
-        raise Malformed("conversation_id", "is not a conversation id")
-    around = _Setting(wakeup, settings, now, secrets)
+    around = _Setting(wakeup, accounts, is_conversation_id, now, secrets)
+    if answer.request_id is None:
+        _could_be(around, answer)
     return lambda conn: _settle(conn, around, answer)
 
 
@@ -207,21 +215,48 @@ def _checked(answer: Answer) -> Answer:
     return replace(answer, message=clean_message(answer.message))
 
 
+def _could_be(around: _Setting, answer: Answer) -> list[Account]:
+    """The accounts that could have this conversation, by the form of its id. Malformed if none could."""
+    if answer.account is not None and answer.account not in around.accounts:
+        raise Malformed("account", "is not an account")
+    found = [
+        account
+        for account in around.accounts.values()
+        if answer.account in (None, account.name)
+        and around.is_conversation_id(account.channel, answer.conversation_external_id)
+    ]
+    if not found:
+        raise Malformed("conversation_id", "is not a conversation id")
+    return found
+
+
+def _account_of(conn: Connection, around: _Setting, answer: Answer) -> Account:
+    """Whose conversation is meant, where no request says it. Malformed naming account if it could be several."""
+    possible = _could_be(around, answer)
+    if len(possible) == 1:
+        return possible[0]
+    external_id = answer.conversation_external_id
+    known = [one for one in possible if conversations.by_external_id(conn, one.name, external_id)]
+    if len(known) != 1:
+        raise Malformed("account", "is needed: several accounts could have a conversation of this id")
+    return known[0]
+
+
 def _settle(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Conflict:
-    account = around.settings.account
     external_id = answer.conversation_external_id
     if answer.request_id is not None:
         request = inbox_queue.get(conn, answer.request_id)
-        if request is None or request.account != account:
+        if request is None or request.account not in around.accounts:
             return Conflict("unknown_request", "this request is not known here any more")
         conversation = conversations.get(conn, request.conversation_id)
         if conversation.external_id != external_id:
             raise Malformed("conversation_id", "is not the conversation of this request")
     else:
-        known = conversations.by_external_id(conn, account, external_id)
+        account = _account_of(conn, around, answer)
+        known = conversations.by_external_id(conn, account.name, external_id)
         request = _request_of(conn, known) if known else None
         if request is None:
-            return _unasked(conn, around, answer)
+            return _unasked(conn, around, answer, account)
         assert known is not None  # noqa: S101 - else there were no request
         conversation = known
         if request.status is InboxStatus.PENDING and request.attempts == 0:
@@ -308,7 +343,7 @@ def _again(conn: Connection, around: _Setting, answer: Answer, request: Request)
     return Conflict(told or str(status), f"an answer is not wanted any more: the request is {status}")
 
 
-def _unasked(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Conflict:
+def _unasked(conn: Connection, around: _Setting, answer: Answer, account: Account) -> Outcome | Conflict:
     """A message for a conversation in which the AI was never asked; SEND checks the thread before it types."""
     external_id = answer.conversation_external_id
     if answer.message is None:
@@ -317,7 +352,7 @@ def _unasked(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Co
         key = f"webhook:{answer.webhook_id}"
     else:
         key = f"text:{hashlib.sha256(f'{external_id} {answer.message}'.encode()).hexdigest()}"
-    conversation = conversations.ensure_named(conn, around.settings.account, external_id, around.now)
+    conversation = conversations.ensure_named(conn, account.name, external_id, around.now)
     mode = _mode(conn, around, conversation)
     if mode is ReplyMode.OFF:
         return Conflict("mode_off", "the mode of this conversation is off: nothing is answered")
@@ -328,8 +363,10 @@ def _unasked(conn: Connection, around: _Setting, answer: Answer) -> Outcome | Co
 
 
 def _mode(conn: Connection, around: _Setting, conversation: StoredConversation) -> ReplyMode:
-    default = ReplyMode(around.settings.reply_mode)
-    return accounts.mode_for(conn, conversation.account, conversation.id, conversation.listing_id, default)
+    default = ReplyMode(around.accounts[conversation.account].settings.reply_mode)
+    return account_rows.mode_for(
+        conn, conversation.account, conversation.id, conversation.listing_id, default
+    )
 
 
 def _enqueue(
@@ -345,7 +382,12 @@ def _enqueue(
     reason = answer.hold or ("approval_required" if mode is ReplyMode.DRAFT else None)
     if reason is None:
         reason = hold_before_enqueue(
-            conn, caps_of(around.settings), conversation.account, conversation.id, text, around.now
+            conn,
+            caps_of(around.accounts[conversation.account].settings),
+            conversation.account,
+            conversation.id,
+            text,
+            around.now,
         )
     job, created = outbox_queue.enqueue(
         conn,

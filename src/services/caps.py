@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from src.account import AccountSettings
 from src.db import accounts, conversations, outbox_views
 from src.db.engine import Connection
 from src.model.caps import DAY, HOUR, Caps, HoldReason, Line, Replies, count_equal, over_cap
 from src.model.rows import Job, StoredMessage
-from src.settings import Settings
 
 
 class _Count(Protocol):
@@ -25,7 +25,7 @@ _LINES = 80
 """So far back a loop is looked for; more than any sensible cap on rounds."""
 
 
-def caps_of(settings: Settings) -> Caps:
+def caps_of(settings: AccountSettings) -> Caps:
     """The settings that decide here."""
     return Caps(
         conversation_hour=settings.reply_cap_conversation_hour,

@@ -71,7 +71,7 @@ class HandIn:
         headers = {
             "content-type": "application/json",
             "user-agent": "Nightporter",
-            **signature(self._settings, body, request_id, self._clock()),
+            **signature(self._settings.webhook_secret, body, request_id, self._clock()),
         }
         try:
             return (await self._client.post(url, content=body, headers=headers)).status_code

@@ -39,6 +39,8 @@ class MessageQueue:
         db = Database.open(url)
         try:
             with db.read() as conn:
-                return outbox_views.peek_due(conn, settings.account, limit, datetime.now(UTC))
+                now, names = datetime.now(UTC), [account.name for account in settings.accounts]
+                found = [job for name in names for job in outbox_views.peek_due(conn, name, limit, now)]
+                return sorted(found, key=lambda job: (job.created_at, job.id))[:limit]
         finally:
             db.close()

@@ -21,14 +21,14 @@ from src.errors import SettingsError
 from src.logs import safe_error
 from src.services.alert_words import Words
 from src.services.alerts import Notice
-from src.settings import Settings
+from src.settings import AlertSettings
 
 PATIENCE_SEC = 15.0
 """A service that takes longer is left to its thread."""
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
-def check(settings: Settings) -> None:
+def check(settings: AlertSettings) -> None:
     """Raise SettingsError if an address of NOTIFY_URLS is none that Apprise knows. Sends nothing."""
     problems = [
         f"NOTIFY_URLS: address {number} is none that Apprise knows; see https://github.com/caronc/apprise/wiki"
@@ -39,12 +39,12 @@ def check(settings: Settings) -> None:
         raise SettingsError(problems)
 
 
-def anybody(settings: Settings) -> bool:
+def anybody(settings: AlertSettings) -> bool:
     """Whether there is somebody to tell."""
     return bool(settings.alert_addresses) or settings.alert_webhook_url is not None
 
 
-def tell(settings: Settings, words: Words, notice: Notice | None = None) -> bool:
+def tell(settings: AlertSettings, words: Words, notice: Notice | None, account: str) -> bool:
     """Tell everybody at once; True if at least one took it. ``notice`` None: a test. Blocks up to PATIENCE_SEC."""
     ways: list[tuple[str, Callable[[], bool]]] = [
         (f"address {number} of NOTIFY_URLS", partial(_by_apprise, address, words))
@@ -52,7 +52,12 @@ def tell(settings: Settings, words: Words, notice: Notice | None = None) -> bool
     ]
     if settings.alert_webhook_url is not None:
         url = settings.alert_webhook_url.get_secret_value()
-        ways.append(("ALERT_WEBHOOK_URL", lambda: _post(url, _payload(settings, words, notice))))
+        ways.append(
+            (
+                "ALERT_WEBHOOK_URL",
+                lambda: _post(url, _payload(words, notice, account)),
+            )
+        )
     took = _all_bounded([way for _, way in ways], PATIENCE_SEC)
     for (name, _), ok in zip(ways, took, strict=True):
         if not ok:
@@ -99,10 +104,10 @@ def _all_bounded(works: Sequence[Callable[[], bool]], seconds: float) -> list[bo
     return [ok and not thread.is_alive() for ok, thread in zip(results, threads, strict=True)]
 
 
-def _payload(settings: Settings, words: Words, notice: Notice | None) -> dict[str, Any]:
+def _payload(words: Words, notice: Notice | None, account: str) -> dict[str, Any]:
     told: dict[str, Any] = {
         "event": "test",
-        "account": settings.account,
+        "account": account,
         "title": words.title,
         "message": words.text,
         "link": words.link,

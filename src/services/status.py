@@ -6,16 +6,16 @@ nothing at its end: it is known by its silence, and is never "running".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
 
+from src.account import Account, AccountSettings
 from src.db import accounts
 from src.db.engine import Connection
 from src.model.rows import AccountState, WorkerBeat
 from src.model.values import AI_WORKER
-from src.settings import Settings
 
 AI_FAILURES = 3
 """In a row; one alone is a bad moment."""
@@ -39,7 +39,7 @@ class Intervals:
     send_sec: float
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: AccountSettings) -> Self:
         """As the settings have them."""
         return cls(settings.scrape_interval_sec, settings.send_worker_interval_sec)
 
@@ -136,6 +136,51 @@ def judge(
         next_look_at=_next_look(sync.beat, intervals, now) if state in {"running", "paused"} else None,
         read_lately=state != "halted" and sync.lives and _read_lately(sync.beat, intervals, now),
     )
+
+
+def read_verdicts(conn: Connection, of: Iterable[Account], now: datetime) -> dict[str, Verdict]:
+    """The verdict on each of these accounts, by its name."""
+    return {
+        account.name: read_verdict(conn, account.name, Intervals.of(account.settings), now) for account in of
+    }
+
+
+def whole(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> Literal["working", "partly", "halted"]:
+    """The verdict on all accounts that count: halted when none is left, partly while another works."""
+    counted = [account for account in of if account.counts] or list(of)
+    halted = [verdicts[account.name].halted for account in counted]
+    return "halted" if all(halted) else "partly" if any(halted) else "working"
+
+
+def most_telling(of: Sequence[Account], verdicts: Mapping[str, Verdict]) -> Account:
+    """The account whose facts stand for all where there is room for one: one that works, else the worst halt."""
+    at_work = [account for account in of if not verdicts[account.name].halted]
+    if at_work:
+        return at_work[0]
+    return max(of, key=lambda account: _exit_code(verdicts[account.name].account))
+
+
+def _exit_code(state: AccountState | None) -> int:
+    return (state.halt_exit_code or 0) if state is not None else 0
+
+
+def describe(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> dict[str, dict[str, Any]]:
+    """Each account as ``/health`` and ``status --json`` show it: channel, status, halt (kind, detail, since)."""
+    return {
+        account.name: {
+            "channel": account.channel,
+            "status": verdicts[account.name].short,
+            "halt": _halt(verdicts[account.name].account),
+        }
+        for account in of
+    }
+
+
+def _halt(state: AccountState | None) -> dict[str, Any] | None:
+    if state is None or not state.halted:
+        return None
+    since = state.halted_at.astimezone(UTC).isoformat(timespec="seconds") if state.halted_at else None
+    return {"kind": state.halt_kind, "detail": state.halt_detail, "since": since}
 
 
 def silent_after(interval_sec: float) -> timedelta:

@@ -1,9 +1,10 @@
-"""The clock around the AI webhook: posts what is due, woken by new messages; never waits for the browser."""
+"""The clock around the AI webhook, one for all accounts: posts what is due, woken by new messages."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from loguru import logger
@@ -24,8 +25,14 @@ class AiWorker:
     """Runs until stopped."""
 
     def __init__(
-        self, webhook: AiWebhook, beats: Beats, *, wakeup: Wakeup, clock: Callable[[], datetime]
+        self,
+        webhook: AiWebhook,
+        beats: Mapping[str, Beats],
+        *,
+        wakeup: Wakeup,
+        clock: Callable[[], datetime],
     ) -> None:
+        """``beats`` by the account's name."""
         self._webhook = webhook
         self._beats = beats
         self._wakeup = wakeup
@@ -35,7 +42,7 @@ class AiWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Post what is due, wait until something is."""
         while not stop.is_set():
-            handled, pause = 0, LONGEST_WAIT_SEC
+            handled, pause = Counter[str](), LONGEST_WAIT_SEC
             try:
                 pause = await self._seconds_until_event()
                 if pause <= 0:
@@ -48,8 +55,8 @@ class AiWorker:
                 # What was due still is: without a pause it would be tried thousands of times a minute.
                 pause = waits.back_off(NOTHING_DONE_SEC, self._failures, LONGEST_WAIT_SEC)
                 logger.warning("The AI's queue is out of reach ({} in a row): {}", self._failures, error)
-            if handled:
-                await self._beats.cycle("ai", outcome=f"{handled} posted", seconds=0.0, ok=True)
+            for account, posted in handled.items():
+                await self._beats[account].cycle("ai", outcome=f"{posted} posted", seconds=0.0, ok=True)
             await waits.sleep_until_woken(stop, self._wakeup, pause)
             if self._failures:  # nor may each new message be another try
                 await waits.sleep(stop, min(pause, NOTHING_DONE_SEC))

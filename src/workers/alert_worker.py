@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from loguru import logger
 
+from src.account import Account
 from src.db.engine import Database
 from src.logs import safe_error
 from src.model.values import utc_now
 from src.services import alert_words, alerts, notify
 from src.services.status import Intervals, read_verdict
-from src.settings import Settings
+from src.settings import AlertSettings
 from src.workers import waits
 
 LOOK_EVERY_SEC = 15.0
@@ -28,7 +29,8 @@ class AlertWorker:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AlertSettings,
+        accounts: Sequence[Account],
         db: Database,
         *,
         heartbeat: bool,
@@ -37,6 +39,7 @@ class AlertWorker:
     ) -> None:
         """``heartbeat``: this process has the SYNC worker, so that it is the one to beat."""
         self._settings = settings
+        self._accounts = accounts
         self._db = db
         self._clock = clock
         self._every = every
@@ -83,13 +86,19 @@ class AlertWorker:
             logger.warning("Alerts could not be seen to this time: {}", safe_error(error))
 
     def _tell(self) -> None:
+        for account in self._accounts:
+            self._tell_of(account)
+
+    def _tell_of(self, account: Account) -> None:
         now = self._clock()
-        alerts.take_note(self._db, self._settings, now)
-        for notice in alerts.due(self._db, self._settings, now):
-            words = alert_words.words_for(notice, self._settings)
-            taken = notify.tell(self._settings, words, notice)
+        alerts.take_note(self._db, account, now)
+        for notice in alerts.due(self._db, account.name, now):
+            several = len(self._accounts) > 1
+            words = alert_words.words_for(notice, self._settings, one_of_several=several)
+            taken = notify.tell(self._settings, words, notice, account.name)
             if taken:
-                alerts.told(self._db, self._settings, notice, self._clock())
+                repeat_after = timedelta(hours=self._settings.alert_repeat_hours)
+                alerts.told(self._db, notice, self._clock(), repeat_after=repeat_after)
                 logger.info("Alert: {} ({})", notice.kind, "over" if notice.over else len(notice.incidents))
             else:
                 alerts.not_told(self._db, notice, self._clock())
@@ -110,15 +119,19 @@ class AlertWorker:
 
     def _is_read(self, now: datetime) -> bool:
         """A process that only runs does not beat; one that read the inbox lately does, also while paused."""
+        counted = [account for account in self._accounts if account.counts]
         with self._db.read() as conn:
-            return read_verdict(conn, self._settings.account, Intervals.of(self._settings), now).read_lately
+            return bool(counted) and all(
+                read_verdict(conn, account.name, Intervals.of(account.settings), now).read_lately
+                for account in counted
+            )
 
 
-def tell_of_the_end(settings: Settings, db: Database) -> None:
+def tell_of_the_end(settings: AlertSettings, accounts: Sequence[Account], db: Database) -> None:
     """A last look before a process ends at a halt, so that the alert does not wait for another one. Bounded."""
     if not notify.anybody(settings):
         return
-    worker = AlertWorker(settings, db, heartbeat=False)
+    worker = AlertWorker(settings, accounts, db, heartbeat=False)
 
     def look() -> bool:
         worker.run_once()

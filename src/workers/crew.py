@@ -1,4 +1,4 @@
-"""The workers of one account in this process: SYNC, SEND, the AI's clock, and what keeps them honest."""
+"""The workers of one account in this process: SYNC, SEND, and what keeps them honest."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import uuid4
 
 from loguru import logger
 
+from src.account import DEFAULT_ACCOUNT, Account
 from src.db.clock_moves import Queue
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import Halt, SettingsError
-from src.settings import Settings
+from src.services.intake import Rules
 from src.workers import waits
-from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
+from src.workers.breaker import Breaker
 from src.workers.clock_watch import ClockWatch
-from src.workers.housekeeping import start_housekeeping
+from src.workers.halts import stored_halt
 from src.workers.locks import FileLock
-from src.workers.parts import Parts, evidence_dir, rules_of, secrets_of
+from src.workers.parts import Machine, Parts
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
@@ -40,60 +40,63 @@ class Work:
     sync: bool = False
     send: bool = False
 
+    def of(self, account: Account) -> Work:
+        """What of it there is to do for an account: nothing is sent where the mode is off."""
+        return Work(self.sync, self.send and account.settings.reply_mode != "off")
+
     @property
     def names(self) -> list[str]:
+        """The workers, as they are called in the database."""
         return [name for name, wanted in (("sync", self.sync), ("send", self.send)) if wanted]
 
 
 class Crew:
     """Works for one account until it is stopped or meets a halt; may be run again after that."""
 
-    def __init__(self, settings: Settings, db: Database, work: Work, parts: Parts | None = None) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        account: Account,
+        db: Database,
+        work: Work,
+        machine: Machine,
+        *,
+        mark: Callable[[str, str], None] = lambda _what, _account: None,
+        breaker: Breaker | None = None,
+        parts: Parts | None = None,
+    ) -> None:
+        """``mark`` is told what begins, and for which account. Without a ``breaker`` starts are not counted."""
+        self.account = account
         self._db = db
         self._work = work
+        self._machine = machine
+        self._mark = mark
+        self._breaker = breaker
         self._parts = parts or Parts()
-        self._wakeups: list[Wakeup] = []
+        self._began = False
         self._stopped_at: float | None = None
+        self._wakeups: list[Wakeup] = []
 
     @property
-    def account(self) -> str:
-        return self._settings.account
+    def name(self) -> str:
+        """The account's."""
+        return self.account.name
 
     async def run(self, stop: asyncio.Event) -> Halt | None:
-        """Until ``stop`` (None), or the halt that was met: it is stored then, and the browser closed.
+        """Until ``stop`` (None), or the halt that was met: it is stored then, and the inbox let go of.
 
         Raises SettingsError if another copy is at work already, and whatever ends a worker by mistake.
         """
-        settings, parts = self._settings, self._parts
-        locks = [FileLock(settings.playwright_session_dir / f"{name}.lock") for name in self._work.names]
-        watchdog = parts.make_watchdog()
-        turns = parts.make_turns(settings, self._db, mark=watchdog.mark)
-        proof = "sync" if self._work.sync else "send"
-        beats = Beats(self._db, self.account, parts.clock, proof=proof)
+        locks = [FileLock(self.account.session_dir / f"{name}.lock") for name in self._work.names]
         mine = asyncio.Event()  # a halt ends this crew alone
-        scheduler = None
+        passing = asyncio.ensure_future(self._pass_on(stop, mine))
         try:
             await self._be_the_only_one(locks)
-            watchdog.start()
-            if self._work.sync:
-                keep = timedelta(days=settings.retention_days)
-                scheduler = start_housekeeping(evidence_dir(settings), self._db, self.account, keep=keep)
-            passing = asyncio.ensure_future(self._pass_on(stop, mine))
-            try:
-                return await self._until_the_end(turns, self._start(turns, beats, mine), mine)
-            finally:
-                passing.cancel()
+            halt = await asyncio.to_thread(self._begin)
+            if halt is not None:
+                return halt
+            return await self._work_until(mine)
         finally:
-            if scheduler is not None:
-                scheduler.shutdown(wait=False)
-            watchdog.mark("")
-            await _close(turns, self._time_to_close())
-            watchdog.stop()
-            while self._wakeups:
-                self._wakeups.pop().close()
-            for name in [*self._work.names, *(["ai"] if self._work.sync else [])]:
-                beats.stopped(name)
+            passing.cancel()
             for lock in locks:
                 lock.release()
 
@@ -102,29 +105,65 @@ class Crew:
             if not await lock.acquire(timeout=self._parts.other_copy_sec):
                 name = lock.path.stem.upper()
                 raise SettingsError(
-                    [f"PLAYWRIGHT_SESSION_DIR: another {name} worker uses it; stop that one first"]
+                    [f"{self._folder_key}: another {name} worker uses it; stop that one first"]
                 )
 
+    @property
+    def _folder_key(self) -> str:
+        if self.account.name == DEFAULT_ACCOUNT:
+            return "PLAYWRIGHT_SESSION_DIR"
+        return f"account {self.account.name}: session_dir"
+
+    def _begin(self) -> Halt | None:
+        """Count the start of this process, once; the halt if there were too many. Blocking."""
+        if self._breaker is None or self._began:
+            return None
+        self._began = True
+        self._breaker.starting()
+        return stored_halt(self._db, self.name)
+
+    def note_end(self, *, failed: bool) -> None:
+        """How this process ends for this account: in order, or by an error of its own. Blocking, never raises."""
+        if self._breaker is not None and self._began:
+            if failed:
+                self._breaker.failed()
+            else:
+                self._breaker.ended_in_order()
+
+    async def _work_until(self, stop: asyncio.Event) -> Halt | None:
+        turns = self._parts.make_turns(self.account, self._machine, self._db, mark=self._say)
+        proof = "sync" if self._work.sync else "send"
+        beats = Beats(self._db, self.name, self._parts.clock, proof=proof)
+        try:
+            return await self._until_the_end(turns, self._start(turns, beats, stop), stop)
+        finally:
+            self._say("")
+            await _close(turns, self._time_to_close())
+            while self._wakeups:
+                self._wakeups.pop().close()
+            for name in self._work.names:
+                beats.stopped(name)
+
+    def _say(self, what: str) -> None:
+        self._mark(what, self.name)
+
     def _start(self, turns: Turns, beats: Beats, stop: asyncio.Event) -> list[asyncio.Task[None]]:
-        settings, db, parts = self._settings, self._db, self._parts
-        owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-        rules = rules_of(settings)
+        db, parts, settings = self._db, self._parts, self.account.settings
+        rules = Rules.of(settings, self._machine.secrets)
         running: list[Awaitable[None]] = []
         if self._work.sync:
             beats.started("sync")
-            beats.started("ai")
-            inbox = self._listen("inbox")
-            sync = parts.make_sync(db, account=self.account, rules=rules, wakeup=inbox, clock=parts.clock)
+            inbox = self._wakeup()
+            sync = parts.make_sync(db, account=self.name, rules=rules, wakeup=inbox, clock=parts.clock)
             reading = SyncWorker(sync, turns, beats, interval=settings.scrape_interval_sec).run(stop)
             running.append(waits.until_stop(reading, stop, parts.grace_sec, leave=parts.leave_sec))
-            running.append(self._ask_ai(inbox, owner, beats, stop))
         if self._work.send:
             beats.started("send")
-            outbox = self._listen("outbox")
+            outbox = self._wakeup("outbox")
             send = parts.make_send(
                 db,
-                account=self.account,
-                owner=owner,
+                account=self.name,
+                owner=make_owner(),
                 rules=rules,
                 wakeup=outbox,
                 clock=parts.clock,
@@ -132,44 +171,26 @@ class Crew:
                 check_alone=turns.check_alone,
             )
             interval = settings.send_worker_interval_sec
-            sending = SendWorker(send, turns, beats, wakeup=outbox, interval=interval, clock=parts.clock).run(
-                stop
-            )
+            worker = SendWorker(send, turns, beats, wakeup=outbox, interval=interval, clock=parts.clock)
             running.append(
                 waits.until_stop(
-                    sending, stop, parts.grace_sec, at_stake=lambda: send.at_stake, leave=parts.leave_sec
+                    worker.run(stop),
+                    stop,
+                    parts.grace_sec,
+                    at_stake=lambda: send.at_stake,
+                    leave=parts.leave_sec,
                 )
             )
-        if self._work.names:
-            mine: dict[Queue, bool] = {"inbox": self._work.sync, "outbox": self._work.send}
-            queues = [queue for queue, wanted in mine.items() if wanted]
-            running.append(ClockWatch(db, self.account, queues, clock=parts.clock).run(stop))
-            running.append(waits.until_stop(turns.yield_when_idle(), stop))
-            running.append(waits.until_stop(turns.watch_account_lock(), stop))
+        mine: dict[Queue, bool] = {"inbox": self._work.sync, "outbox": self._work.send}
+        queues = [queue for queue, wanted in mine.items() if wanted]
+        running.append(ClockWatch(db, self.name, queues, clock=parts.clock).run(stop))
+        running.append(waits.until_stop(turns.yield_when_idle(), stop))
+        running.append(waits.until_stop(turns.watch_account_lock(), stop))
         return [asyncio.ensure_future(one) for one in running]
 
-    def _listen(self, topic: Queue) -> Wakeup:
-        self._wakeups.append(Wakeup(self._db, [topic]))
+    def _wakeup(self, *topics: Queue) -> Wakeup:
+        self._wakeups.append(Wakeup(self._db, topics))
         return self._wakeups[-1]
-
-    async def _ask_ai(self, wakeup: Wakeup, owner: str, beats: Beats, stop: asyncio.Event) -> None:
-        parts = self._parts
-        # In a thread: the browser is starting meanwhile, and the assistant takes its time to load.
-        asker = await asyncio.to_thread(parts.make_asker, self._settings, self._db)
-        webhook = parts.make_webhook(
-            self._db,
-            wakeup,
-            self._settings,
-            owner=owner,
-            is_conversation_id=parts.find_channel().is_conversation_id,
-            asker=asker,
-            secrets=secrets_of(self._settings),
-        )
-        try:
-            work = AiWorker(webhook, beats, wakeup=wakeup, clock=parts.clock).run(stop)
-            await waits.until_stop(work, stop, grace=parts.ai_grace_sec)
-        finally:
-            await webhook.close()
 
     async def _until_the_end(
         self, turns: Turns, tasks: list[asyncio.Task[None]], stop: asyncio.Event
@@ -199,6 +220,11 @@ class Crew:
             return CLOSING_SEC
         left = self._stopped_at + self._parts.end_sec - time.monotonic()
         return left if left > 0 else self._parts.end_sec
+
+
+def make_owner() -> str:
+    """A name for who claims rows, another one each time."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
 
 async def _close(turns: Turns, within: float) -> None:

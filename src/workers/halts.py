@@ -42,25 +42,23 @@ def write_halt(db: Database, account: str, halt: Halt) -> None:
         accounts.halt(conn, account, halt.kind, halt.detail, int(halt.exit_code), halt.evidence, utc_now())
 
 
-def say_halt(halt: Halt) -> None:
-    """The one clear line of a halt, with what a person is to do."""
-    logger.critical("HALTED ({}): {}. {}", halt.kind, halt.detail, what_to_do(int(halt.exit_code), halt.kind))
+def say_halt(halt: Halt, account: str | None = None) -> None:
+    """The one clear line of a halt, with what a person is to do; with the account where there are several."""
+    who = f"account {account}, " if account else ""
+    advice = what_to_do(int(halt.exit_code), halt.kind, account)
+    logger.critical("HALTED ({}{}): {}. {}", who, halt.kind, halt.detail, advice)
     if halt.evidence:
         logger.info("What the page showed: {}", halt.evidence)
 
 
-def what_to_do(exit_code: int, kind: str | None = None) -> str:
-    """The next step for a person, after a halt with this code and of this kind."""
+def what_to_do(exit_code: int, kind: str | None = None, account: str | None = None) -> str:
+    """The next step for a person, after a halt with this code and of this kind (of this account of several)."""
+    script = "python3 scripts/reconnect_airbnb.py" + (f" --account {account}" if account else "")
     if kind == KIND:
-        return (
-            "Look into logs/app.log for what ended it each time; then run:"
-            " python3 scripts/reconnect_airbnb.py --check"
-        )
+        return f"Look into logs/app.log for what ended it each time; then run: {script} --check"
     if exit_code == ExitCode.HALTED_PAGE_CHANGED:
-        return (
-            "See docs/runbook.md, 'The page changed'; then run: python3 scripts/reconnect_airbnb.py --check"
-        )
-    return "A person is needed; run: python3 scripts/reconnect_airbnb.py"
+        return f"See docs/runbook.md, 'The page changed'; then run: {script} --check"
+    return f"A person is needed; run: {script}"
 
 
 class HaltLatch:

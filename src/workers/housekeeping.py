@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ EVIDENCE_DAYS = 7
 
 
 def start_housekeeping(
-    evidence_dir: Path, db: Database, account: str, *, keep: timedelta
+    evidence_dir: Path, db: Database, accounts: Sequence[str], *, keep: timedelta
 ) -> AsyncIOScheduler:
     """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: so long guests' words stay."""
     scheduler = AsyncIOScheduler(
@@ -28,16 +29,17 @@ def start_housekeeping(
     # The first time soon after the start: a machine that is switched off every night is to forget, too.
     soon = utc_now() + timedelta(minutes=5)
     scheduler.add_job(
-        purge_old, "interval", hours=24, args=[db, account], kwargs={"keep": keep}, next_run_time=soon
+        purge_old, "interval", hours=24, args=[db, accounts], kwargs={"keep": keep}, next_run_time=soon
     )
     scheduler.start()
     return scheduler
 
 
-def purge_old(db: Database, account: str, *, keep: timedelta) -> None:
-    """``retention.purge`` as a chore. Blocking, never raises."""
+def purge_old(db: Database, accounts: Sequence[str], *, keep: timedelta) -> None:
+    """``retention.purge`` as a chore, for these accounts. Blocking, never raises."""
     try:
-        if purge(db, account, keep=keep, now=utc_now()).total:
+        now = utc_now()
+        if sum(purge(db, account, keep=keep, now=now).total for account in accounts):
             db.compact()
     except TransientError as error:
         logger.warning("Old texts were not all purged this time: {}", error)

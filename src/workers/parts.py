@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from math import inf
 from pathlib import Path
+from typing import Self
 
+from src.account import Account
 from src.assistant.keystroke import KeystrokeSecrets
 from src.channels import registry
 from src.channels.base import Channel, Place
 from src.db.account_lock import AccountLock
 from src.db.connection_proof import prove_connection
 from src.db.engine import Database
-from src.model.secrets import Secrets
-from src.model.values import ReplyMode, utc_now
+from src.model.secrets import NO_SECRETS, Secrets
+from src.model.values import utc_now
 from src.services.ai_webhook import AiWebhook
 from src.services.askers import Asker, BuiltInAsker
-from src.services.caps import caps_of
-from src.services.intake import Rules
 from src.services.send import Send
 from src.services.sync import Sync
 from src.settings import Settings, load_settings
@@ -30,13 +31,14 @@ from src.workers.turns import Turns
 from src.workers.watchdog import Watchdog
 
 
-def make_asker(settings: Settings, db: Database) -> Asker | None:
-    """The built-in assistant where it answers; None: the AI at AI_WEBHOOK_URL, if there is one."""
-    if settings.ai != "assistant":
-        return None
+def make_askers(settings: Settings, db: Database) -> dict[str, Asker]:
+    """The built-in assistant of each account that it answers for, by the account's name."""
+    found = [account.name for account in settings.accounts if account.ai == "assistant"]
+    if not found:
+        return {}
     from src.assistant.live import LiveAssistant  # noqa: PLC0415 - it takes its time to load
 
-    return BuiltInAsker(LiveAssistant(settings.assistant, db, account=settings.account))
+    return {name: BuiltInAsker(LiveAssistant(settings.assistant, db, account=name)) for name in found}
 
 
 FINISH_SEC = 45.0
@@ -47,14 +49,39 @@ Whatever else is in hand ends within five seconds.
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What the channels of all accounts use of this machine."""
+
+    evidence_dir: Path
+    """Where screenshots are kept of what was not understood."""
+    executable: str | None = None
+    """The browser to use; None: the one that is found."""
+    browser_memory_mb: float = inf
+    secrets: Secrets = NO_SECRETS
+    """What is filled in while a reply is typed."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings have it."""
+        browser = settings.browser_executable_path
+        return cls(
+            settings.log_dir / "evidence",
+            str(browser) if browser else None,
+            settings.browser_memory_mb,
+            secrets_of(settings),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The product's own parts and times; each may be replaced by one of the same kind."""
 
-    find_channel: Callable[[], registry.ChannelFolder] = registry.find
+    find_channel: Callable[[str], registry.ChannelFolder] = registry.find
+    """By the channel's name."""
     make_sync: Callable[..., Sync] = Sync
     make_send: Callable[..., Send] = Send
     make_webhook: Callable[..., AiWebhook] = AiWebhook
-    make_asker: Callable[[Settings, Database], Asker | None] = make_asker
+    make_askers: Callable[[Settings, Database], dict[str, Asker]] = make_askers
     make_watchdog: Callable[[], Watchdog] = Watchdog
     load_settings: Callable[..., Settings] = load_settings
     open_database: Callable[[str], Database] = Database.open
@@ -75,29 +102,33 @@ class Parts:
     halt_look_sec: float = 2.0
     """So often a process that waits at a halt looks whether it is over."""
 
-    def make_channel(self, settings: Settings, *, headless: bool | None = None) -> Channel:
+    def is_conversation_id(self, channel: str, external_id: str) -> bool:
+        """Whether a channel could have a conversation of this id."""
+        return self.find_channel(channel).is_conversation_id(external_id)
+
+    def make_channel(self, account: Account, machine: Machine, *, headless: bool | None = None) -> Channel:
         """The account's channel on its saved login; opens nothing yet. ``headless`` overrides the setting."""
-        folder = self.find_channel()
         place = Place(
-            account=settings.account,
-            session_dir=settings.playwright_session_dir,
-            executable=str(settings.browser_executable_path) if settings.browser_executable_path else None,
-            evidence_dir=evidence_dir(settings),
-            memory_limit_mb=settings.browser_memory_mb,
+            account=account.name,
+            session_dir=account.session_dir,
+            executable=machine.executable,
+            evidence_dir=machine.evidence_dir,
+            memory_limit_mb=machine.browser_memory_mb,
             headless=headless,
             prove=prove_connection,
         )
-        return folder.build(settings.of(folder.SETTINGS), place)
+        return self.find_channel(account.channel).build(account.own, place)
 
     def make_exclusion(
-        self, settings: Settings, db: Database, mark: Callable[[str], None] = lambda _: None
+        self, account: Account, db: Database, mark: Callable[[str], None] = lambda _: None
     ) -> Exclusion:
-        """What keeps other processes out of the account's browser."""
-        return Exclusion(lock_folders(settings, db), account_lock(settings, db), mark=mark)
+        """What keeps other processes out of the account's inbox."""
+        return Exclusion(lock_folders(account, db), account_lock(account, db), mark=mark)
 
     def make_turns(
         self,
-        settings: Settings,
+        account: Account,
+        machine: Machine,
         db: Database,
         *,
         mark: Callable[[str], None] = lambda _: None,
@@ -109,31 +140,13 @@ class Parts:
         Without ``mind_halts`` a stored halt is passed over, and none is stored: for the proof that ends one.
         """
         lease = Lease(
-            lambda: self.make_channel(settings, headless=headless),
-            self.make_exclusion(settings, db, mark),
+            lambda: self.make_channel(account, machine, headless=headless),
+            self.make_exclusion(account, db, mark),
             mark=mark,
         )
-        account = settings.account
-        latch = HaltLatch(lambda: stored_halt(db, account), lambda halt: write_halt(db, account, halt))
+        name = account.name
+        latch = HaltLatch(lambda: stored_halt(db, name), lambda halt: write_halt(db, name, halt))
         return Turns(lease, latch if mind_halts else HaltLatch(), mark=mark)
-
-
-def evidence_dir(settings: Settings) -> Path:
-    """Where screenshots are kept of what was not understood."""
-    return settings.log_dir / "evidence"
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The settings that decide about messages."""
-    return Rules(
-        max_age=timedelta(hours=settings.max_message_age_hours),
-        grouping_delay=timedelta(seconds=settings.grouping_delay_sec),
-        grouping_max=timedelta(seconds=settings.grouping_max_sec),
-        human_pause=timedelta(minutes=settings.human_pause_min),
-        default_mode=ReplyMode(settings.reply_mode),
-        caps=caps_of(settings),
-        secrets=secrets_of(settings),
-    )
 
 
 def secrets_of(settings: Settings) -> Secrets:
@@ -141,16 +154,16 @@ def secrets_of(settings: Settings) -> Secrets:
     return KeystrokeSecrets(settings.assistant.assistant_knowledge_dir)
 
 
-def lock_folders(settings: Settings, db: Database) -> list[Path]:
-    """Where the browser is locked: by its profile, and by the account in the database (whatever its profile)."""
-    folders = [settings.playwright_session_dir]
+def lock_folders(account: Account, db: Database) -> list[Path]:
+    """Where an account is locked: by its saved login, and by its name in the database (whatever its login)."""
+    folders = [account.session_dir]
     if db.path is not None:
-        folders.append(db.path.with_name(f"{db.path.name}.{settings.account}.lock"))
+        folders.append(db.path.with_name(f"{db.path.name}.{account.name}.lock"))
     return folders
 
 
-def account_lock(settings: Settings, db: Database) -> AccountLock | None:
+def account_lock(account: Account, db: Database) -> AccountLock | None:
     """The lock between machines; None with SQLite, which is on one machine."""
     if db.path is not None:
         return None
-    return AccountLock(db, settings.account, place_of(settings.playwright_session_dir))
+    return AccountLock(db, account.name, place_of(account.session_dir))

@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 from loguru import logger
 
+from src.account import Account
 from src.db.engine import Database
-from src.errors import ExitCode, Halt, TransientError
+from src.errors import ExitCode, Halt, SettingsError, TransientError
+from src.settings import Settings
 from src.workers import waits
-from src.workers.crew import CLOSING_SEC, Crew
+from src.workers.breaker import Breaker
+from src.workers.crew import CLOSING_SEC, Crew, Work
 from src.workers.halts import say_halt, stored_halt
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
+from src.workers.watchdog import Watchdog
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,24 +44,28 @@ class Process:
         self,
         db: Database,
         crews: Sequence[Crew],
-        beside: Sequence[Beside] = (),
         *,
         wait_at_halts: bool = False,
-        on_wait: Callable[[str, Halt], None] = lambda _account, _halt: None,
+        on_wait: Callable[[Account, Halt], None] = lambda _account, _halt: None,
+        watchdog: Watchdog | None = None,
         parts: Parts | None = None,
     ) -> None:
         """``on_wait`` is told of each account whose halt is waited out."""
+        self._watchdog = watchdog
         self._db = db
         self._crews = crews
-        self._beside = beside
         self._wait_at_halts = wait_at_halts
         self._on_wait = on_wait
         self._parts = parts or Parts()
         self._halts: dict[str, Halt] = {}
         self._nobody_works = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event | None = None) -> ExitCode:
-        """Until a signal, or until no account is left that works.
+    def is_at_work(self, account: str) -> bool:
+        """Whether this process works for the account: it has a crew, and that waits at no halt."""
+        return account not in self._halts and any(crew.name == account for crew in self._crews)
+
+    async def run(self, beside: Sequence[Beside] = (), stop: asyncio.Event | None = None) -> ExitCode:
+        """Until a signal, or until no account is left that works; then the highest code of their halts.
 
         ``stop`` asks it to end in place of a signal: whoever gives it listens to the signals.
         Raises SettingsError if another copy is at work already, and whatever ended a part by mistake.
@@ -66,20 +74,25 @@ class Process:
             stop = asyncio.Event()
             listen_to_signals(stop)
         finish = self._parts.finish_sec
-        works: list[Awaitable[Any]] = [
-            waits.until_stop(beside(stop), stop, grace=finish) for beside in self._beside
-        ]
+        works: list[Awaitable[Any]] = [waits.until_stop(one(stop), stop, grace=finish) for one in beside]
         works += [self._keep_at_work(crew, stop) for crew in self._crews]
         tasks: list[asyncio.Task[Any]] = [asyncio.ensure_future(work) for work in works]
+        crews = dict(zip(tasks[len(beside) :], self._crews, strict=True))
         end = asyncio.ensure_future(_set_after(self._nobody_works, stop))
+        if self._watchdog is not None:
+            self._watchdog.start()
         try:
             await waits.until_all_done(tasks, stop, patience=finish + CLOSING_SEC + 1)
-        except BaseException:
+        except BaseException as error:
             stop.set()
             await waits.give_up(tasks, self._parts.give_up_sec)
+            await asyncio.to_thread(_note_failure, crews, error)
             raise
         finally:
             end.cancel()
+            if self._watchdog is not None:
+                self._watchdog.stop()
+        await asyncio.to_thread(_note_end, self._crews)
         if self._nobody_works.is_set():
             return max(halt.exit_code for halt in self._halts.values())
         return ExitCode.STOPPED
@@ -92,14 +105,20 @@ class Process:
                 halt = await crew.run(stop)
                 if halt is None:
                     return
-                say_halt(halt)
-            self._halts[crew.account] = halt
-            if not self._wait_at_halts and len(self._halts) == len(self._crews):
-                self._nobody_works.set()
+                say_halt(halt, crew.name if len(self._crews) > 1 else None)
+            self._halts[crew.name] = halt
+            self._look_whether_anybody_works()
+            if self._nobody_works.is_set():
                 return
             self._on_wait(crew.account, halt)
             await self._until_ended(crew, stop)
-            self._halts.pop(crew.account, None)
+            if not stop.is_set():
+                del self._halts[crew.name]
+
+    def _look_whether_anybody_works(self) -> None:
+        counted = [crew for crew in self._crews if crew.account.counts] or self._crews
+        if not self._wait_at_halts and all(crew.name in self._halts for crew in counted):
+            self._nobody_works.set()
 
     async def _earlier_halt(self, crew: Crew) -> Halt | None:
         try:
@@ -108,7 +127,7 @@ class Process:
             return None  # every turn asks again before anything is touched
 
     async def _stored_halt(self, crew: Crew) -> Halt | None:
-        return await asyncio.to_thread(stored_halt, self._db, crew.account)
+        return await asyncio.to_thread(stored_halt, self._db, crew.name)
 
     async def _until_ended(self, crew: Crew, stop: asyncio.Event) -> None:
         """The wait is a look into the database; the site gets no request until the person acts."""
@@ -116,10 +135,54 @@ class Process:
             await waits.sleep(stop, self._parts.halt_look_sec)
             try:
                 if await self._stored_halt(crew) is None:
-                    logger.info("The halt is over; the workers go on")
+                    logger.info("The halt is over; the workers go on ({})", crew.name)
                     return
             except TransientError as error:
                 logger.warning("Whether the halt is over cannot be seen now: {}", error)
+
+
+def make_process(
+    settings: Settings,
+    db: Database,
+    work: Work,
+    parts: Parts,
+    on_wait: Callable[[Account, Halt], None] = lambda _account, _halt: None,
+) -> Process:
+    """A process with a crew for each account. An account whose mode is off is only read."""
+    machine, watchdog = Machine.of(settings), parts.make_watchdog()
+    crews = [
+        Crew(
+            account,
+            db,
+            mine,
+            machine,
+            mark=watchdog.mark,
+            breaker=Breaker(db, account.name, settings.crash_loop_starts),
+            parts=parts,
+        )
+        for account in settings.accounts
+        for mine in [work.of(account)]
+        if mine.names
+    ]
+    wait = settings.halt_wait
+    return Process(db, crews, wait_at_halts=wait, on_wait=on_wait, watchdog=watchdog, parts=parts)
+
+
+def _note_end(crews: Iterable[Crew]) -> None:
+    for crew in crews:
+        crew.note_end(failed=False)
+
+
+def _note_failure(crews: Mapping[asyncio.Task[Any], Crew], error: BaseException) -> None:
+    """Whose start failed: that of the account in which the error was, or of all if it was in none of them."""
+    guilty = [crew for task, crew in crews.items() if task.done() and _error_of(task) is error]
+    for crew in crews.values():
+        failed = not isinstance(error, SettingsError) and (crew in guilty or not guilty)
+        crew.note_end(failed=failed)
+
+
+def _error_of(task: asyncio.Task[Any]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 async def _set_after(first: asyncio.Event, then: asyncio.Event) -> None:

@@ -15,13 +15,14 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from loguru import logger
 
+from src.account import Account
 from src.channels.base import Attended, Screen
 from src.db import accounts
 from src.db.engine import Database
@@ -29,8 +30,7 @@ from src.errors import ChannelGone, Halt
 from src.logs import safe_error
 from src.model.remote import Gesture, Link, LinkRefused, Picture, Refused, RemoteState, Stage
 from src.services.after_halt import Released
-from src.settings import Settings
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
 from src.workers.pictures import Pictures
 from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
 
@@ -59,6 +59,7 @@ class _Right:
     """
 
     mark: str
+    account: Account
     halted_at: datetime | None
 
     def is_of(self, secret: str) -> bool:
@@ -66,27 +67,30 @@ class _Right:
 
 
 class Remote:
-    """One remote view of the account's browser. Everything is called on one event loop.
+    """One remote view, of one account's browser at a time. Everything is called on one event loop.
 
     A link and a viewer's key end with the halt for which they were given: each call looks whether that one stands.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        accounts: Sequence[Account],
+        machine: Machine,
         db: Database,
         *,
         only_when_halted: bool = True,
-        prove: Callable[[], Awaitable[Released]] | None = None,
+        prove: Callable[[Account], Awaitable[Released]] | None = None,
         pace: RemotePace | None = None,
         parts: Parts | None = None,
     ) -> None:
         """``only_when_halted`` False: also for the first login, when there is no halt yet (the script)."""
-        self._settings = settings
+        self._accounts = {account.name: account for account in accounts}
+        self._account = accounts[0]
+        self._machine = machine
         self._db = db
         self._only_when_halted = only_when_halted
         self._parts = parts or Parts()
-        self._prove = prove or (lambda: prove_and_end_halt(settings, db, parts=self._parts))
+        self._prove = prove or (lambda account: prove_and_end_halt(account, machine, db, parts=self._parts))
         self._pace = pace or RemotePace()
         self._link: tuple[_Right, float] | None = None
         self._used: set[str] = set()
@@ -112,12 +116,16 @@ class Remote:
         state = self._state
         return RemoteState(state.stage, state.reason, place, state.released, state.stale)
 
-    async def link(self) -> Link:
-        """A new one-time link; one made before and not used yet is void. LinkRefused: busy, not_halted."""
-        halted_at = await self._halted_at()
+    async def link(self, account: str | None = None) -> Link:
+        """A new one-time link, for the named account (default: the first); one not used yet is void.
+
+        LinkRefused: busy, not_halted.
+        """
+        whose = self._account_of(account)
+        halted_at = await self._halted_at(whose)
         self._check_idle()
         token = secrets.token_urlsafe(24)
-        self._link = (_Right(_mark(token), halted_at), time.monotonic() + self._pace.link)
+        self._link = (_Right(_mark(token), whose, halted_at), time.monotonic() + self._pace.link)
         logger.info("A link for the remote view was made; it can be used once")
         return Link(token, datetime.now(UTC) + timedelta(seconds=self._pace.link))
 
@@ -134,9 +142,11 @@ class Remote:
         self._link = None
         self._used.add(right.mark)
         await self._check_halt_stands(right)
+        self._check_idle()
+        self._account = right.account
         self._start()
         viewer = secrets.token_urlsafe(24)
-        self._viewer = _Right(_mark(viewer), right.halted_at)
+        self._viewer = _Right(_mark(viewer), right.account, right.halted_at)
         self._stream += 1  # whoever was let in before this one sees nothing of what comes
         logger.info("A person has entered the remote view")
         return viewer
@@ -180,19 +190,22 @@ class Remote:
         # While it is checked, the halt may be over in the database a moment before the viewer is told of it.
         if right.halted_at is None or self._state.stage is Stage.CHECKING:
             return True
-        return await asyncio.to_thread(self._find_halt) == right.halted_at
+        return await asyncio.to_thread(self._find_halt, right.account) == right.halted_at
 
-    async def _halted_at(self) -> datetime | None:
+    def _account_of(self, name: str | None) -> Account:
+        return next(iter(self._accounts.values())) if name is None else self._accounts[name]
+
+    async def _halted_at(self, account: Account) -> datetime | None:
         """When the halt began that stands now. LinkRefused (not_halted) without one, where one is needed."""
-        halted_at = await asyncio.to_thread(self._find_halt)
+        halted_at = await asyncio.to_thread(self._find_halt, account)
         if halted_at is None and self._only_when_halted:
             raise LinkRefused("not_halted")
         return halted_at
 
-    def _find_halt(self) -> datetime | None:
+    def _find_halt(self, account: Account) -> datetime | None:
         with self._db.read() as conn:
-            account = accounts.find(conn, self._settings.account)
-        return account.halted_at if account is not None else None
+            state = accounts.find(conn, account.name)
+        return state.halted_at if state is not None else None
 
     @staticmethod
     def _refuse(reason: Refused) -> LinkRefused:
@@ -208,7 +221,10 @@ class Remote:
         """
         right = self._right_of(viewer)
         stands = await self._halt_stands(right)
-        if self._state.stage is Stage.DONE and await asyncio.to_thread(self._find_halt) is None:
+        if (
+            self._state.stage is Stage.DONE
+            and await asyncio.to_thread(self._find_halt, self._account) is None
+        ):
             yield self.state  # to a viewer whose connection was lost in that moment
             return
         if not stands:
@@ -282,7 +298,7 @@ class Remote:
                 self._tell(RemoteState(Stage.FAILED, went_away))
                 return
             self._tell(RemoteState(Stage.CHECKING))
-            done = await self._prove()
+            done = await self._prove(self._account)
         except Halt as halt:
             logger.warning("The inbox is not readable yet: {}", halt.kind)
             self._tell(RemoteState(Stage.FAILED, halt.kind))
@@ -299,10 +315,10 @@ class Remote:
 
     async def _let_person_in(self) -> str | None:
         """Until the inbox shows or the person says so; else the word for why the browser was closed without."""
-        channel = self._parts.make_channel(self._settings, headless=True)
+        channel = self._parts.make_channel(self._account, self._machine, headless=True)
         if not isinstance(channel, Attended):
             return "not_readable"  # nobody logs in there
-        exclusion = self._parts.make_exclusion(self._settings, self._db)
+        exclusion = self._parts.make_exclusion(self._account, self._db)
         try:
             try:
                 async with asyncio.timeout(BROWSER_SEC):

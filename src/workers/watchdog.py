@@ -24,7 +24,7 @@ def _leave() -> None:
 
 
 class Watchdog:
-    """A thread that wants a sign of progress while something is under way. ``mark("")`` means: nothing is."""
+    """A thread that wants a sign of progress while something is under way, of each account by itself."""
 
     def __init__(
         self, patience: float = PATIENCE_SEC, *, give_up: Callable[[], None] = _leave, every: float = 1.0
@@ -32,8 +32,7 @@ class Watchdog:
         self._patience = patience
         self._give_up = give_up
         self._every = every
-        self._what = ""
-        self._since = time.monotonic()
+        self._under_way: dict[str, tuple[str, float]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -43,16 +42,17 @@ class Watchdog:
     def stop(self) -> None:
         self._stop.set()
 
-    def mark(self, what: str) -> None:
-        """Progress: this is what begins now. Cheap, callable from any thread."""
-        self._what, self._since = what, time.monotonic()
+    def mark(self, what: str, account: str = "") -> None:
+        """Progress: this is what begins now; ``""`` means that nothing is under way. Cheap, from any thread."""
+        self._under_way[account] = what, time.monotonic()
 
     def _watch(self) -> None:
         while not self._stop.wait(self._every):
-            what, since = self._what, self._since
-            if what and time.monotonic() - since > self._patience:
-                logger.critical(
-                    "No progress for {:.0f} s ({}); giving up on the browser", self._patience, what
-                )
-                self._give_up()
-                return
+            for account, (what, since) in list(self._under_way.items()):
+                if what and time.monotonic() - since > self._patience:
+                    who = f"{account}: {what}" if account else what
+                    logger.critical(
+                        "No progress for {:.0f} s ({}); giving up on the browser", self._patience, who
+                    )
+                    self._give_up()
+                    return

@@ -15,8 +15,8 @@ from src.channels.registry import ChannelFolder
 from src.model.statuses import OutboxStatus
 from src.model.values import utc_now
 from src.services.send import Pace, Send
-from src.settings import Settings
-from src.workers.parts import Parts
+from src.settings import load_settings
+from src.workers.parts import Machine, Parts
 from tests.support.house import RULES, House
 
 NAME = "letters.inbox"
@@ -171,7 +171,13 @@ async def test_the_product_answers_there_without_another_line(folder, db, tmp_pa
 
 
 def test_a_process_makes_it_as_any_other(folder, tmp_path):
-    settings = Settings(playwright_session_dir=tmp_path / "session", log_dir=tmp_path / "logs")
-    made = Parts(find_channel=lambda: folder).make_channel(settings)
+    (tmp_path / "accounts.toml").write_text(
+        f'[[account]]\nname = "post"\nchannel = "{NAME}"\nfolder = "the-letters"\n', encoding="utf-8"
+    )
+    settings = load_settings(tmp_path, {})
+    (account,) = settings.accounts
+    assert account.channel == NAME
+    assert account.own.model_dump() == {"folder": tmp_path / "the-letters"}
+    made = Parts().make_channel(account, Machine.of(settings))
     assert made.name == NAME
     assert made.capabilities is folder.CAPABILITIES

@@ -27,7 +27,7 @@ def payload_of(db, request):
     with db.read() as conn:
         conversation = conversations.get(conn, request.conversation_id)
         own = conversations.messages_of_request(conn, request.id)
-    return build_payload(request, conversation, own, [], "http://127.0.0.1:8000/callback")
+    return build_payload(request, conversation, own, [], "http://127.0.0.1:8000/callback", "airbnb")
 
 
 def test_the_example_of_a_request_has_the_fields_of_a_real_one(db, inbox):

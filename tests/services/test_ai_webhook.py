@@ -63,7 +63,9 @@ async def webhook(db, clock, ai):
             AiWebhook(
                 db,
                 wakeup,
-                settings,
+                settings.accounts_by_name,
+                callback_base_url=settings.callback_base_url,
+                secret=settings.webhook_secret,
                 owner="w",
                 is_conversation_id=is_conversation_id,
                 clock=clock,
@@ -84,7 +86,7 @@ async def test_a_due_request_is_posted_with_all_fields_and_waits(webhook, inbox,
         thread_id(), make_message("Hi"), make_message("Welcome!", role=AuthorRole.HOST, author_name="Henk")
     )
     request = inbox.request(thread_id(), "Is there a cot?", "And a bath?", stay={"check_in": "2026-12-01"})
-    assert await webhook().run_once() == 1
+    assert (await webhook().run_once()).total() == 1
 
     payload = ai.payload()
     assert payload["conversation_id"] == thread_id()
@@ -103,7 +105,7 @@ async def test_a_due_request_is_posted_with_all_fields_and_waits(webhook, inbox,
     assert datetime.fromisoformat(payload["reply_by"]) == request.reply_by
     now = inbox.now_of(request)
     assert (now.status, now.accepted_at, now.attempts) == (InboxStatus.WAITING, clock(), 1)
-    assert await webhook().run_once() == 0
+    assert (await webhook().run_once()).total() == 0
 
 
 async def test_history_is_the_last_thirty_texts_before_the_message(webhook, inbox, ai, make_message):
@@ -115,10 +117,10 @@ async def test_history_is_the_last_thirty_texts_before_the_message(webhook, inbo
 
 async def test_a_request_that_is_not_due_is_not_posted(webhook, inbox, ai, clock):
     request = inbox.request(due_in=15)
-    assert await webhook().run_once() == 0
+    assert (await webhook().run_once()).total() == 0
     assert await webhook().next_event_at() == request.due_at
     clock.advance(15)
-    assert await webhook().run_once() == 1
+    assert (await webhook().run_once()).total() == 1
     assert len(ai.calls) == 1
 
 
@@ -301,7 +303,7 @@ async def test_a_request_that_is_cancelled_while_it_is_posted_is_dropped_quietly
         return httpx.Response(200, json={"message": "Yes"})
 
     ai.script = [cancel]
-    assert await webhook().run_once() == 1
+    assert (await webhook().run_once()).total() == 1
     assert inbox.now_of(request).reason == "host_answered"
     assert inbox.jobs() == []
 
@@ -331,7 +333,7 @@ async def test_four_are_posted_at_once_and_no_more(webhook, inbox, ai):
         return httpx.Response(202)
 
     ai.script = [slow] * 9
-    assert await webhook().run_once() == 9
+    assert (await webhook().run_once()).total() == 9
     assert most == 4
     assert len({call.content for call in ai.calls}) == 9
 
@@ -360,9 +362,9 @@ async def test_what_a_dead_process_had_in_hand_is_posted_again(webhook, inbox, a
     request = inbox.request()
     with db.write() as conn:
         inbox_queue.claim_due(conn, ACCOUNT, owner="dead", lease_until=clock.later(180), now=clock(), limit=1)
-    assert await webhook().run_once() == 0
+    assert (await webhook().run_once()).total() == 0
     clock.advance(181)
-    assert await webhook().run_once() == 1
+    assert (await webhook().run_once()).total() == 1
     assert inbox.now_of(request).status is InboxStatus.WAITING
 
 
@@ -379,20 +381,22 @@ async def test_successes_and_failures_are_kept_for_everybody_to_see(webhook, inb
 
 async def test_without_an_address_nothing_is_claimed(webhook, inbox, ai):
     request = inbox.request()
-    assert await webhook(ai_webhook_url=None).run_once() == 0
+    assert (await webhook(ai_webhook_url=None).run_once()).total() == 0
     assert inbox.now_of(request).status is InboxStatus.PENDING
     assert ai.calls == []
 
 
 async def test_a_test_message_shows_whether_the_ai_is_there_and_stores_nothing(ai, db, clock, inbox):
     ai.script = [httpx.Response(200, json={"message": "Hello!"}), httpx.ConnectError("no")]
-    settings = Settings(ai_webhook_url=URL)
-    found = await verify(db, settings, now=clock(), transport=ai)
+    (account,) = Settings(ai_webhook_url=URL).accounts
+    (nobody,) = Settings().accounts
+    rest = {"callback_base_url": "http://127.0.0.1:8000", "secret": None, "now": clock(), "transport": ai}
+    found = await verify(db, account, **rest)
     assert (found.ok, found.outcome) == (True, "http_200")
     assert set(ai.payload()) >= {"conversation_id", "sender", "message", "property_id", "callback_url"}
     assert not is_conversation_id(ai.payload()["conversation_id"])
-    assert (await verify(db, settings, now=clock(), transport=ai)).outcome == "no_connection"
-    assert (await verify(db, Settings(), now=clock(), transport=ai)).outcome == "not_configured"
+    assert (await verify(db, account, **rest)).outcome == "no_connection"
+    assert (await verify(db, nobody, **rest)).outcome == "not_configured"
     assert inbox.jobs() == []
 
 
@@ -419,8 +423,8 @@ def test_no_response_body_breaks_the_parser():
 @pytest.mark.parametrize("status", [200, 301, 401, 404, 405, 500, 501, 503])
 async def test_any_answer_shows_that_the_ai_is_there_and_nothing_is_posted_to_find_out(ai, status):
     ai.script = [httpx.Response(status)]
-    settings = Settings(ai_webhook_url=f"{URL}?key=canary")
-    assert await look_for_ai(settings, transport=ai) == status
+    address = f"{URL}?key=canary"
+    assert await look_for_ai(address, transport=ai) == status
     assert [(call.method, str(call.url), call.content) for call in ai.calls] == [("HEAD", URL, b"")]
 
 
@@ -429,14 +433,14 @@ async def test_any_answer_shows_that_the_ai_is_there_and_nothing_is_posted_to_fi
 )
 async def test_an_ai_that_takes_connections_is_there_even_if_it_knows_post_alone(ai, error):
     ai.script = [error]
-    assert await look_for_ai(Settings(ai_webhook_url=URL), transport=ai) is None
+    assert await look_for_ai(URL, transport=ai) is None
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("nobody")])
 async def test_where_nothing_takes_connections_there_is_no_ai(ai, error):
     ai.script = [error]
     with pytest.raises(TransientError, match=type(error).__name__):
-        await look_for_ai(Settings(ai_webhook_url=URL), transport=ai)
+        await look_for_ai(URL, transport=ai)
 
 
 # --- an AI that lives in this process ---------------------------------------------------------------------------
@@ -464,11 +468,13 @@ async def in_process(db, clock):
     made = AiWebhook(
         db,
         wakeup,
-        Settings(),
+        Settings().accounts_by_name,
+        callback_base_url="http://127.0.0.1:8000",
+        secret=None,
         owner="w",
         is_conversation_id=is_conversation_id,
         clock=clock,
-        asker=asker,
+        askers={ACCOUNT: asker},
     )
     yield made, asker
     await made.close()
@@ -478,7 +484,7 @@ async def in_process(db, clock):
 async def test_an_ai_in_this_process_answers_without_any_address(in_process, inbox):
     webhook, asker = in_process
     request = inbox.request(thread_id(), "Is there a cot?")
-    assert await webhook.run_once() == 1
+    assert (await webhook.run_once()).total() == 1
     assert asker.asked == [request.id]
     assert inbox.now_of(request).status is InboxStatus.ANSWERED
 
@@ -493,7 +499,7 @@ async def test_what_a_dead_process_held_is_asked_again_at_once_and_not_after_its
         lease = clock.later(180)
         inbox_queue.claim_due(conn, ACCOUNT, owner=dead, lease_until=lease, now=clock(), limit=1)
     assert await webhook.next_event_at() <= clock()
-    assert await webhook.run_once() == 1
+    assert (await webhook.run_once()).total() == 1
     assert asker.asked == [request.id]
 
 

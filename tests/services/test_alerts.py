@@ -63,7 +63,8 @@ def make_worker(db, clock, hook):
 
     def make(heartbeat=False, **settings):
         given = {"alert_webhook_url": hook.url_for("/hook"), "dashboard_url": "https://door.example.org"}
-        return AlertWorker(Settings(**{**given, **settings}), db, heartbeat=heartbeat, clock=clock)
+        made = Settings(**{**given, **settings})
+        return AlertWorker(made, made.accounts, db, heartbeat=heartbeat, clock=clock)
 
     return make
 
@@ -448,7 +449,7 @@ def test_a_service_that_hangs_does_not_keep_the_next_one_from_being_told(monkeyp
     all_are_told = threading.Barrier(2)
     monkeypatch.setattr(notify, "_by_apprise", lambda *_: all_are_told.wait(10) in {0, 1})
     settings = Settings(notify_urls="json://one json://two")
-    assert notify.tell(settings, words_of_test(settings))
+    assert notify.tell(settings, words_of_test(settings), None, ACCOUNT)
 
 
 @on_sqlite

@@ -14,7 +14,6 @@ from src.model.asking import Asked
 from src.services.ai_exchange import parse_answer
 from src.services.ai_webhook import HttpAsker
 from src.services.askers import BuiltInAsker, find_dead
-from src.settings import Settings
 
 PAYLOAD = {"conversation_id": "c1", "message": "Is there a cot?", "request_id": "r1"}
 
@@ -70,8 +69,7 @@ def ai(request):
 @pytest.fixture
 async def asker(ai):
     over_http = isinstance(ai, OverHttp)
-    settings = Settings(ai_webhook_url="http://ai.test/")
-    made = HttpAsker(settings, transport=ai) if over_http else BuiltInAsker(ai)
+    made = HttpAsker("http://ai.test/", None, transport=ai) if over_http else BuiltInAsker(ai)
     yield made
     await made.close()
     await made.close()

@@ -32,7 +32,7 @@ def take(db, wakeup, clock):
             db,
             wakeup,
             answer,
-            settings=Settings(**settings),
+            accounts=Settings(**settings).accounts_by_name,
             now=clock(),
             is_conversation_id=is_conversation_id,
         )

@@ -30,9 +30,9 @@ def escalate(house, where, **given):
         house.db,
         house.wakeup,
         Answer(where.external_id, request.id, action=Action.ESCALATE, **said),
-        settings=Settings(),
+        accounts=Settings().accounts_by_name,
         now=house.clock(),
-        is_conversation_id=lambda _: True,
+        is_conversation_id=lambda *_: True,
     )
     return request, outcome
 
@@ -123,9 +123,9 @@ def test_in_mode_off_an_escalation_sends_nothing(house, where):
         house.db,
         house.wakeup,
         Answer(where.external_id, request.id, action=Action.ESCALATE, holding_message=HOLDING),
-        settings=Settings(),
+        accounts=Settings().accounts_by_name,
         now=house.clock(),
-        is_conversation_id=lambda _: True,
+        is_conversation_id=lambda *_: True,
     )
     assert house.jobs() == []
     assert house.request(request).status is InboxStatus.ESCALATED
@@ -137,9 +137,9 @@ def test_an_escalation_that_is_repeated_has_one_holding_text(house, where):
         house.db,
         house.wakeup,
         Answer(where.external_id, request.id, action=Action.ESCALATE, holding_message=HOLDING),
-        settings=Settings(),
+        accounts=Settings().accounts_by_name,
         now=house.clock(),
-        is_conversation_id=lambda _: True,
+        is_conversation_id=lambda *_: True,
     )
     assert again.job.id == first.job.id
     assert len(house.jobs()) == 1

@@ -99,9 +99,9 @@ def test_what_the_ai_said_is_purged_in_every_language_and_our_own_reasons_stay(h
             db,
             house.wakeup,
             Answer(home, request.id, action=Action.ESCALATE, reason=reason),
-            settings=house.settings,
+            accounts=house.settings.accounts_by_name,
             now=clock(),
-            is_conversation_id=house.channel.is_conversation_id,
+            is_conversation_id=lambda _, external_id: house.channel.is_conversation_id(external_id),
         )
     clock.advance(91 * 86_400)
     assert purge(db, ACCOUNT, keep=timedelta(days=90), now=clock()).requests == 1

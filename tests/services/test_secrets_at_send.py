@@ -185,9 +185,9 @@ async def test_a_value_that_an_ai_writes_by_itself_keeps_to_its_window(house, tm
             house.db,
             house.wakeup,
             Answer(where.external_id, request.id, message=f"It is {VALUE}."),
-            settings=house.settings,
+            accounts=house.settings.accounts_by_name,
             now=house.clock(),
-            is_conversation_id=house.channel.is_conversation_id,
+            is_conversation_id=lambda _, external_id: house.channel.is_conversation_id(external_id),
             secrets=house.rules.secrets,
         )
 

@@ -126,7 +126,7 @@ async def test_status_health_metrics_and_alerts_agree_about_a_killed_worker(
     assert 'nightporter_worker_running{worker="sync"} 0.0' in (await one.get("/metrics")).text
     assert "No sign of life" in (await one.get("/")).text
     with db.read() as conn:
-        found = find(conn, Settings(), clock())
+        found = find(conn, Settings().accounts[0], clock())
     assert [(one.kind, one.detail) for one in found] == [("nothing_read", "silent")]
 
     monkeypatch.setattr(status, "datetime", SimpleNamespace(now=lambda _: clock()))

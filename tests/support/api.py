@@ -34,8 +34,9 @@ def thread_id(number: int = 1234567) -> str:
     return base64.b64encode(f"MessageThread:{number}".encode()).decode()
 
 
-def is_conversation_id(text: str) -> bool:
-    """The form check of a channel, in short."""
+def is_conversation_id(*channel_and_id: str) -> bool:
+    """The form check of a channel, in short; the channel may be left out."""
+    text = channel_and_id[-1]
     try:
         return base64.b64decode(text, validate=True).decode("ascii").startswith("MessageThread:")
     except ValueError:
@@ -44,6 +45,9 @@ def is_conversation_id(text: str) -> bool:
 
 class Inbox:
     """Puts guests' messages where SYNC would have put them."""
+
+    account = ACCOUNT
+    """Of whom rows are made; a test may change it."""
 
     def __init__(
         self,
@@ -62,13 +66,13 @@ class Inbox:
         seen = self._make_conversation(*messages, external_id=external_id or thread_id(), **fields)
         with self.db.write() as conn:
             stored = conversations.upsert_seen(
-                conn, ACCOUNT, seen, skip_reason=None, fingerprint=None, now=self.clock()
+                conn, self.account, seen, skip_reason=None, fingerprint=None, now=self.clock()
             )
             for message in messages:
                 inbound = message.role in {AuthorRole.GUEST, AuthorRole.COTRAVELLER}
                 conversations.insert_message(
                     conn,
-                    ACCOUNT,
+                    self.account,
                     stored.id,
                     message,
                     direction=Direction.INBOUND if inbound else Direction.OUTBOUND,
@@ -88,7 +92,7 @@ class Inbox:
         with self.db.write() as conn:
             request = inbox_queue.create(
                 conn,
-                ACCOUNT,
+                self.account,
                 conversation_id,
                 newest_external_id=messages[-1].external_id,
                 due_at=now + timedelta(seconds=due_in),
@@ -108,7 +112,7 @@ class Inbox:
         made = self.request(external_id, *texts, **fields)
         with self.db.write() as conn:
             inbox_queue.claim_due(
-                conn, ACCOUNT, owner="w", lease_until=self.clock.later(60), now=self.clock(), limit=100
+                conn, self.account, owner="w", lease_until=self.clock.later(60), now=self.clock(), limit=100
             )
             return inbox_queue.accepted(conn, made.id, "w", self.clock())
 
@@ -120,7 +124,7 @@ class Inbox:
 
     def jobs(self) -> list[Job]:
         with self.db.read() as conn:
-            return outbox_views.list_jobs(conn, ACCOUNT, None, 500)
+            return outbox_views.list_jobs(conn, self.account, None, 500)
 
     def token(self, request: Request) -> str:
         return tokens.make(self.db.secret, request.id)

@@ -154,9 +154,9 @@ class House:
             self.db,
             self.wakeup,
             Answer(external_id, request.id, message=given),
-            settings=self.settings.model_copy(update={"reply_mode": mode}),
+            accounts=self.settings.model_copy(update={"reply_mode": mode}).accounts_by_name,
             now=self.clock(),
-            is_conversation_id=self.channel.is_conversation_id,
+            is_conversation_id=lambda _, external_id: self.channel.is_conversation_id(external_id),
         )
 
     def answer_unasked(self, external_id: str, text: str) -> Job:
@@ -165,9 +165,9 @@ class House:
             self.db,
             self.wakeup,
             Answer(external_id, message=text),
-            settings=self.settings,
+            accounts=self.settings.accounts_by_name,
             now=self.clock(),
-            is_conversation_id=self.channel.is_conversation_id,
+            is_conversation_id=lambda _, external_id: self.channel.is_conversation_id(external_id),
         )
         assert outcome.job is not None
         return outcome.job

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -465,7 +466,7 @@ def ai_pauses(beats, clock, wakeup, stop, monkeypatch):
             outcome = left.pop(0)
             if isinstance(outcome, Exception):
                 raise outcome
-            return outcome
+            return Counter({ACCOUNT: outcome} if outcome else {})
 
         async def wait(timeout):
             pauses.append(timeout)
@@ -479,7 +480,7 @@ def ai_pauses(beats, clock, wakeup, stop, monkeypatch):
         monkeypatch.setattr(wakeup, "wait", wait)
         monkeypatch.setattr("src.workers.waits.sleep", no_time)
         webhook = SimpleNamespace(next_event_at=due, run_once=run_once)
-        await AiWorker(webhook, beats, wakeup=wakeup, clock=clock).run(stop)
+        await AiWorker(webhook, {ACCOUNT: beats}, wakeup=wakeup, clock=clock).run(stop)
         return pauses
 
     return run

@@ -15,10 +15,10 @@ from src.errors import ExitCode, WallHit
 from src.model.tables import utc_now
 from src.services.after_halt import end_halt
 from src.settings import Settings
-from src.workers.crew import Crew, Work
+from src.workers.crew import Work
 from src.workers.halts import halted
 from src.workers.parts import Parts
-from src.workers.process import Process
+from src.workers.process import make_process
 from tests.support.folder import FakeFolder
 from tests.support.house import ACCOUNT
 from tests.support.site import FakeSite
@@ -46,15 +46,9 @@ def run(db, make_settings, folder):
 
     def start(work, waited, *beside):
         parts = Parts(find_channel=folder.find, halt_look_sec=0.02)
-        crew = Crew(make_settings(), db, work, parts)
-        return Process(
-            db,
-            [crew],
-            beside,
-            wait_at_halts=True,
-            on_wait=lambda _, halt: waited.append(halt),
-            parts=parts,
-        ).run()
+        settings = make_settings(halt_wait=True)
+        process = make_process(settings, db, work, parts, lambda _, halt: waited.append(halt))
+        return process.run(beside)
 
     return start
 

@@ -16,11 +16,11 @@ from src.model.statuses import OutboxStatus
 from src.model.tables import utc_now
 from src.settings import Settings
 from src.workers.breaker import WINDOW
-from src.workers.crew import Crew, Work
+from src.workers.crew import Work
 from src.workers.halts import halted, what_to_do
 from src.workers.locks import FileLock
 from src.workers.parts import Parts
-from src.workers.process import Process
+from src.workers.process import Process, make_process
 from src.workers.watchdog import Watchdog
 from tests.support.folder import FakeFolder
 from tests.support.house import ACCOUNT
@@ -56,8 +56,9 @@ def run(ready, settings, folder):
 
     def start(*beside, parts=None, **work):
         parts = replace(parts or Parts(), find_channel=folder.find)
-        crews = [Crew(settings, ready, Work(**work), parts)] if work else []
-        return Process(ready, crews, beside, parts=parts).run()
+        if not work:
+            return Process(ready, [], parts=parts).run(beside)
+        return make_process(settings, ready, Work(**work), parts).run(beside)
 
     return start
 
@@ -288,7 +289,7 @@ def test_what_nobody_expected_is_one_line_without_values_and_exit_70(
     assert "Ended by something that was not expected" in printed
     assert "RuntimeError" in logged
     with db.write() as conn:
-        earlier = starts.note(conn, settings.account, "the next one", utc_now(), WINDOW)
+        earlier = starts.note(conn, ACCOUNT, "the next one", utc_now(), WINDOW)
     assert (earlier.failed, earlier.vanished) == ((1, 0) if command == "workers" else (0, 0))
     for text in (printed, logged):
         assert "canary" not in text
@@ -304,9 +305,9 @@ async def test_a_watchdog_sees_the_workers_steps(run):
     marks = []
 
     class Watching(Watchdog):
-        def mark(self, what):
+        def mark(self, what, account=""):
             marks.append(what)
-            super().mark(what)
+            super().mark(what, account)
 
     running = asyncio.create_task(run(sync=True, parts=Parts(make_watchdog=Watching)))
     await until(lambda: "SYNC: turn" in marks)

@@ -60,8 +60,8 @@ def conversation_routes(context: Context) -> APIRouter:
         if scope != "account" and not SITE_ID.fullmatch(scope_id):
             raise Malformed("id", "is not an id")
         wanted = None if mode == "inherit" else ReplyMode(mode)
-        account, now = context.settings.account, page.now
-        default = ReplyMode(context.settings.reply_mode)
+        account, now = page.account.name, page.now
+        default = ReplyMode(page.account.settings.reply_mode)
         await run_in_threadpool(
             lambda: switches.set_mode(context.db, account, scope, scope_id, wanted, default=default, now=now)
         )
@@ -73,7 +73,7 @@ def conversation_routes(context: Context) -> APIRouter:
         conversation_id, until = form.get("id", ""), moment_of(form.get("until", ""), "until")
         if not SITE_ID.fullmatch(conversation_id):
             raise Malformed("id", "is not an id")
-        account, now = context.settings.account, page.now
+        account, now = page.account.name, page.now
         await run_in_threadpool(lambda: switches.see_to(context.db, account, conversation_id, until, now=now))
         return page.go(form.get("next", "/"), "seen_to")
 
@@ -95,7 +95,7 @@ def _find(page: Page) -> dict[str, Any]:
     text = asked.get("q", "").strip()[:_LONGEST_SEARCH]
     state = asked.get("state", "") if asked.get("state") in STATES else ""
     mode = ReplyMode(asked["mode"]) if asked.get("mode") in set(ReplyMode) else None
-    account, settings = page.context.settings.account, page.context.settings
+    account, settings = page.account.name, page.account.settings
     default = ReplyMode(settings.reply_mode)
     with page.context.db.read() as conn:
         among = None
@@ -143,8 +143,7 @@ def _narrowest(one: StoredConversation, rules: Rules) -> Rule | None:
 
 
 def _conversation(page: Page, external_id: str) -> dict[str, Any]:
-    settings = page.context.settings
-    account = settings.account
+    account, settings = page.account.name, page.account.settings
     with page.context.db.read() as conn:
         found = conversations.by_external_id(conn, account, external_id)
         if found is None:

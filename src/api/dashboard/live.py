@@ -84,7 +84,7 @@ class News:
     async def _look(self) -> str:
         def look() -> str:
             with self._context.db.read() as conn:
-                return activity.stamp(conn, self._context.settings.account)
+                return "|".join(activity.stamp(conn, name) for name in self._context.accounts)
 
         return await run_in_threadpool(look)
 

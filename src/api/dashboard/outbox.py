@@ -72,7 +72,7 @@ def _deeds(context: Context, page: Page, form: dict[str, str]) -> dict[str, tupl
 
 
 def _list(page: Page) -> dict[str, Any]:
-    account = page.context.settings.account
+    account = page.account.name
     asked = page.request.query_params.get("state", "")
     after = read_key(page.request.query_params.get("after"))
     with page.context.db.read() as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,24 +51,24 @@ def by_urgency(found: list[Waiting], now: datetime) -> list[Item]:
 
 def overview_routes(context: Context) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=page_routes(context))
-    memory = Memory()
+    memories: dict[str, Memory] = defaultdict(Memory)
 
     @router.get("/")
     async def overview(request: Request) -> Response:
         page = await open_page(context, request)
-        return page.show("overview.html", **await run_in_threadpool(_read, page, memory))
+        return page.show("overview.html", **await run_in_threadpool(_read, page, memories[page.account.name]))
 
     @router.post("/pause")
     async def pause(request: Request) -> Response:
         page, form = await open_form(context, request)
-        account, now = context.settings.account, page.now
+        account, now = page.account.name, page.now
         await run_in_threadpool(lambda: switches.pause(context.db, account, now=now))
         return page.go(form.get("next", "/"), "paused")
 
     @router.post("/resume")
     async def resume(request: Request) -> Response:
         page, form = await open_form(context, request)
-        account, now = context.settings.account, page.now
+        account, now = page.account.name, page.now
         await run_in_threadpool(lambda: switches.resume(context.db, context.wakeup, account, now=now))
         return page.go(form.get("next", "/"), "resumed")
 
@@ -75,11 +76,10 @@ def overview_routes(context: Context) -> APIRouter:
 
 
 def _read(page: Page, memory: Memory) -> dict[str, Any]:
-    settings, now = page.context.settings, page.now
+    account, now = page.account.name, page.now
     days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
-        account = settings.account
-        stands = read_verdict(conn, account, Intervals.of(settings), now)
+        stands = read_verdict(conn, account, Intervals.of(page.account.settings), now)
         items = by_urgency(waiting(conn, account, now), now)
         today = activity.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
@@ -87,7 +87,7 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
         week = memory.days(conn, account, days, now)
     return {
         "stands": stands,
-        "has_ai": settings.ai is not None,
+        "has_ai": page.account.ai is not None,
         "items": items,
         "look_back_days": LOOK_BACK.days,
         "today": today,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from loguru import logger
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from src.account import Account
 from src.api.context import Context
 from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
@@ -24,8 +26,11 @@ from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
 from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
 from src.services.refusals import Conflict, Malformed, NotFound
+from src.services.status import Short, read_verdicts
 
 LANGUAGE_COOKIE = "nightporter_language"
+ACCOUNT_COOKIE = "nightporter_account"
+"""Holds nothing but the name of the account that was chosen last."""
 _HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     # Not no-referrer: with it a browser would not say where a form comes from.
@@ -52,6 +57,8 @@ class Page:
     request: Request
     entry: Entry | None
     now: datetime
+    standing: dict[str, Short] = field(default_factory=dict)
+    """How each account stands, where there are several."""
 
     @cached_property
     def lang(self) -> Language:
@@ -64,6 +71,35 @@ class Page:
     @cached_property
     def zone(self) -> tzinfo:
         return time_zone(self.context.settings.dashboard_time_zone)
+
+    @cached_property
+    def account(self) -> Account:
+        """The account that is looked at: as the form or the address says, else as chosen last, else the first."""
+        accounts = self.context.accounts
+        form: dict[str, str] = getattr(self.request.state, "form", {})
+        asked = form.get("account") or self.request.query_params.get("account")
+        if asked is not None:
+            if asked not in accounts:
+                raise Malformed("account", "is not an account")
+            return accounts[asked]
+        chosen = self.request.cookies.get(ACCOUNT_COOKIE, "")
+        return accounts.get(chosen) or self.accounts[0]
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Those that one can choose from; never empty."""
+        every = list(self.context.accounts.values())
+        return [account for account in every if account.counts] or every
+
+    @property
+    def several(self) -> bool:
+        """Whether there is anything to choose."""
+        return len(self.accounts) > 1
+
+    def place_of(self, account: Account) -> str:
+        """Where the same can be seen of another account: this list, else the overview."""
+        path = self.request.url.path
+        return f"{path if path in _LISTS else '/'}?account={account.name}"
 
     @property
     def is_part(self) -> bool:
@@ -85,6 +121,9 @@ class Page:
             **values,
         )
         response = HTMLResponse(html, status, headers=_HEADERS)
+        if self.several and self.request.query_params.get("account") in self.context.accounts:
+            asked = self.request.query_params["account"]
+            response.set_cookie(ACCOUNT_COOKIE, asked, httponly=True, samesite="lax")
         if new_cookie is not None:
             self.context.doors.sessions.set_form_cookie(response, new_cookie)
         return response
@@ -131,6 +170,8 @@ def own_path(text: str) -> str:
     return text if safe and not any(char < " " or char == "\\" for char in text) else "/"
 
 
+_LISTS = frozenset({"/", "/conversations", "/outbox", "/reconnect"})
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -163,7 +204,16 @@ def page_routes(context: Context) -> type[APIRoute]:
 async def open_page(context: Context, request: Request) -> Page:
     """Let the visitor in, or raise ``Unauthorized`` or ``WrongHost``."""
     request.state.entry = entry = await context.doors.page(request)
-    return Page(context, request, entry, context.clock())
+    page = Page(context, request, entry, context.clock())
+    if page.several:
+        page.standing = await run_in_threadpool(_standing, page)
+    return page
+
+
+def _standing(page: Page) -> dict[str, Short]:
+    with page.context.db.read() as conn:
+        verdicts = read_verdicts(conn, page.accounts, page.now)
+    return {name: verdict.short for name, verdict in verdicts.items()}
 
 
 async def open_form(context: Context, request: Request) -> tuple[Page, dict[str, str]]:

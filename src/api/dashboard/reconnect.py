@@ -33,7 +33,7 @@ def reconnect_routes(context: Context) -> APIRouter:
         if context.remote is None:
             raise Conflict("no_remote_view", "this process cannot open the browser")
         try:
-            link = await context.remote.link()
+            link = await context.remote.link(page.account.name)
         except LinkRefused as refused:
             raise Conflict(f"remote_{refused.reason}", str(refused)) from None
         if form.get("where") == "here":
@@ -46,7 +46,7 @@ def reconnect_routes(context: Context) -> APIRouter:
 
 async def _shown(page: Page, link: Link | None = None) -> Response:
     context = page.context
-    account, ended, held = await run_in_threadpool(_look, context)
+    account, ended, held = await run_in_threadpool(_look, context, page.account.name)
     address = f"{context.settings.dashboard_url}{PATH}#{link.token}" if link else None
     return page.show(
         "reconnect.html",
@@ -61,13 +61,13 @@ async def _shown(page: Page, link: Link | None = None) -> Response:
 
 
 def _look(
-    context: Context,
+    context: Context, name: str
 ) -> tuple[AccountState | None, datetime | None, list[tuple[Job, StoredConversation]]]:
     """The account, when its last halt ended, and each reply that waited then with its conversation."""
     with context.db.read() as conn:
-        account = accounts.find(conn, context.settings.account)
+        account = accounts.find(conn, name)
         if account is None:  # nothing has ever run
             return None, None, []
-        ended, jobs = since_halt(conn, context.settings.account)
+        ended, jobs = since_halt(conn, name)
         homes = search.by_ids(conn, {job.conversation_id for job in jobs})
     return account, ended, [(job, homes[job.conversation_id]) for job in jobs]

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from src.account import AccountSettings
 from src.api.dashboard import words
 from src.db.stories import Stretch
 from src.languages import sentence
 from src.model.rows import AccountState, Job, Request, Rule, StoredConversation, StoredMessage
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def reply_steps(job: Job) -> list[Step]:
 
 
 def why_not_live(
-    settings: Settings,
+    settings: AccountSettings,
     conversation: StoredConversation,
     state: AccountState | None,
     rule: Rule | None,

@@ -16,8 +16,8 @@ class RemoteView(Protocol):
         """How far it has come."""
         ...
 
-    async def link(self) -> Link:
-        """A new one-time link; the one before it is void."""
+    async def link(self, account: str | None = None) -> Link:
+        """A new one-time link, for the named account (default: the first); the one before it is void."""
         ...
 
     async def enter(self, token: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Self
 
+from src.account import AccountSettings
 from src.db import conversations, inbox_queue, outbox_views
 from src.db.engine import Connection
 from src.model.caps import Caps
@@ -15,6 +17,7 @@ from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.secrets import NO_SECRETS, Secrets, is_filled_in
 from src.model.statuses import CancelReason
 from src.model.values import ReplyMode
+from src.services.caps import caps_of
 
 _MESSAGES_LOOKED_AT = 500
 
@@ -30,6 +33,19 @@ class Rules:
     default_mode: ReplyMode
     caps: Caps = field(default_factory=Caps)
     secrets: Secrets = NO_SECRETS
+
+    @classmethod
+    def of(cls, settings: AccountSettings, secrets: Secrets = NO_SECRETS) -> Self:
+        """As an account has them."""
+        return cls(
+            max_age=timedelta(hours=settings.max_message_age_hours),
+            grouping_delay=timedelta(seconds=settings.grouping_delay_sec),
+            grouping_max=timedelta(seconds=settings.grouping_max_sec),
+            human_pause=timedelta(minutes=settings.human_pause_min),
+            default_mode=ReplyMode(settings.reply_mode),
+            caps=caps_of(settings),
+            secrets=secrets,
+        )
 
 
 @dataclass(slots=True)

@@ -60,7 +60,9 @@ async def test_a_page_hears_of_news_and_the_end_of_the_server_ends_its_stream(ap
 
 
 async def test_a_page_that_is_left_before_the_first_look_watches_no_longer(app, db, clock):
-    context = Context(Settings(), db, None, None, is_conversation_id, clock, None, None)
+    context = Context(
+        Settings(), db, None, None, Settings().accounts_by_name, is_conversation_id, clock, None, None
+    )
     news = live.News(context)
     for _ in range(live.AT_MOST):
         leaving = asyncio.ensure_future(anext(news.watch()))

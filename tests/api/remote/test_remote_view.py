@@ -22,7 +22,7 @@ from src.model.remote import Key, LinkRefused, Mouse, Picture, Size, Stage, Text
 from src.model.values import utc_now
 from src.services.after_halt import end_halt
 from src.settings import Settings
-from src.workers.parts import Parts
+from src.workers.parts import Machine, Parts
 from src.workers.remote import Remote, RemotePace
 from tests.support import channel
 from tests.support.api import ACCOUNT
@@ -93,7 +93,7 @@ async def make_remote(db, tmp_path, clock, folder):
     made = []
 
     def make(proof=None, **pace):
-        async def prove():
+        async def prove(_account):
             found = proof() if callable(proof) else proof
             if found is not None:
                 raise found
@@ -102,7 +102,16 @@ async def make_remote(db, tmp_path, clock, folder):
         settings = Settings(playwright_session_dir=tmp_path / "session", log_dir=tmp_path / "logs")
         given = {"told_every": 0.05, **pace}
         parts = Parts(find_channel=folder.find)
-        made.append(Remote(settings, db, prove=prove, pace=RemotePace(**given), parts=parts))
+        made.append(
+            Remote(
+                settings.accounts,
+                Machine.of(settings),
+                db,
+                prove=prove,
+                pace=RemotePace(**given),
+                parts=parts,
+            )
+        )
         return made[-1]
 
     yield make

@@ -1,0 +1,123 @@
+"""An account: one inbox at one remote, with everything that is its own. A value, made once at start.
+
+Who works for an account is given the account, or its rules: nothing else of the configuration is needed there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BeforeValidator, SecretStr
+
+from src.kinds import Count, Hours, Minutes, Seconds, SecretUrl, lower
+from src.variables import Variables, variable
+
+DEFAULT_CHANNEL = "airbnb"
+DEFAULT_ACCOUNT = "default"
+UNLISTED_CHANNELS = frozenset({"chat", "mail"})
+"""They serve without a line in the accounts' file, and count for no verdict on the whole then."""
+
+Ai = Literal["webhook", "assistant"]
+Disclosure = Literal["label", "first_message"]
+
+_EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
+
+
+class AccountSettings(Variables):
+    """What each account may have of its own; what it does not say is the variable's value for all."""
+
+    ai_webhook_url: SecretUrl | None = variable(
+        None, "where new guest messages are POSTed; without it the built-in assistant answers", "an address"
+    )
+    scrape_interval_sec: Seconds = variable(45.0, "time between SYNC cycles", "seconds", gt=0)
+    send_worker_interval_sec: Seconds = variable(
+        15.0, "longest wait between looks at the outbox", "seconds", gt=0
+    )
+    grouping_delay_sec: Seconds = variable(
+        15.0, "a burst of messages goes to the AI after this long without a new one", "seconds", ge=0
+    )
+    grouping_max_sec: Seconds = variable(60.0, "and at the latest after this long", "seconds", ge=0)
+    max_message_age_hours: Hours = variable(
+        24.0, "older unanswered messages are history, not work", "hours", gt=0
+    )
+    reply_mode: Annotated[Literal["auto", "draft", "off"], BeforeValidator(lower)] = variable(
+        "auto",
+        "auto sends; draft waits for a person's approval (default with the built-in assistant); off only reads",
+        "auto, draft or off",
+    )
+    human_pause_min: Minutes = variable(
+        15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
+    )
+    reply_cap_conversation_hour: Count = variable(
+        6,
+        "from so many automatic replies in a conversation within an hour on, the next waits for you",
+        "replies",
+    )
+    reply_cap_conversation_day: Count = variable(20, "the same within 24 hours", "replies")
+    reply_cap_account_hour: Count = variable(60, "the same for the whole inbox within an hour", "replies")
+    reply_cap_rounds: Count = variable(
+        8, "from so many quick exchanges in a row without you on, the next reply waits for you", "exchanges"
+    )
+    reply_cap_same_message: Count = variable(
+        3, "a guest who writes the same so often is answered by you", "messages"
+    )
+    reply_cap_same_reply: Count = variable(
+        3,
+        "from so many equal replies in a conversation within 24 hours on, the next one waits for you",
+        "replies",
+    )
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether there is an address of an AI. One that stands in an example counts as none."""
+        return self.ai_webhook_url is not None and not self.webhook_is_example
+
+    @property
+    def webhook_is_example(self) -> bool:
+        host = urlsplit(self.ai_webhook_url.get_secret_value()).hostname or "" if self.ai_webhook_url else ""
+        return any(host == domain or host.endswith(f".{domain}") for domain in _EXAMPLE_DOMAINS)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One inbox. ``name`` stands in every row that is its own."""
+
+    name: str
+    channel: str
+    """The folder under ``channels/``, or a package elsewhere by its dotted name."""
+    session_dir: Path
+    """The saved login where there is one, and what keeps a second process of this machine out."""
+    settings: AccountSettings = field(default_factory=AccountSettings)
+    own: Variables = field(default_factory=Variables)
+    """The channel's own settings."""
+    ai: Ai | None = None
+    """Who answers; None: nobody is configured."""
+    disclosure: Disclosure | None = None
+    """How people are told that an AI writes; None: they are not."""
+    listed: bool = True
+    """It stands in the accounts' file, or it is the one account without such a file."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts for the verdict on the whole, the exit code and the picker."""
+        return self.listed or self.channel not in UNLISTED_CHANNELS
+
+    def secret_values(self) -> list[str]:
+        """What must never be printed."""
+        return [value for model in (self.settings, self.own) for value in secrets_in(model)]
+
+
+def secrets_in(model: Variables) -> list[str]:
+    """Every secret among the fields; of an address also its password and its query."""
+    found: list[str] = []
+    for name in type(model).model_fields:
+        secret = getattr(model, name)
+        if isinstance(secret, SecretStr):
+            text = secret.get_secret_value()
+            password = urlsplit(text).password or "" if "://" in text else ""
+            query = urlsplit(text).query if "://" in text else ""
+            found += [text, password, unquote(password), query]
+    return [value for value in found if value]

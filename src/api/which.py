@@ -1,0 +1,67 @@
+"""Which account a call is about: where there is one, nobody has to say it; of several none is guessed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+
+from src.account import Account
+from src.api.context import Context
+from src.db import conversations
+from src.services.refusals import Malformed, NotFound
+
+Asked = Annotated[
+    str | None, Query(alias="account", description="the account's name; not needed where there is one")
+]
+
+
+def accounts_of(context: Context, name: str | None) -> list[Account]:
+    """The account of this name; all without a name. Malformed if there is none of it."""
+    if name is None:
+        return list(context.accounts.values())
+    return [_named(context, name)]
+
+
+def the_account(context: Context, name: str | None) -> Account:
+    """The account of this name; without one the only account there is. Malformed naming account otherwise."""
+    if name is not None:
+        return _named(context, name)
+    if len(context.accounts) > 1:
+        raise Malformed("account", f"is needed: one of {', '.join(context.accounts)}")
+    return next(iter(context.accounts.values()))
+
+
+def account_with(context: Context, name: str | None, external_id: str) -> Account:
+    """The account that has this conversation (the remote's id). NotFound; Malformed if several have it."""
+    asked = accounts_of(context, name)
+    if len(asked) == 1:
+        return asked[0]
+    with context.db.read() as conn:
+        found = [one for one in asked if conversations.by_external_id(conn, one.name, external_id)]
+    return _only(found, "conversation")
+
+
+def account_with_listing(context: Context, name: str | None, listing_id: str) -> Account:
+    """The same for a listing: the account that has a conversation about it."""
+    asked = accounts_of(context, name)
+    if len(asked) == 1:
+        return asked[0]
+    with context.db.read() as conn:
+        found = [one for one in asked if conversations.has_listing(conn, one.name, listing_id)]
+    return _only(found, "listing")
+
+
+def _named(context: Context, name: str) -> Account:
+    if name not in context.accounts:
+        raise Malformed("account", "is not an account")
+    return context.accounts[name]
+
+
+def _only(found: list[Account], what: str) -> Account:
+    if len(found) > 1:
+        names = ", ".join(account.name for account in found)
+        raise Malformed("account", f"is needed: {names} have a {what} with this id")
+    if not found:
+        raise NotFound(f"there is no {what} with this id")
+    return found[0]
