@@ -35,6 +35,10 @@ class SiteOptions:
     """Whether open pages learn of changes by themselves."""
     live_delay: float = 0.0
     """Seconds between a change and the page hearing of it."""
+    asks_on_return: bool = True
+    """Whether the page asks for its list when somebody comes back to the tab, or the network does."""
+    list_every: float = 0.0
+    """The page asks for its list by itself each time so many seconds have passed; 0: never."""
     api_latency: float = 0.0
     """Seconds that every API call takes longer."""
     asset_latency: float = 0.0

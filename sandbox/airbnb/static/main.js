@@ -68,9 +68,12 @@ decorate();
 mountOverlays();
 mountList(listPanel, { select: choose, news: listCame });
 mountThread(threadPanel, detailsPanel, { sent: refreshList });
-window.addEventListener("focus", comeBack);
-window.addEventListener("online", comeBack);
-document.addEventListener("visibilitychange", comeBack);
+if (options.asks_on_return) {
+  window.addEventListener("focus", comeBack);
+  window.addEventListener("online", comeBack);
+  document.addEventListener("visibilitychange", comeBack);
+}
+if (options.list_every) setInterval(refreshList, options.list_every * 1000);
 window.addEventListener("popstate", () => {
   const number = addressed();
   if (number !== null && number !== openNumber()) {

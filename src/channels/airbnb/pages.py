@@ -16,9 +16,6 @@ from src.channels.browser import bounded
 from src.errors import ChannelGone, ComposerBusy, TransientError
 
 _THREAD_PATH = re.compile(rf"{selectors.INBOX_PATH}/(\d+)/?$")
-# What a person causes by coming back to the tab, or to the network; pages fetch their news then. One at a time,
-# because a page that listens to several would fetch several times.
-COMEBACKS = ("visibilitychange", "focus", "online")
 _PANEL = """
 const panelOf = (rows, root) => {
   const found = document.querySelectorAll(rows);

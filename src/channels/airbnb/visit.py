@@ -11,17 +11,15 @@ from loguru import logger
 from playwright.async_api import Page
 
 from src.channels.airbnb import looks, selectors, walls
+from src.channels.airbnb.comebacks import Comebacks
 from src.channels.airbnb.coverage import Coverage
 from src.channels.airbnb.own_sends import OwnSends
-from src.channels.airbnb.pages import COMEBACKS, on_inbox_address
+from src.channels.airbnb.pages import on_inbox_address
 from src.channels.airbnb.settings import AirbnbSettings, is_own_host
 from src.channels.airbnb.wiretap import Wiretap
 from src.channels.browser import Browser, bounded
 from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.model.inbox import SeenConversation
-
-_MISSES_FORGIVEN = 3
-"""A way that has worked before may fail so often in a row (a slow site) before another one is tried."""
 
 
 class Visit:
@@ -31,6 +29,11 @@ class Visit:
     """How long the inbox may take to appear, two looks together."""
     REFRESH_SEC = 2.5
     """How long the page may take to fetch its news when asked gently, before it is loaded anew."""
+    PROMPT_SEC = 0.5
+    """A page that reacts to being asked begins to fetch within this time; a later fetch has another cause.
+
+    Measured: a page that reacts has begun when the script that asked it returns, or some milliseconds later.
+    """
 
     MOVING_SEC = 0.3
     """How long after an error the page is watched for a wall that it moves on to."""
@@ -49,10 +52,7 @@ class Visit:
         self.loaded_at_seq = 0
         self.list_told_at = 0.0
         """Monotonic time at which the page last told the list."""
-        self._comeback = 0
-        """Index of the comeback that this page reacts to, or that is tried next."""
-        self._reacts = False
-        self._misses = 0
+        self.comebacks = Comebacks()
         self._tap: Wiretap | None = None
         self._going_offline: asyncio.Task[None] | None = None
 
@@ -91,7 +91,7 @@ class Visit:
     @property
     def refreshes_gently(self) -> bool:
         """Whether there is a way left of making this page fetch its news without loading it anew."""
-        return self._comeback < len(COMEBACKS)
+        return self.comebacks.way is not None
 
     def listen(self) -> None:
         """Attach to the browser's page, which is new. What stopped the old one stops this one."""
@@ -99,7 +99,7 @@ class Visit:
         self.stop_listening()
         self._tap = Wiretap(self.page, self.is_own_host, self._cut_off, self.own_sends)
         self._tap.problem = problem
-        self._comeback, self._reacts, self._misses = 0, False, 0
+        self.comebacks = Comebacks()
         self._forget_page()
 
     def stop_listening(self) -> None:
@@ -168,34 +168,35 @@ class Visit:
 
         Raises the wall that is shown: then nothing is asked.
         """
-        if self.refreshes_gently:
-            await self.look(looks.come_back(COMEBACKS[self._comeback]))
-        return self.refreshes_gently
+        way = self.comebacks.way
+        if way is not None:
+            await self.look(looks.come_back(way))
+        return way is not None
 
     async def try_news(self) -> bool:
-        """Ask for news once, in the way that works here or is tried next; True if the list was told anew."""
-        await self.tap.all_answered(self.REFRESH_SEC)
-        start = self.tap.seq
+        """Ask for news once, in the way that works here or is tried next; True if the list was told anew.
+
+        What is told was asked after this call began. A page that does not begin to fetch is not waited for.
+        """
+        tap = self.tap
+        await tap.all_answered(self.REFRESH_SEC)
+        start, began = tap.seq, time.monotonic()
         if not await self.ask_for_news():
             return False
-        if await self.tap.wait_for_list(start, self.REFRESH_SEC):
-            self._misses, self._reacts = 0, True
-            return True
-        if self.tap.troubles_since(start):
-            return False  # the page did fetch; that the site had nothing to say is another matter
-        self._misses += 1
-        if not self._reacts or self._misses > _MISSES_FORGIVEN:
-            logger.debug("The page does not fetch its news on {}", COMEBACKS[self._comeback])
-            self._comeback, self._misses, self._reacts = self._comeback + 1, 0, False
-        return False
+        until = time.monotonic() + self.PROMPT_SEC
+        asks = await tap.wait(lambda: tap.asked_since(began), self.PROMPT_SEC)
+        told = asks and await tap.wait_for_list(start, self.REFRESH_SEC)
+        if told or not asks:  # else it did ask; that the site said nothing, or too late, is another matter
+            self.comebacks.learn(answered=told and tap.list_asked_within(began, until))
+        return told
 
     async def refresh_gently(self) -> bool:
         """Have the page fetch its list without loading it anew; remembers which way works here, if any."""
         while self.refreshes_gently:
-            way = self._comeback
+            way = self.comebacks.way
             if await self.try_news():
                 return True
-            if way == self._comeback:
+            if way == self.comebacks.way:
                 return False  # it has worked before, or the site is in trouble: no reason to try another way
         return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -57,6 +58,10 @@ class Wiretap:
         """When an asked conversation was last said not to be there."""
         self.problem: Halt | None = None
         self.viewer_id: str | None = None
+        self._asked_at = -math.inf
+        """Monotonic time at which the page last asked anything."""
+        self._lists_asked_at: list[float] = []
+        """When the page asked for each of ``lists``."""
         self.lists: list[tuple[int, wire.ListPage]] = []
         self.threads: dict[str, list[tuple[int, wire.ThreadPage]]] = {}
         self.arrived: dict[str, list[tuple[int, dict[str, Any]]]] = {}
@@ -103,6 +108,7 @@ class Wiretap:
     def forget(self) -> None:
         """Drop all answers told so far: the caller has taken them in."""
         self.lists.clear()
+        self._lists_asked_at.clear()
         self.threads.clear()
         self.arrived.clear()
         self.troubles.clear()
@@ -124,6 +130,14 @@ class Wiretap:
     async def wait_for_list(self, seq: int, timeout: float) -> bool:
         """Wait until a stretch of the list was told after ``seq``. Otherwise as ``wait``."""
         return await self.wait(lambda: bool(self.lists_since(seq)), timeout)
+
+    def asked_since(self, moment: float) -> bool:
+        """Whether the page has asked anything since this monotonic time."""
+        return self._asked_at >= moment
+
+    def list_asked_within(self, begin: float, end: float) -> bool:
+        """Whether a list that was told was asked for between these monotonic times."""
+        return any(begin <= asked <= end for asked in self._lists_asked_at)
 
     def raise_problem(self) -> None:
         """Raise the wall or the unknown answer that was noticed, if any."""
@@ -188,7 +202,8 @@ class Wiretap:
         if not walls.is_messaging(url.path) or not self._is_own_host(request.url):
             return
         if request.method == "GET":
-            self._asked[request] = time.monotonic()
+            self._asked[request] = self._asked_at = time.monotonic()
+            self._soon(self._wake())
         elif request.method == "POST":
             own = self._own_sends.hear_request(lambda: request.post_data_buffer)
             if own is not None:
@@ -214,17 +229,21 @@ class Wiretap:
         elif not document and "/api/" in response.url:
             if wall is not None:
                 self._on_wall()
-            self._soon(self._read(response, wall, self._sent.pop(response.request, None)))
+            request = response.request
+            own, asked_at = self._sent.pop(request, None), self._asked.get(request)
+            self._soon(self._read(response, wall, own, asked_at))
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _read(self, response: Response, wall: WallHit | None, own: OwnSend | None) -> None:
+    async def _read(
+        self, response: Response, wall: WallHit | None, own: OwnSend | None, asked_at: float | None
+    ) -> None:
         """Take in a body. ``wall`` is what the status alone says of a 403: the body may know better which it is.
 
-        ``own``: the press of ours that this answers.
+        ``own``: the press of ours that this answers; ``asked_at``: when the page asked, if it was a question.
         """
         messaging = walls.is_messaging(urlsplit(response.url).path)
         method, status = response.request.method, response.status
@@ -253,14 +272,16 @@ class Wiretap:
                 own.hear_answer(payload)
             elif messaging:
                 self._own_sends.hear(payload)
-            await self._take(payload, method, status, messaging)
+            await self._take(payload, method, status, messaging, asked_at)
         except Halt as problem:
             self._hit(problem)
         except Exception as error:  # noqa: BLE001 (no payload may end the listening silently)
             logger.error("An answer could not be read: {}", type(error).__name__)
             await self._note("an answer could not be read")
 
-    async def _take(self, payload: Any, method: str, status: int, messaging: bool) -> None:
+    async def _take(
+        self, payload: Any, method: str, status: int, messaging: bool, asked_at: float | None
+    ) -> None:
         wall = walls.by_body(payload)
         if wall is not None:
             self._hit(wall)
@@ -279,6 +300,8 @@ class Wiretap:
             if isinstance(found, wire.ListPage):
                 self.viewer_id = found.viewer_id
                 self.lists.append((self.seq, found))
+                if asked_at is not None:
+                    self._lists_asked_at.append(asked_at)
             elif isinstance(found, wire.PartialThread):
                 self.partial_seq = self.seq
             elif isinstance(found, wire.NoThread):

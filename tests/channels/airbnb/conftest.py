@@ -68,8 +68,11 @@ async def channel(make_channel: MakeChannel, shared_browser: SharedBrowser) -> A
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list does not grow old while a slow machine works on it; a test that wants an old one says so."""
+    """A list does not grow old while a slow machine works on it, and a slow page is no page that does not react;
+    a test that wants it otherwise says so.
+    """
     monkeypatch.setattr(ListReader, "FRESH_SEC", 120.0)
+    monkeypatch.setattr(Visit, "PROMPT_SEC", 2.5)
 
 
 @pytest.fixture
@@ -77,6 +80,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short times for what a test waits out on purpose, because it shall not come."""
     monkeypatch.setattr(Visit, "LOAD_SEC", 3.0)
     monkeypatch.setattr(Visit, "REFRESH_SEC", 0.7)
+    monkeypatch.setattr(Visit, "PROMPT_SEC", 0.7)
     monkeypatch.setattr(ListReader, "NEXT_STRETCH_SEC", 0.7)
     monkeypatch.setattr(ListReader, "FILL_SEC", 0.7)
     monkeypatch.setattr(ListReader, "ROWS_SEC", 0.7)

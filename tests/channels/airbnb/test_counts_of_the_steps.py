@@ -60,6 +60,7 @@ def sync(inbox_db: Database, wakeup: Wakeup) -> Sync:
 def page_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is counted is not changed by a slow machine: no page load for an answer that came late."""
     monkeypatch.setattr(Visit, "REFRESH_SEC", 20.0)
+    monkeypatch.setattr(Visit, "PROMPT_SEC", 20.0)
     monkeypatch.setattr(ListReader, "NEXT_STRETCH_SEC", 20.0)
 
 

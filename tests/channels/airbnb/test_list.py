@@ -10,8 +10,10 @@ import pytest
 from sandbox.airbnb.model import Thread
 from sandbox.airbnb.site import SimulatedSite
 from src.channels.airbnb.channel import AirbnbChannel
+from src.channels.airbnb.comebacks import COMEBACKS
 from src.channels.airbnb.coverage import Coverage
 from src.channels.airbnb.list_reader import ListReader
+from src.channels.airbnb.visit import Visit
 from src.errors import NotUnderstood, PageChanged
 from tests.support.airbnb import OWNER_ONLY, days_ago, fill, listed, mode
 
@@ -201,6 +203,36 @@ async def test_one_refresh_that_cannot_be_read_is_made_good_by_loading_the_page(
     documents = site.log.count("document")
     await channel.glance(days_ago(7))
     assert site.log.count("document") == documents
+
+
+async def test_a_fetch_that_came_by_coincidence_is_not_learned_as_a_way_that_works(
+    site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch
+):
+    # The page asks by itself well within the time in which its answer is waited for, and never when asked to.
+    monkeypatch.setattr(Visit, "PROMPT_SEC", 0.1)
+    site.options.live, site.options.asks_on_return, site.options.list_every = False, False, 0.9
+    thread = fill(site, 3)[0]
+    await channel.open()
+    await channel.read(thread.id)
+    visit = channel._visit
+    for _ in range(100):
+        await channel.reread(thread.id)
+        if not visit.refreshes_gently:
+            break
+    assert not visit.refreshes_gently, "it still waits for a fetch that it does not cause"
+
+
+@pytest.mark.parametrize("every", [0.0, 0.4], ids=["asks nothing by itself", "asks by itself, too"])
+async def test_a_page_that_asks_when_one_comes_back_is_asked_in_that_way(
+    site: SimulatedSite, channel: AirbnbChannel, monkeypatch: pytest.MonkeyPatch, every: float
+):
+    monkeypatch.setattr(Visit, "PROMPT_SEC", 20.0)  # a slow machine is no page that does not ask
+    site.options.live, site.options.list_every = False, every
+    fill(site, 3)
+    await channel.open()
+    for _ in range(8):
+        assert await channel._visit.try_news()
+    assert (channel._visit.comebacks.way, channel._visit.comebacks.works) == (COMEBACKS[0], True)
 
 
 async def test_a_further_stretch_that_fails_is_not_a_changed_page(
