@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.assistant.embeddings import Vectors, make_embedder, make_reranker
+from src.assistant.holding import Holding, load_holding
 from src.assistant.parts import Around, Drafted, Parts
 from src.assistant.retrieve import Chosen, Query, Search
 from src.assistant.rules import find_classes, is_closing
-from src.assistant.values import Fact, HardClass
+from src.assistant.values import Fact
 from src.assistant_settings import AssistantSettings
-
-_HOLDING = "We have your message; a person will read it and answer."
-_SAFETY = (
-    "If anybody is in danger, leave the house and call {emergency}. We have your message; a person reads it."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +39,21 @@ def make_parts(settings: AssistantSettings, search: Search) -> Parts:
             final=settings.rag_final_results,
         )
 
+    def holding() -> Holding:
+        return load_holding(
+            settings.assistant_agents_dir
+        )  # anew each time: it is short, and the host edits it
+
     return Parts(
         find_classes=lambda text, language: [hit.hard_class for hit in find_classes(text, language)],
         is_closing=is_closing,
         inspect=_inspect,
         choose=choose,
-        holding_text=_holding_text,
-        is_holding_text=lambda text: text == _HOLDING,
-        disclosure=lambda _: "Automatic reply; a person reads along.",
+        holding_text=lambda *about: holding().text_for(*about),
+        is_holding_text=lambda text: holding().is_one(text),
+        disclosure=lambda language: holding().disclosure(language),
     )
 
 
 def _inspect(_: Drafted, __: Around) -> _Held:
     return _Held()
-
-
-def _holding_text(hard_class: HardClass | None, _: str | None, __: str, emergency: str | None) -> str:
-    if hard_class in {HardClass.SAFETY, HardClass.MEDICAL}:
-        return _SAFETY.format(emergency=emergency or "112")
-    return _HOLDING

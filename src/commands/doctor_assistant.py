@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel
 
 from src.assistant.agents import load_agents
+from src.assistant.holding import load_holding
 from src.assistant.knowledge import Knowledge, Level, load
 from src.assistant.models import FailureKind, Ladder, ModelFailure, Reply
 from src.assistant.structured import Shape, an_object
@@ -37,7 +38,7 @@ def look_at_assistant(settings: Settings) -> Iterator[Finding]:
     agents = load_agents(settings.assistant.assistant_agents_dir)
     knowledge = load(settings.assistant.assistant_knowledge_dir, agents.names)
     yield _look_at_knowledge(knowledge)
-    for finding in agents.findings:
+    for finding in (*agents.findings, *load_holding(settings.assistant.assistant_agents_dir).findings):
         yield Finding("voices", f"agents/{finding.place}: {finding.text} (left out)")
 
 
