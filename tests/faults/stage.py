@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from src.db.engine import Database
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from tests.conftest import Clock
 from tests.faults.people import Texts
+from tests.support.channel import FakeChannel
 from tests.support.house import House
 from tests.support.site import FakeSite
 
@@ -37,8 +38,10 @@ class Stage:
     On SQLite the beginning is made once and copied back for each story; elsewhere it is made anew each time.
     """
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self.house = House(db, clock)
+    def __init__(
+        self, db: Database, clock: Clock, make_channel: Callable[[FakeSite], FakeChannel] = FakeChannel
+    ) -> None:
+        self.house = House(db, clock, make_channel=make_channel)
         self.house._since = datetime.min.replace(tzinfo=UTC)  # clocks jump here: every job counts
         self.clock = clock
         self.text = Texts()

@@ -5,6 +5,7 @@ import pytest
 from tests.faults import exhaustive, nth_failure, simulated
 from tests.faults.plan import Plan
 from tests.faults.tally import Tally
+from tests.support.table import TableChannel
 
 STORIES = 60
 EVERY = {"sqlite": 8, "postgresql": 24}
@@ -36,6 +37,14 @@ def test_in_stories_with_crashes_and_people_no_promise_is_broken(plan):
     assert counts["crashes"] > STORIES / 2
     assert counts["ended sent"] > STORIES / 2
     assert counts["ended unconfirmed"] < counts["ended sent"]
+
+
+@only_sqlite
+def test_in_stories_on_a_table_nothing_is_left_in_doubt(plan):
+    counts = summed(simulated.trials(plan(STORIES, seed=1), TableChannel))
+    assert counts["crashes"] > STORIES / 2
+    assert counts["ended sent"] > STORIES / 2
+    assert counts["ended unconfirmed"] == 0
 
 
 @only_sqlite

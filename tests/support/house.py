@@ -44,14 +44,21 @@ class House:
     account = ACCOUNT
 
     def __init__(
-        self, db: Database, clock: Any, *, rules: Rules = RULES, settings: Settings = SETTINGS
+        self,
+        db: Database,
+        clock: Any,
+        *,
+        rules: Rules = RULES,
+        settings: Settings = SETTINGS,
+        make_channel: Callable[[FakeSite], FakeChannel] = FakeChannel,
     ) -> None:
         self.db = db
         self.settings = settings
         self.clock = clock
         self.rules = rules
+        self.make_channel = make_channel
         self.site = FakeSite(clock)
-        self.channel = FakeChannel(self.site)
+        self.channel = make_channel(self.site)
         self.wakeup = Wakeup(db)
         self._owners = itertools.count(1)
         self._answers = itertools.count(1)
@@ -90,7 +97,7 @@ class House:
     def start_anew(self) -> None:
         """The process ended, however it did; the next one knows only the database and the site."""
         self._forget_answers()
-        self.channel = FakeChannel(self.site)
+        self.channel = self.make_channel(self.site)
         self.send = self.new_send()
         self.sync = self.new_sync()
 

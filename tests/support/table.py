@@ -50,6 +50,10 @@ class TableChannel(FakeChannel):
             if self._last is None or self._last.version != _version(here):
                 raise NotPressed("There is something in the conversation that was not read.")
             self._strike("during", "press_send", self._count["press_send"], 0)
+            # What a table takes it shows at once, and what it refuses it says.
+            self.site.acceptance = replace(self.site.acceptance, hidden_for=0, named=False)
+            if not self.site.acceptance.taken:
+                raise NotPressed("The table did not take it.")
             message = self.site.press(here, text, self._last, external_id=_id_of(press))
         return Receipt(_id_of(press), message.sent_at) if message else None
 
