@@ -68,6 +68,11 @@ class Capabilities:
     ids_are_personal: bool = False
     """A conversation's id is a phone number or an address: logs name our own id."""
 
+    @property
+    def always_finds(self) -> bool:
+        """What became of a press can be found out at any later time, beyond doubt."""
+        return self.takes_key and self.compares
+
 
 class Screen(Protocol):
     """The browser as one person far away sees and drives it. Keeps nothing of what is shown or typed."""

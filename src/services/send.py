@@ -190,9 +190,12 @@ class Send:
             await self._give_back(channel, job, conversation_id, error)
             return
         except ChannelGone:
-            raise  # armed: settled by reading once the browser is back
+            raise  # armed: settled by looking once the channel is back
         except Halt as halt:
-            await self._give_up_looking(job, f"{halt.kind}_at_send")
+            if (
+                not channel.capabilities.always_finds
+            ):  # else it stays armed, and is asked about after the halt
+                await self._give_up_looking(job, f"{halt.kind}_at_send")
             raise
         except NightporterError as error:
             logger.warning("The press of Send did not end cleanly ({}); looking for the message", error)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from src.errors import ChannelGone, TransientError
+from src.errors import ChannelGone, TransientError, WallHit
 from src.model.sending import Delivery, Finding, Receipt
 from src.model.statuses import CancelReason, OutboxStatus
 from src.services.send import Pace
@@ -84,6 +84,17 @@ async def test_whatever_ends_a_press_it_is_sent_once_and_never_unconfirmed(house
     assert state(house, job) == (OutboxStatus.SENT, None)
     assert where.texts == ["Is there a cot?", REPLY]
     assert broken_promises(house) == []
+
+
+async def test_a_wall_at_the_press_leaves_it_to_be_asked_about_after_the_halt(house, where, job):
+    house.channel.fail("press_send", WallHit("credentials", "the password is refused"), after=True)
+    with pytest.raises(WallHit):
+        await house.sent()
+    assert house.job(job).status is OutboxStatus.PROCESSING
+    start_anew(house)
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.SENT, None)
+    assert where.texts.count(REPLY) == 1
 
 
 async def test_what_the_remote_certainly_has_not_goes_back_into_the_queue_unarmed(house, where, job):
