@@ -112,7 +112,8 @@ def _add_webhook(router: APIRouter, context: Context, late: LateAnswering) -> No
         """`200`: the answer. `202`: it takes longer than 25 s. `503`: no model answers now, see Retry-After."""
         await context.doors.operator(request)
         body = await read_json(request, WebhookBody)
-        asked = await late.ask({**body.model_dump(), "message": _message(body.message)})
+        given = body.model_dump(exclude={"account"})  # whose it is there says nothing here
+        asked = await late.ask({**given, "message": _message(body.message)})
         if asked is None:
             return JSONResponse({"success": True, "state": "working"}, status_code=202)
         if asked.body is None:

@@ -58,7 +58,10 @@ class LiveAssistant:
         clock: Callable[[], datetime] = utc_now,
         parts: Parts | None = None,
     ) -> None:
-        """Without ``db`` nothing is written down and there is no budget: for a look from a terminal."""
+        """Without ``db`` nothing is written down and there is no budget: for a look from a terminal.
+
+        ``account`` is whose runs they are where a payload does not say it.
+        """
         self._settings = settings
         self._db = db
         self._account = account
@@ -194,7 +197,7 @@ class LiveAssistant:
         with self._db.write() as conn:
             return runs.begin(
                 conn,
-                self._account,
+                str(payload.get("account") or self._account),
                 kind=kind,
                 request_id=str(request_id) if request_id else None,
                 conversation_id=str(conversation_id) if conversation_id else None,

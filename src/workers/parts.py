@@ -38,7 +38,9 @@ def make_askers(settings: Settings, db: Database) -> dict[str, Asker]:
         return {}
     from src.assistant.live import LiveAssistant  # noqa: PLC0415 - it takes its time to load
 
-    return {name: BuiltInAsker(LiveAssistant(settings.assistant, db, account=name)) for name in found}
+    # One for all: what it learns of a model service (a key that is refused) holds for every account.
+    asker = BuiltInAsker(LiveAssistant(settings.assistant, db))
+    return dict.fromkeys(found, asker)
 
 
 FINISH_SEC = 45.0

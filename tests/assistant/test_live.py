@@ -75,6 +75,11 @@ async def test_a_run_says_how_the_decision_came_about(live, server, db, clock):
     assert (run.created_at, run.finished_at) == (clock(), clock())
 
 
+async def test_a_run_is_the_accounts_that_the_payload_names(live, db):
+    await live().respond({**PAYLOAD, "account": "villa"})
+    assert run_of(db).account == "villa"
+
+
 async def test_nothing_that_a_guest_wrote_is_in_a_run(live, db):
     await live().respond(PAYLOAD)
     with db.read() as conn:
