@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from src.api.dashboard.routes import dashboard_routes
 from src.api.docs import add_docs
 from src.api.doors import Doors, TooManyGuesses, Unauthorized
 from src.api.health import health_routes
+from src.api.hooks import HOOKS, LARGEST_CALL, hook_routes
 from src.api.limits import Guard, field_name, refusal
 from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
@@ -32,6 +33,7 @@ from src.logs import hide
 from src.model.remote import LinkRefused
 from src.model.values import utc_now
 from src.services.callback import IsConversationId
+from src.services.hearing import Hearing
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
 
@@ -49,12 +51,13 @@ def create_app(
     browser_state: Callable[[], str] | None = None,
     remote: RemoteView | None = None,
     assistant: LiveAssistant | None = None,
+    hearing: Mapping[str, Hearing] | None = None,
 ) -> FastAPI:
     """The whole HTTP side, for all accounts. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
     ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
-    and asked why; without it no model is configured.
+    and asked why; without it no model is configured. ``hearing``: the accounts whose service calls us, by name.
     """
     hide([db.secret.hex(), *settings.secret_values()])
     context = Context(
@@ -68,6 +71,7 @@ def create_app(
         browser_state,
         SharedWrites(db),
         remote,
+        hearing=hearing or {},
         secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
     )
     metrics = Metrics()
@@ -82,6 +86,7 @@ def create_app(
     for routes in (
         dashboard_routes(context),
         callback_routes(context, metrics),
+        hook_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
         verify_routes(context),
@@ -96,7 +101,7 @@ def create_app(
         app.include_router(remote_routes(remote, settings.dashboard_language))
 
     say_errors_alike(app)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, larger={HOOKS: LARGEST_CALL})
     return app
 
 

@@ -15,6 +15,7 @@ from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.model.secrets import NO_SECRETS, Secrets
 from src.services.callback import IsConversationId
+from src.services.hearing import Hearing
 from src.settings import AlertSettings
 
 
@@ -35,3 +36,5 @@ class Context:
     remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)
     secrets: Secrets = NO_SECRETS
+    hearing: Mapping[str, Hearing] = field(default_factory=dict)
+    """The accounts whose service calls us, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from loguru import logger
@@ -40,10 +40,16 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, largest: int = LARGEST_BODY, slowest_sec: float = SLOWEST_BODY_SEC
+        self,
+        app: ASGIApp,
+        largest: int = LARGEST_BODY,
+        slowest_sec: float = SLOWEST_BODY_SEC,
+        larger: Mapping[str, int] | None = None,
     ) -> None:
+        """``larger``: what else may be read at paths that begin so."""
         self._app = app
         self._largest = largest
+        self._larger = dict(larger or {})
         self._slowest_sec = slowest_sec
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +83,9 @@ class Guard:
     async def _read(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
         """The whole body; None if it has been refused, or the client has gone."""
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-        too_much = any(not value.isdigit() or int(value[:18]) > self._largest for value in lengths)
+        path = scope["path"]
+        largest = next((n for begin, n in self._larger.items() if path.startswith(begin)), self._largest)
+        too_much = any(not value.isdigit() or int(value[:18]) > largest for value in lengths)
         body, size = bytearray(), 0
         try:
             async with asyncio.timeout(self._slowest_sec):
@@ -87,14 +95,14 @@ class Guard:
                         return None
                     part = message.get("body", b"")
                     size += len(part)
-                    too_much = too_much or size > self._largest
+                    too_much = too_much or size > largest
                     if not too_much:
                         body += part
                     # A connection that is closed on data not yet read loses our answer: so some more is taken
                     # and thrown away.
                     ended = not message.get("more_body", False)
                     if too_much and (ended or size > _THROWN_AWAY):
-                        await say_refusal(send, 413, f"the body is larger than {self._largest} bytes")
+                        await say_refusal(send, 413, f"the body is larger than {largest} bytes")
                         return None
                     if ended:
                         return bytes(body)

@@ -30,6 +30,12 @@ class Metrics:
         self.callbacks = Counter(
             "nightporter_callbacks", "Calls of the AI's callback", ["result"], registry=self.registry
         )
+        self.hooks = Counter(
+            "nightporter_hooks",
+            "Calls of the services of channels",
+            ["account", "result"],
+            registry=self.registry,
+        )
 
 
 def metrics_routes(context: Context, metrics: Metrics) -> APIRouter:

@@ -1,4 +1,4 @@
-"""Screenshots of what was not understood: few, small in sum, for the owner alone. They show guests' messages.
+"""Pictures and bodies of what was not understood: few, small in sum, for the owner alone. They show guests' words.
 
 How long they are kept is in ``workers/housekeeping``; ``forget`` deletes them all.
 """
@@ -14,9 +14,15 @@ from pathlib import Path
 
 NOT_UNDERSTOOD = "not_understood"
 """The kind that may come again and again while the work goes on; each other one is a halt and stops it."""
+_SUFFIXES = frozenset({".png", ".body"})
 INTERVAL_SEC = 600.0
 KEEP = 20
 KEEP_BYTES = 20_000_000
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Everything that is kept there, oldest first by its name; empty if there is no such folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES)
 
 
 def recent(folder: Path, kind: str) -> Path | None:
@@ -30,13 +36,13 @@ def recent(folder: Path, kind: str) -> Path | None:
     return next(younger, None)
 
 
-def keep(folder: Path, kind: str, picture: bytes) -> Path:
-    """Write a picture (mode 0600) and return its path; the oldest beyond KEEP and KEEP_BYTES go. Raises OSError."""
+def keep(folder: Path, kind: str, content: bytes, suffix: str = ".png") -> Path:
+    """Write it (mode 0600) and return its path; the oldest beyond KEEP and KEEP_BYTES go. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{kind}.png"
+    path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{kind}{suffix}"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(picture)
+        file.write(content)
     for old in _too_many(folder):
         if old != path:
             with suppress(OSError):
@@ -55,7 +61,7 @@ def _too_many(folder: Path) -> Iterator[Path]:
 def _pictures(folder: Path) -> list[tuple[Path, int, float]]:
     """Path, bytes and time of each, oldest first by its name; without what another process deletes meanwhile."""
     found = []
-    for path in sorted(folder.glob("*.png")):
+    for path in files_in(folder):
         with suppress(OSError):
             facts = path.stat()
             found.append((path, facts.st_size, facts.st_mtime))

@@ -25,7 +25,13 @@ async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts
     remote = Remote(settings.accounts, Machine.of(settings), db, parts=parts)
     assistant = _make_assistant(settings, db)
     app = create_app(
-        settings, db, wakeup, is_conversation_id=parts.is_conversation_id, remote=remote, assistant=assistant
+        settings,
+        db,
+        wakeup,
+        is_conversation_id=parts.is_conversation_id,
+        remote=remote,
+        assistant=assistant,
+        hearing=parts.make_hearing(settings),
     )
 
     def started(address: str) -> None:

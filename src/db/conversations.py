@@ -85,6 +85,18 @@ def ensure_named(conn: Connection, account: str, external_id: str, now: datetime
     return found
 
 
+def lock(conn: Connection, conversation_id: str) -> None:
+    """Keep others who ask for this lock waiting until this transaction ends. On SQLite all writers do.
+
+    A reply may be enqueued meanwhile: its foreign key does not wait for this.
+    """
+    if conn.dialect.name != "sqlite":
+        conn.execute(_LOCK, {"p_id": conversation_id})
+
+
+_LOCK = select(_C.id).where(_C.id == bindparam("p_id")).with_for_update(key_share=True)
+
+
 def get(conn: Connection, conversation_id: str) -> StoredConversation:
     """By our id. KeyError if there is none."""
     found = one_or_none(conn, _BY_ID, CONVERSATION, {"p_id": conversation_id})

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, case, func, select, update
+from sqlalchemy import Connection, Update, bindparam, case, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.db.outbox_views import JOB, by_key, first_in_line
@@ -29,7 +29,7 @@ from src.db.statements import (
 )
 from src.errors import StaleJob
 from src.model.rows import NOTHING_SAID, Job, Said
-from src.model.sending import Delivery
+from src.model.sending import Delivery, deliveries_before
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
 from src.model.values import ANSWER, new_id
 
@@ -318,6 +318,19 @@ def sent(
         values["p_owner"] = owner
     statement = _sent_statement(frozenset(from_statuses), owned=owner is not None)
     return moved(conn, statement, JOB, str(_S.SENT), values)
+
+
+def delivered(conn: Connection, job_id: str, standing: Delivery, error: str | None) -> bool:
+    """What became of a pressed reply at the remote; no move. It only rises: False if more is known already.
+
+    ``error`` is the remote's code where ``standing`` is FAILED. Repeatable.
+    """
+    before = deliveries_before(standing)
+    known = [str(one) for one in before if one is not None]
+    lower = or_(_Q.delivery.in_(known), _Q.delivery.is_(None) if None in before else false())
+    failed_by = error if standing is Delivery.FAILED else None
+    noted = update(OUTBOX).where(_Q.id == job_id, _Q.arm_count == 1, lower)
+    return conn.execute(noted.values(delivery=str(standing), delivery_error=failed_by)).rowcount == 1
 
 
 def unconfirmed(

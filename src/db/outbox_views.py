@@ -50,6 +50,12 @@ def by_key(conn: Connection, account: str, idempotency_key: str) -> Job | None:
 _BY_KEY = JOB.select.where(_Q.account == bindparam("p_account"), _Q.idempotency_key == bindparam("p_key"))
 
 
+def by_receipt(conn: Connection, account: str, external_id: str) -> Job | None:
+    """The reply that became this message at the remote."""
+    found = JOB.select.where(_Q.account == account, _Q.receipt_external_id == external_id)
+    return one_or_none(conn, found.order_by(_Q.created_at.desc()).limit(1), JOB)
+
+
 def for_request(conn: Connection, request_id: str) -> list[Job]:
     """The jobs made for a request to the AI, oldest first; more than one if a person sent again."""
     made = JOB.select.where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)

@@ -30,6 +30,8 @@ class IncidentKind(StrEnum):
     """A guest's message is unanswered and its 24 hours are nearly over."""
     STUCK = "stuck"
     """A reply does not get out: a text of somebody else in the composer, or try after try that fails."""
+    NOT_UNDERSTOOD = "not_understood"
+    """A call of a channel's service was genuine, but something in it is not known; what it said is kept."""
     FAILED = "failed"
     """A reply could not be delivered."""
 
@@ -46,11 +48,15 @@ _PATIENCE = {
 _SURE_AFTER = {
     IncidentKind.NOTHING_READ: timedelta(minutes=5),
     IncidentKind.AI_UNREACHABLE: timedelta(minutes=5),
+    IncidentKind.NOT_UNDERSTOOD: timedelta(
+        days=1
+    ),  # a moment, and no state that somebody could look at again
 }
 """So long it must have been well before it counts as over: these come and go."""
 
 NOT_TOLD_WHEN_OVER = frozenset(
     {IncidentKind.DRAFT, IncidentKind.FAILED, IncidentKind.UNANSWERED, IncidentKind.UNREADABLE}
+    | {IncidentKind.NOT_UNDERSTOOD}
 )
 """Their end is a person's own doing, or only the passing of a day."""
 

@@ -50,6 +50,9 @@ _MEANS = {
     _K.UNREADABLE: _("A photo, a card or a kind of message that no machine reads. Look at it yourself."),
     _K.INQUIRY: _("Airbnb counts an answer within 24 hours. Less than 4 are left."),
     _K.STUCK: _("A text of somebody else may stand in the composer, or each try fails."),
+    _K.NOT_UNDERSTOOD: _(
+        "Messages in it may be missing. What came is kept in the folder of the logs, under evidence."
+    ),
     _K.FAILED: _("Send was not pressed. Look why, and answer the guest yourself or try it again."),
 }
 _HALT_KINDS = {
@@ -70,6 +73,7 @@ _PLACES = {
     _K.UNREADABLE: "/",
     _K.INQUIRY: "/",
     _K.STUCK: "/outbox?state=pending",
+    _K.NOT_UNDERSTOOD: "/",
     _K.FAILED: "/outbox?state=failed",
 }
 
@@ -121,6 +125,12 @@ def _title(lang: Language, notice: Notice) -> str:
             return lang.say_many("%(num)s guest still waits", "%(num)s guests still wait", number)
         case _K.STUCK:
             return lang.say_many("%(num)s reply does not get out", "%(num)s replies do not get out", number)
+        case _K.NOT_UNDERSTOOD:
+            return lang.say_many(
+                "%(num)s kind of call of a channel's service is not understood",
+                "%(num)s kinds of calls of a channel's service are not understood",
+                number,
+            )
         case _K.FAILED:
             return lang.say_many(
                 "%(num)s reply could not be sent", "%(num)s replies could not be sent", number

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from src.channels import evidence
 from src.db import conversations, forgetting, inbox_queue, outbox_queue, outbox_views, runs
 from src.db.engine import Connection, Database
 from src.errors import StaleJob
@@ -105,7 +106,7 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> 
 
 def drop_evidence(folder: Path) -> int:
     """Delete every screenshot: nobody knows whom each shows. Returns how many. Repeatable."""
-    pictures = list(folder.glob("*.png"))
+    pictures = evidence.files_in(folder)
     for picture in pictures:
         picture.unlink(missing_ok=True)
     return len(pictures)

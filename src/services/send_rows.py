@@ -27,14 +27,14 @@ from src.errors import (
     StaleJob,
     TransientError,
 )
-from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage
+from src.model.inbox import SeenConversation
 from src.model.rows import Job
 from src.model.same_reply import same_reply
 from src.model.sending import Delivery, Receipt
 from src.model.statuses import OutboxStatus
-from src.model.values import Direction
 from src.services.caps import hold_before_typing
 from src.services.intake import Intake, Rules, take_in, take_in_now
+from src.services.own_messages import store_sent
 from src.services.sync import check_viewer, tell
 
 _IN_HAND = [OutboxStatus.PROCESSING]
@@ -182,7 +182,7 @@ class SendRows:
                 if undeliverable:
                     self._failed_at_once(conn, job, receipt)
                 else:
-                    self._sent(conn, job, receipt)
+                    store_sent(conn, job, receipt, _IN_HAND, self._clock(), owner=self._owner)
         except StaleJob:
             logger.info("Reply {} was settled by somebody else meanwhile", job.id)
             return
@@ -190,42 +190,6 @@ class SendRows:
             logger.warning("Reply {} cannot be delivered ({})", job.id, receipt.error)
         else:
             logger.info("Reply {} is where it belongs: sent", job.id)
-
-    def _sent(self, conn: Connection, job: Job, receipt: Receipt) -> None:
-        """Our message is stored with its id, so that nobody takes it for a person's when it is read."""
-        now = self._clock()
-        message = SeenMessage(
-            external_id=receipt.external_id,
-            author_id=None,
-            author_name=None,
-            role=AuthorRole.HOST,
-            kind=MessageKind.TEXT,
-            detail="receipt",
-            text=job.text,
-            sent_at=receipt.sent_at or now,
-        )
-        ours = conversations.insert_message(
-            conn,
-            self._account,
-            job.conversation_id,
-            message,
-            direction=Direction.OUTBOUND,
-            origin="assistant",
-            skip_reason=None,
-            arrival=conversations.next_arrival(conn, job.conversation_id),
-            now=now,
-        )
-        conversations.attach_receipt(conn, ours.id, job.id)
-        outbox_queue.sent(
-            conn,
-            job.id,
-            _IN_HAND,
-            receipt.external_id,
-            None,
-            now,
-            delivery=receipt.standing,
-            owner=self._owner,
-        )
 
     def _failed_at_once(self, conn: Connection, job: Job, receipt: Receipt) -> None:
         outbox_queue.disarm(conn, job.id, self._owner)  # what cannot be delivered is not there, beyond doubt

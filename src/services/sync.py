@@ -214,16 +214,18 @@ def far_enough(view: SeenConversation, known: set[str], oldest: datetime) -> boo
     return bool(view.messages) and view.messages[0].sent_at < oldest
 
 
-def tell(intake: Intake, wakeup: Wakeup) -> None:
+def tell(intake: Intake, wakeup: Wakeup, *, personal_ids: bool = False) -> None:
     """Wake who asks the AI, if there is something new to ask; one log line for each thing that taking in has done.
 
-    None for nothing; ids only, never a text or a name.
+    None for nothing; ids only, never a text or a name. ``personal_ids``: a conversation's id is a person's number
+    or address, so our own id of it stands in the log.
     """
     if intake.queued is not None:
         wakeup.notify("inbox")
-    log = logger.bind(conversation_id=intake.conversation.external_id)
+    name = intake.conversation.id if personal_ids else intake.conversation.external_id
+    log = logger.bind(conversation_id=name)
     if intake.host_wrote:
-        log.info("Host wrote in {}; the AI keeps quiet there for a while", intake.conversation.external_id)
+        log.info("Host wrote in {}; the AI keeps quiet there for a while", name)
     for request in intake.cancelled_requests:
         log.info("Request {} cancelled: {}", request.id, request.reason)
     for job in intake.cancelled_replies:
@@ -232,8 +234,6 @@ def tell(intake: Intake, wakeup: Wakeup) -> None:
         log.info("Reply {} is in its conversation: sent", job.id)
     if intake.queued is not None:
         verb = "joined" if intake.extended else "queued as"
-        log.info("Guest message in {} {} request {}", intake.conversation.external_id, verb, intake.queued.id)
+        log.info("Guest message in {} {} request {}", name, verb, intake.queued.id)
     if intake.escalated is not None:
-        log.warning(
-            "Guest message in {} waits for a person: {}", intake.conversation.external_id, intake.escalated
-        )
+        log.warning("Guest message in {} waits for a person: {}", name, intake.escalated)

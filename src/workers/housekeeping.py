@@ -10,6 +10,7 @@ from pathlib import Path
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from loguru import logger
 
+from src.channels import evidence
 from src.db.engine import Database
 from src.errors import TransientError
 from src.model.values import utc_now
@@ -49,7 +50,7 @@ def drop_old_evidence(folder: Path) -> int:
     """Delete screenshots older than EVIDENCE_DAYS (they show guests' messages). Returns how many. Repeatable."""
     oldest = time.time() - EVIDENCE_DAYS * 86_400
     dropped = 0
-    for picture in folder.glob("*.png"):
+    for picture in evidence.files_in(folder):
         try:
             if picture.stat().st_mtime < oldest:
                 picture.unlink()

@@ -12,7 +12,7 @@ from typing import Self
 from src.account import Account
 from src.assistant.keystroke import KeystrokeSecrets
 from src.channels import registry
-from src.channels.base import Channel, Place
+from src.channels.base import Channel, Hears, Place
 from src.db.account_lock import AccountLock
 from src.db.connection_proof import prove_connection
 from src.db.engine import Database
@@ -20,6 +20,8 @@ from src.model.secrets import NO_SECRETS, Secrets
 from src.model.values import utc_now
 from src.services.ai_webhook import AiWebhook
 from src.services.askers import Asker, BuiltInAsker
+from src.services.hearing import Hearing
+from src.services.intake import Rules
 from src.services.send import Send
 from src.services.sync import Sync
 from src.settings import Settings, load_settings
@@ -120,6 +122,18 @@ class Parts:
             prove=prove_connection,
         )
         return self.find_channel(account.channel).build(account.own, place)
+
+    def make_hearing(self, settings: Settings) -> dict[str, Hearing]:
+        """The accounts whose service calls us, by name."""
+        machine = Machine.of(settings)
+        return {
+            account.name: Hearing(
+                account.name, channel, Rules.of(account.settings, machine.secrets), machine.evidence_dir
+            )
+            for account in settings.accounts
+            if self.find_channel(account.channel).CAPABILITIES.hears
+            and isinstance(channel := self.make_channel(account, machine), Hears)
+        }
 
     def make_exclusion(
         self, account: Account, db: Database, mark: Callable[[str], None] = lambda _: None

@@ -1,0 +1,58 @@
+"""What is stored here of an account's conversations, for a channel whose remote keeps none, or is ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from src.db import conversations, outbox_views
+from src.db.engine import Database
+from src.model.inbox import SeenConversation
+from src.model.sending import Press, Receipt
+from src.model.statuses import OutboxStatus
+from src.services.hearing import stored_view
+from src.services.intake import Rules
+from src.services.own_messages import own_id, store_sent
+
+
+class StoredHere:
+    """``Store`` of ``channels/base``, on our own database."""
+
+    def __init__(self, db: Database, account: str, rules: Rules, clock: Callable[[], datetime]) -> None:
+        self._db = db
+        self._account = account
+        self._rules = rules
+        self._clock = clock
+
+    async def view(self, external_id: str) -> SeenConversation | None:
+        """As the port says."""
+        return await asyncio.to_thread(self._view, external_id)
+
+    def _view(self, external_id: str) -> SeenConversation | None:
+        with self._db.read() as conn:
+            conversation = conversations.by_external_id(conn, self._account, external_id)
+            return stored_view(conn, conversation, self._rules) if conversation else None
+
+    async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
+        """As the port says. The message and its job's end are one transaction, so nothing is ever in doubt.
+
+        ``text`` is the job's own; what is stored is what stands there.
+        """
+        return await asyncio.to_thread(self._put_own, external_id, press, text)
+
+    def _put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:  # noqa: ARG002 - the job has it
+        with self._db.write() as conn:
+            conversation = conversations.by_external_id(conn, self._account, external_id)
+            job = outbox_views.get(conn, press.key)
+            if conversation is None or job is None:
+                return None
+            conversations.lock(conn, conversation.id)
+            receipt = Receipt(own_id(job), self._clock())
+            if job.status is OutboxStatus.SENT:
+                return Receipt(job.receipt_external_id or own_id(job), job.processed_at)
+            newest = stored_view(conn, conversation, self._rules).newest
+            if newest is None or newest.external_id != press.after:
+                return None
+            store_sent(conn, job, receipt, [OutboxStatus.PROCESSING], self._clock())
+            return receipt
