@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from src.assistant.embeddings import Vectors, make_embedder, make_reranker
+from src.assistant.gate import GateContext, GateDraft, GateFinding, inspect
 from src.assistant.holding import Holding, load_holding
 from src.assistant.parts import Around, Drafted, Parts
+from src.assistant.prompting import instructions
 from src.assistant.retrieve import Chosen, Query, Search
 from src.assistant.rules import find_classes, is_closing
+from src.assistant.secrets import placeholders
 from src.assistant.values import Fact
 from src.assistant_settings import AssistantSettings
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    reason: str = "not_gated"
-    detail: str = ""
-    mendable: bool = False
 
 
 def make_search(settings: AssistantSettings) -> Search:
@@ -28,7 +23,7 @@ def make_search(settings: AssistantSettings) -> Search:
 
 
 def make_parts(settings: AssistantSettings, search: Search) -> Parts:
-    """As the product ships them. Until the gate is here, every draft waits for a person."""
+    """As the product ships them."""
 
     async def choose(facts: Sequence[Fact], queries: Sequence[Query]) -> Chosen:
         return await search.choose(
@@ -55,5 +50,24 @@ def make_parts(settings: AssistantSettings, search: Search) -> Parts:
     )
 
 
-def _inspect(_: Drafted, __: Around) -> _Held:
-    return _Held()
+def _inspect(draft: Drafted, around: Around) -> GateFinding | None:
+    run, burst, listing = around.run, around.run.burst, around.run.listing
+    others = (one.name for one in run.knowledge.listings if one is not listing and one.name)
+    return inspect(
+        GateDraft(draft.message, draft.sources, draft.missing, draft.promises, draft.language),
+        GateContext(
+            cited=around.cited,
+            today=run.local_now.date(),
+            stay=burst.stay,
+            hours=(f"{listing.check_in:%H:%M}", f"{listing.check_out:%H:%M}") if listing else (),
+            guest_text=burst.text,
+            history=burst.history,
+            secrets=run.knowledge.secrets_of(burst.listing_id),
+            placeholders=placeholders(listing, burst.stay, run.now),
+            canary=around.canary,
+            nonce=around.nonce,
+            instructions="\n".join(instructions(step) for step in ("triage", "draft", "check")),
+            other_listings=tuple(name for name in others if not listing or name != listing.name),
+            contradicting=bool(run.knowledge.contradicting([fact.id for fact in around.cited])),
+        ),
+    )

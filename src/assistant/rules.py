@@ -76,28 +76,10 @@ def _lists_for(language: str | None) -> tuple[str, ...]:
 
 def _judge(folded: str, words: WordList) -> Iterable[RuleHit]:
     everywhere = words.everywhere.spans(folded)
-    for hard_class, phrases in words.phrases.items():
-        if phrases.together is None or phrases.together.search(folded) is None:
-            continue
-        taken_back = everywhere + words.exceptions[hard_class].spans(folded)
-        for written, phrase in phrases.each:
-            if any(_counts(folded, found.span(), taken_back) for found in phrase.finditer(folded)):
-                yield RuleHit(hard_class, f"{words.language}: {written}")
-                break
-
-
-def _counts(folded: str, span: tuple[int, int], taken_back: Iterable[tuple[int, int]]) -> bool:
-    inside = any(start <= span[0] and span[1] <= end for start, end in taken_back)
-    return not inside and not _cuts_a_word(folded, *span)
-
-
-def _cuts_a_word(folded: str, start: int, end: int) -> bool:
-    """Whether a hit of a list without blanks begins or ends inside a Latin word: "ai" in "available"."""
-    return _is_latin(folded[max(start - 1, 0) : start + 1]) or _is_latin(folded[max(end - 1, 0) : end + 1])
-
-
-def _is_latin(two: str) -> bool:
-    return len(two) == 2 and two.isascii() and two.isalpha()
+    for hard_class, table in words.classes.items():
+        written = table.find(folded, everywhere)
+        if written is not None:
+            yield RuleHit(hard_class, f"{words.language}: {written}")
 
 
 def _is_only_closings(seen: str, words: WordList) -> bool:

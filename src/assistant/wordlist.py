@@ -32,6 +32,7 @@ from src.assistant.reading import normal_form
 from src.assistant.values import HardClass
 
 FOLDER = Path(__file__).with_name("rules")
+DRAFTS = Path(__file__).with_name("drafts")
 LANGUAGES = ("en", "fr", "de", "es", "it", "pt", "nl", "pl", "ru", "ja", "zh", "ko")
 
 _BLANK = r"(?:[^\w!?\n]{1,4})"
@@ -69,12 +70,29 @@ class Phrases:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a list: phrases, and what takes a hit back."""
+
+    phrases: Phrases
+    exceptions: Phrases
+
+    def find(self, folded: str, taken_back: Iterable[tuple[int, int]] = ()) -> str | None:
+        """The first phrase that stands in a folded text outside of all exceptions, as it is written in the list."""
+        if self.phrases.together is None or self.phrases.together.search(folded) is None:
+            return None
+        exceptions = [*taken_back, *self.exceptions.spans(folded)]
+        for written, phrase in self.phrases.each:
+            if any(_counts(folded, found.span(), exceptions) for found in phrase.finditer(folded)):
+                return written
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class WordList:
-    """The list of one language: phrases and exceptions by class, exceptions for all classes, and closings."""
+    """The list of one language for guests' texts: a table for each class, exceptions for all, and closings."""
 
     language: str
-    phrases: Mapping[HardClass, Phrases]
-    exceptions: Mapping[HardClass, Phrases]
+    classes: Mapping[HardClass, Table]
     everywhere: Phrases
     closings: Phrases
 
@@ -82,26 +100,51 @@ class WordList:
 @cache
 def load_list(language: str) -> WordList:
     """The list of one of `LANGUAGES`. A mistake in the file is a ValueError that names file and phrase."""
-    path = FOLDER / f"{language}.toml"
+    tables = _read(FOLDER / f"{language}.toml")
+    everywhere, closings = tables.pop("all").exceptions, tables.pop("closing").phrases
+    return WordList(
+        language=language,
+        classes={HardClass(name): table for name, table in tables.items()},
+        everywhere=everywhere,
+        closings=closings,
+    )
+
+
+@cache
+def load_draft_list(language: str) -> Mapping[str, Table]:
+    """What a draft in one of `LANGUAGES` may not say: `promise`, `free`, `approved`, `person`."""
+    return _read(DRAFTS / f"{language}.toml")
+
+
+def _read(path: Path) -> dict[str, Table]:
     tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     words = {name: value.strip() for name, value in tables.pop("words", {}).items()}
     spaced = bool(tables.pop("spaced", True))
 
     def read(lines: str) -> Phrases:
-        written = [line.strip() for line in lines.splitlines()]
+        # The longest first, so that "thank you very much" is not cut after "thank you".
+        written = sorted((line.strip() for line in lines.splitlines()), key=len, reverse=True)
         phrases = ((line, _translate(line, words, path, spaced=spaced)) for line in written if line)
         return Phrases(phrases, spaced=spaced)
 
-    # The longest closing first, so that "thank you very much" is not cut after "thank you".
-    closings = "\n".join(sorted(tables.pop("closing")["phrases"].splitlines(), key=len, reverse=True))
-    everywhere = tables.pop("all", {}).get("except", "")
-    return WordList(
-        language=language,
-        phrases={HardClass(name): read(table["phrases"]) for name, table in tables.items()},
-        exceptions={HardClass(name): read(table.get("except", "")) for name, table in tables.items()},
-        everywhere=read(everywhere),
-        closings=read(closings),
-    )
+    return {
+        name: Table(read(table.get("phrases", "")), read(table.get("except", "")))
+        for name, table in tables.items()
+    }
+
+
+def _counts(folded: str, span: tuple[int, int], exceptions: Iterable[tuple[int, int]]) -> bool:
+    inside = any(start <= span[0] and span[1] <= end for start, end in exceptions)
+    return not inside and not _cuts_a_word(folded, *span)
+
+
+def _cuts_a_word(folded: str, start: int, end: int) -> bool:
+    """Whether a hit of a list without blanks begins or ends inside a Latin word: "ai" in "available"."""
+    return _is_latin(folded[max(start - 1, 0) : start + 1]) or _is_latin(folded[max(end - 1, 0) : end + 1])
+
+
+def _is_latin(two: str) -> bool:
+    return len(two) == 2 and two.isascii() and two.isalpha()
 
 
 def fold(text: str) -> str:

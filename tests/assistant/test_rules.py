@@ -19,8 +19,9 @@ def classes(text, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_phrase_of_a_list_is_a_pattern_and_every_class_has_some(language):
     words = load_list(language)
-    assert set(words.phrases) == set(HardClass) - {HardClass.MISSING_FACT}
-    for phrases in [*words.phrases.values(), *words.exceptions.values(), words.everywhere, words.closings]:
+    assert set(words.classes) == set(HardClass) - {HardClass.MISSING_FACT}
+    tables = [part for table in words.classes.values() for part in (table.phrases, table.exceptions)]
+    for phrases in [*tables, words.everywhere, words.closings]:
         assert all(pattern.search("") is None for _, pattern in phrases.each)
 
 
