@@ -40,7 +40,7 @@ _TROUBLE = frozenset(FailureKind)
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """What one try gave, and since when the request is being tried."""
+    """What one try gave."""
 
     found: Decision | Later
     burst: Burst

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 from sqlalchemy import text as sql
 
 from src.db.statements import RUNS, RowShape, one_or_none, rows
@@ -26,7 +26,10 @@ def begin(
     conversation_id: str | None,
     now: datetime,
 ) -> AssistantRun:
-    """A run that works from now on. A live request that was tried before goes on with its own run. Repeatable."""
+    """A run that works from now on. A live request that was tried before goes on with its own run. Repeatable.
+
+    ``created_at`` says since when it is being tried: a request that was done, and is asked again, begins anew.
+    """
     values = {
         "id": new_id(),
         "account": account,
@@ -45,7 +48,10 @@ def begin(
         statement = statement.on_conflict_do_update(
             index_elements=["request_id"],
             index_where=sql("kind = 'live'"),
-            set_={"state": "working"},
+            set_={
+                "state": "working",
+                "created_at": case((_R.state == "done", statement.excluded.created_at), else_=_R.created_at),
+            },
         )
     made = one_or_none(conn, statement, _RUN, values)
     assert made is not None  # noqa: S101 - an upsert gives its row back

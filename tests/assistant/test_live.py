@@ -118,6 +118,18 @@ async def test_a_model_that_comes_back_answers_the_request_that_was_put_off(live
     assert run_of(db).state == "done"
 
 
+async def test_a_request_that_is_asked_again_later_has_its_ten_minutes_anew(live, server, clock):
+    assistant = live()
+    await assistant.respond(PAYLOAD)
+    clock.advance(3600)
+    server.ways = ["http_503"]
+    assert (await assistant.respond(PAYLOAD)).body is None
+    clock.advance(599)
+    assert (await assistant.respond(PAYLOAD)).body is None
+    clock.advance(2)
+    assert (await assistant.respond(PAYLOAD)).body["reason"] == "model_down"
+
+
 async def test_where_somebody_waits_a_model_that_is_down_ends_it_at_once(live, server):
     server.ways = ["http_503"]
     said = await live().respond({**PAYLOAD, "channel": "chat"})
