@@ -75,6 +75,23 @@ def test_a_guests_question_becomes_a_draft_with_its_sources_and_is_sent_once_app
     assert house.presses() == 1
 
 
+def test_in_auto_mode_an_answer_that_nothing_held_is_sent_by_itself(
+    with_assistant: House, server: ModelServer
+) -> None:
+    house = with_assistant
+    house.changes |= {"REPLY_MODE": "auto"}
+    thread = house.site.inbox.add_thread(guest="Ines", says=KETTLE, listing_id=LISTING)
+    process = house.start("syncsend")
+    wait_until(lambda: house.rows("SELECT 1 FROM queue_outbox WHERE status = 'sent'"), "sent")
+    ((number, text),) = house.accepted_texts()
+    assert number == thread.number
+    assert text.startswith(ANSWER)
+    assert "utomatic" in text, "the first reply says that it is automatic"
+    assert house.stop(process)[0] == 0
+    assert house.presses() == 1
+    assert server.steps() == ["triage", "draft", "check"]
+
+
 def test_what_a_person_must_answer_stays_escalated_and_the_guest_gets_one_holding_text(
     with_assistant: House, server: ModelServer
 ) -> None:
