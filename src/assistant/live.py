@@ -18,6 +18,7 @@ from loguru import logger
 from src.assistant.agents import load_agents
 from src.assistant.answer import Assistant
 from src.assistant.burst import Burst, read_burst
+from src.assistant.indexing import Indexer
 from src.assistant.knowledge import LiveFolder
 from src.assistant.looks import make_parts, make_search
 from src.assistant.models import FailureKind, Ladder
@@ -27,7 +28,7 @@ from src.assistant.reading import load_identifier
 from src.assistant.values import Decision, Step
 from src.assistant.wire import as_response, sources_json, steps_json
 from src.assistant_settings import AssistantSettings
-from src.db import runs
+from src.db import missing_facts, runs
 from src.db.engine import Database
 from src.model.asking import Asked
 from src.model.rows import AssistantRun
@@ -36,6 +37,7 @@ from src.model.values import utc_now
 PUT_OFF_AT_MOST = timedelta(minutes=10)
 """So long a request is tried again while no model answers; then a person is asked."""
 _TROUBLE = frozenset(FailureKind)
+_MISSING_AT_MOST, _LONGEST_QUESTION = 5, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,9 @@ class LiveAssistant:
         self._trouble: str | None = None
         """How the last call of a model went wrong; None since one went well."""
         self._folder = LiveFolder(settings.assistant_knowledge_dir, self._agent_names)
-        self._assistant = Assistant(
-            settings, self._ladder, parts or make_parts(settings, make_search(settings))
-        )
+        search = make_search(settings)
+        self._assistant = Assistant(settings, self._ladder, parts or make_parts(settings, search))
+        self._indexer = Indexer(db, self._folder, search, clock=clock) if db is not None else None
 
     @property
     def refused_services(self) -> dict[str, str]:
@@ -93,6 +95,11 @@ class LiveAssistant:
         """Let go of the connections. May be called twice."""
         await self._ladder.close()
 
+    async def work_beside(self) -> None:
+        """Keep the folder's copy in the database and the search up to date, until it is cancelled."""
+        if self._indexer is not None:
+            await self._indexer.run()
+
     async def respond(self, payload: Mapping[str, Any], *, kind: str = runs.LIVE) -> Asked:
         """What an AI's webhook would respond to this payload. The run is written down. Repeatable.
 
@@ -112,6 +119,7 @@ class LiveAssistant:
                 return Asked(None, self._trouble, found.retry_after)
             found = await self._end(tried.burst, found, now)
         if run is not None:
+            await asyncio.to_thread(self._note_missing, run, tried.burst, found)
             await asyncio.to_thread(self._finish, run, found)
         return Asked(as_response(found), self._trouble)
 
@@ -206,6 +214,22 @@ class LiveAssistant:
 
     def _put_off(self, run: AssistantRun, later: Later) -> None:
         self._write(run, later.steps, {"state": "put_off", "reason": str(later.kind)})
+
+    def _note_missing(self, run: AssistantRun, burst: Burst, decision: Decision) -> None:
+        """What the host's knowledge does not answer goes to the list of missing facts."""
+        if not decision.missing or run.kind != runs.LIVE:
+            return
+        assert self._db is not None  # noqa: S101 - callers have looked
+        with self._db.write() as conn:
+            for question in decision.missing[:_MISSING_AT_MOST]:
+                missing_facts.ask(
+                    conn,
+                    burst.listing_id,
+                    decision.topic,
+                    question[:_LONGEST_QUESTION],
+                    request_id=run.request_id,
+                    now=self._clock(),
+                )
 
     def _finish(self, run: AssistantRun, decision: Decision) -> None:
         changes = {

@@ -63,7 +63,7 @@ class Search:
 
     def __init__(self, vectors: Vectors | None = None, reranker: Reranker | None = None) -> None:
         """Without ``vectors`` it searches by words alone, which is then not called degraded."""
-        self._vectors = vectors
+        self.vectors = vectors
         self._reranker = reranker
         self._index = _Index()
 
@@ -85,7 +85,7 @@ class Search:
         asked = [queries] if isinstance(queries, Mapping) else list(queries)
         asked = [one for one in asked if any(text.strip() for text in one.values())]
         found = [await self._find(facts, query) for query in asked]
-        degraded = self._vectors is not None and any(away for _, away in found)
+        degraded = self.vectors is not None and any(away for _, away in found)
         shares = [hits[:initial] for hits, _ in found]
         close = any(_is_close(hits, final) for hits, _ in found) or not found
         if self._reranker is not None:
@@ -108,10 +108,10 @@ class Search:
         return await asyncio.to_thread(self._fused, facts, query, by_meaning), away
 
     async def _by_meaning(self, facts: Sequence[Fact], query: Query) -> tuple[dict[str, float], bool]:
-        if self._vectors is None:
+        if self.vectors is None:
             return {}, False
         try:
-            return await self._vectors.scores(list(query.values()), facts)
+            return await self.vectors.scores(list(query.values()), facts)
         except ServiceAway as error:
             logger.debug("the search goes on by words alone: {}", error)
             return {}, True

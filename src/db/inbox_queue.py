@@ -111,6 +111,11 @@ def get(conn: Connection, request_id: str) -> Request | None:
     return one_or_none(conn, _BY_ID, REQUEST, {"p_id": request_id})
 
 
+def ids_of(conn: Connection, conversation_id: str) -> list[str]:
+    """Every request that the conversation ever had."""
+    return list(conn.execute(select(_Q.id).where(_Q.conversation_id == conversation_id)).scalars())
+
+
 def open_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's request that is not final yet; there is at most one."""
     return one_or_none(conn, _OPEN, REQUEST, {"p_conversation": conversation_id})

@@ -8,12 +8,12 @@ to load as a short command may last. Its columns are, name by name, the fields o
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table
+from sqlalchemy import Column, Date, Float, Integer, LargeBinary, MetaData, String, Table
 from sqlalchemy.types import TypeEngine
 
 from src.model import rows
@@ -25,6 +25,8 @@ _TYPES: dict[type, type[TypeEngine[Any]]] = {
     int: Integer,
     float: Float,
     datetime: UtcDateTime,
+    date: Date,
+    bytes: LargeBinary,
     dict: String,  # JSON; who reads and writes the row sees to that
 }
 
@@ -57,4 +59,8 @@ MESSAGES = _table("messages", rows.StoredMessage)
 INBOX = _table("queue_inbox", rows.Request)
 OUTBOX = _table("queue_outbox", rows.Job)
 RUNS = _table("assistant_runs", rows.AssistantRun)
+DOCUMENTS = _table("documents", rows.StoredDocument)
+CHUNKS = _table("document_chunks", rows.StoredChunk)
+MISSING = _table("missing_facts", rows.MissingFact)
+MISSING_REQUESTS = _table("missing_fact_requests", rows.MissingFactRequest)
 ALL = _PLAIN.tables

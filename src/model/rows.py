@@ -6,7 +6,7 @@ The fields are called as the columns of the table are; what they mean is said in
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.values import HOLDING, Direction, LinkState, ReplyMode
@@ -254,3 +254,67 @@ class AssistantRun:
     payload: str | None
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A file of the host's knowledge, as it was last read (table ``documents``). Days are local ones."""
+
+    id: str
+    path: str
+    title: str
+    agent_owner: str
+    listing_id: str | None
+    audience: str
+    language: str | None
+    valid_from: date | None
+    valid_until: date | None
+    reviewed_on: date | None
+    content_hash: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """One fact of it (table ``document_chunks``). ``embedding`` is float32, packed; None until it is made."""
+
+    id: str
+    document_id: str
+    position: int
+    topic: str
+    content: str
+    agent_owner: str
+    listing_id: str | None
+    audience: str
+    language: str | None
+    valid_from: date | None
+    valid_until: date | None
+    content_hash: str
+    embedding: bytes | None
+    embedding_model: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFact:
+    """A question that the host's knowledge does not answer (table ``missing_facts``)."""
+
+    id: str
+    listing_id: str | None
+    topic: str | None
+    question: str
+    question_key: str
+    asked: int
+    first_asked_at: datetime
+    last_asked_at: datetime
+    state: str
+    answered_at: datetime | None
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingFactRequest:
+    """Which request waits for which missing fact (table ``missing_fact_requests``)."""
+
+    missing_fact_id: str
+    request_id: str

@@ -6,9 +6,9 @@ Statuses are stored as their value (SQLModel's own default would store the Enum'
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Column, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Date, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -34,11 +34,15 @@ __all__ = [
     "AssistantRun",
     "Conversation",
     "Direction",
+    "Document",
+    "DocumentChunk",
     "InboxRequest",
     "Incident",
     "LinkState",
     "Message",
     "Meta",
+    "MissingFact",
+    "MissingFactRequest",
     "ModeRule",
     "OutboxJob",
     "ReplyMode",
@@ -395,3 +399,88 @@ class AssistantRun(SQLModel, table=True):
     """JSON: what was asked over HTTP, kept only until the answer is handed in: a restart can go on with it."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Document(SQLModel, table=True):
+    """A file of the host's knowledge, as it was last read. The folder is the truth; this is its copy."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("path", name="uq_documents_path"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    path: str
+    """Relative to the folder, with "/"."""
+    title: str
+    agent_owner: str
+    """The agent whose facts these are, or `all`."""
+    listing_id: str | None = None
+    """The site's id; several with commas between; null: for all listings."""
+    audience: str
+    language: str | None = None
+    valid_from: date | None = Field(default=None, sa_type=Date)
+    valid_until: date | None = Field(default=None, sa_type=Date)
+    reviewed_on: date | None = Field(default=None, sa_type=Date)
+    content_hash: str
+    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+
+
+class DocumentChunk(SQLModel, table=True):
+    """One fact: a heading of a Markdown file or a row of a CSV file. Secrets are placeholders in it."""
+
+    __tablename__ = "document_chunks"
+    __table_args__ = (
+        Index("ix_document_chunks_document", "document_id", "position"),
+        Index("ix_document_chunks_hash", "content_hash"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    document_id: str = Field(foreign_key="documents.id")
+    position: int
+    topic: str
+    content: str = Field(sa_column=Column(Text, nullable=False))
+    agent_owner: str
+    listing_id: str | None = None
+    audience: str
+    language: str | None = None
+    valid_from: date | None = Field(default=None, sa_type=Date)
+    valid_until: date | None = Field(default=None, sa_type=Date)
+    content_hash: str
+    embedding: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    """float32, one after the other; null until it is made."""
+    embedding_model: str | None = None
+
+
+class MissingFact(SQLModel, table=True):
+    """A question that the host's knowledge does not answer, asked once of the host, however many guests ask it."""
+
+    __tablename__ = "missing_facts"
+    __table_args__ = (
+        UniqueConstraint("question_key", name="uq_missing_facts_question"),
+        Index("ix_missing_facts_state", "state", "last_asked_at"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    listing_id: str | None = None
+    topic: str | None = None
+    question: str = Field(sa_column=Column(Text, nullable=False))
+    """In the words of the model."""
+    question_key: str
+    """The listing and a hash of the question's words: the same again is the same row."""
+    asked: int = 1
+    first_asked_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    last_asked_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
+    state: str = "open"
+    """open, answered or dismissed."""
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    path: str | None = None
+    """The fact that it became: `learned.csv#topic`."""
+
+
+class MissingFactRequest(SQLModel, table=True):
+    """Which request waits for which missing fact."""
+
+    __tablename__ = "missing_fact_requests"
+
+    missing_fact_id: str = Field(foreign_key="missing_facts.id", primary_key=True)
+    request_id: str = Field(primary_key=True, index=True)

@@ -364,6 +364,9 @@ class HttpAsker:
         """Never raises for what the network does."""
         return await post(self._client, self._address, self._secret, payload, request_id, self._clock())
 
+    async def work_beside(self) -> None:
+        """Nothing: the AI is elsewhere."""
+
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
         await self._client.aclose()

@@ -31,6 +31,10 @@ class Asker(Protocol):
         """What the AI's webhook responds. Never raises for what the AI does; may be cancelled; repeatable."""
         ...
 
+    async def work_beside(self) -> None:
+        """What it does beside its requests, until it is cancelled or there is no more. Raises nothing else."""
+        ...
+
     async def close(self) -> None:
         """Let go of what it holds. May be called twice."""
         ...
@@ -40,6 +44,8 @@ class Answering(Protocol):
     """The built-in assistant, as far as it is known here."""
 
     async def respond(self, payload: dict[str, Any]) -> Asked: ...
+
+    async def work_beside(self) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -65,6 +71,10 @@ class BuiltInAsker:
             return Response(None, retry_after=wait, error=said.trouble or "later", duration_ms=_since(begun))
         body = json.dumps(said.body).encode()
         return Response(200, body, duration_ms=_since(begun), trouble=said.trouble)
+
+    async def work_beside(self) -> None:
+        """The assistant reads the host's knowledge while nobody asks."""
+        await self._assistant.work_beside()
 
     async def close(self) -> None:
         """Close the assistant."""

@@ -34,6 +34,7 @@ class AskAi:
         beats = {name: Beats(db, name, parts.clock) for name in accounts}
         # In a thread: the browsers are starting meanwhile, and the assistant takes its time to load.
         askers = await asyncio.to_thread(parts.make_askers, settings, db)
+        beside = [asyncio.ensure_future(asker.work_beside()) for asker in askers.values()]
         wakeup = Wakeup(db, ["inbox"])
         webhook = parts.make_webhook(
             db,
@@ -54,6 +55,9 @@ class AskAi:
             work = AiWorker(webhook, beats, wakeup=wakeup, clock=parts.clock).run(stop)
             await waits.until_stop(work, stop, grace=parts.ai_grace_sec)
         finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await webhook.close()
             wakeup.close()
             for one in beats.values():

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from src.db import conversations
+from src.db import conversations, missing_facts
 from src.db.statements import INBOX, OUTBOX, RUNS
 from src.errors import TransientError
 from src.model.statuses import InboxStatus, OutboxStatus
@@ -235,3 +235,23 @@ async def test_what_an_ai_says_beside_its_answer_and_what_was_asked_of_the_assis
     else:
         purge(db, ACCOUNT, keep=timedelta(0), now=clock())
     assert CANARY not in everything(db)
+
+
+def test_a_forgotten_guests_unanswered_questions_are_forgotten_too(house):
+    where = house.site.conversation("Is there a blender?")
+    request = house.request_for(where)
+    with house.db.write() as conn:
+        missing_facts.ask(conn, "4711", None, "Is there a blender?", request_id=request.id, now=house.clock())
+
+    forget(house.db, ACCOUNT, where.external_id, now=house.clock())
+
+    with house.db.read() as conn:
+        assert missing_facts.list_facts(conn, None) == []
+
+
+def test_missing_facts_that_nobody_asked_about_for_long_are_purged(house):
+    with house.db.write() as conn:
+        missing_facts.ask(conn, "4711", None, "Is there a blender?", request_id=None, now=house.clock())
+    purge(house.db, ACCOUNT, keep=timedelta(days=90), now=house.clock.advance(91 * 86_400))
+    with house.db.read() as conn:
+        assert missing_facts.list_facts(conn, None) == []
