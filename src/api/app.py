@@ -18,6 +18,7 @@ from src.api.docs import add_docs
 from src.api.doors import Doors, TooManyGuesses, Unauthorized
 from src.api.health import health_routes
 from src.api.hooks import HOOKS, LARGEST_CALL, hook_routes
+from src.api.knowledge import knowledge_routes
 from src.api.limits import Guard, field_name, refusal
 from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
@@ -89,6 +90,7 @@ def create_app(
         hook_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
+        knowledge_routes(context),
         verify_routes(context),
         metrics_routes(context, metrics),
     ):

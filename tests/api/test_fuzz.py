@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from loguru import logger
 from schemathesis import GenerationMode
 
 from src.api.app import create_app
+from src.assistant_settings import AssistantSettings
 from src.db import outbox_views
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -36,6 +38,12 @@ OPERATIONS = {
     ("post", "/api/outbox/{job_id}/approve"),
     ("post", "/api/outbox/{job_id}/reject"),
     ("put", "/api/mode"),
+    ("get", "/api/knowledge"),
+    ("get", "/api/knowledge/{document_id}"),
+    ("post", "/api/knowledge"),
+    ("post", "/api/knowledge/search"),
+    ("get", "/api/missing-facts"),
+    ("post", "/api/missing-facts/{fact_id}/answer"),
 }
 """Those that take something in."""
 
@@ -48,11 +56,20 @@ def _may_be_an_id(text: str) -> bool:
 class Doors:
     """The API on a database, its operations, and what was answered."""
 
-    def __init__(self, db: Any, clock: Any) -> None:
+    def __init__(self, db: Any, clock: Any, folder: Path) -> None:
         self.db = db
         self.wakeup = Wakeup(db)
+        folders = AssistantSettings(
+            assistant_knowledge_dir=folder / "knowledge",
+            assistant_agents_dir=folder / "agents",
+            assistant_embeddings="off",
+        )
         app = create_app(
-            Settings(api_key=KEY), db, self.wakeup, is_conversation_id=_may_be_an_id, clock=clock
+            Settings(api_key=KEY, assistant=folders),
+            db,
+            self.wakeup,
+            is_conversation_id=_may_be_an_id,
+            clock=clock,
         )
         made = schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations()
         self.operations = {(one.ok().method, one.ok().path): one.ok() for one in made}
@@ -92,9 +109,9 @@ class Doors:
 
 
 @pytest.fixture
-def doors(db, clock):
+def doors(db, clock, tmp_path):
     print(f"FUZZ_SEED={SEED}")
-    made = Doors(db, clock)
+    made = Doors(db, clock, tmp_path)
     sink = logger.add(lambda message: made.faults.append(str(message)), level="ERROR")
     yield made
     logger.remove(sink)

@@ -14,6 +14,7 @@ import pytest
 from httpx import ASGITransport
 
 from src.api.app import create_app
+from src.assistant_settings import AssistantSettings
 from src.db import conversations, inbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -155,7 +156,7 @@ def sqlite_db(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def client(db: Database, clock: Any) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+async def client(db: Database, clock: Any, tmp_path: Path) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
     """Makes clients of an application with these settings; by default one on this machine without credentials."""
     made: list[httpx.AsyncClient] = []
     wakeup = Wakeup(db)
@@ -168,8 +169,13 @@ async def client(db: Database, clock: Any) -> AsyncIterator[Callable[..., httpx.
         browser_state: Callable[[], str] | None = None,
         **settings: Any,
     ) -> httpx.AsyncClient:
+        folders = AssistantSettings(
+            assistant_knowledge_dir=tmp_path / "knowledge",
+            assistant_agents_dir=tmp_path / "agents",
+            assistant_embeddings="off",
+        )
         app = create_app(
-            Settings(**settings),
+            Settings(**{"assistant": folders, **settings}),
             db,
             wakeup,
             is_conversation_id=is_conversation_id,
