@@ -90,7 +90,7 @@ def create_app(
         hook_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
-        knowledge_routes(context),
+        knowledge_routes(context, settings.assistant),
         verify_routes(context),
         metrics_routes(context, metrics),
     ):

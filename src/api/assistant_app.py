@@ -14,6 +14,7 @@ from src.api.assistant import LateAnswering, assistant_routes
 from src.api.context import Context
 from src.api.docs import add_docs
 from src.api.doors import Doors
+from src.api.knowledge import knowledge_routes
 from src.api.limits import Guard
 from src.assistant.live import LiveAssistant
 from src.db.engine import Database
@@ -52,6 +53,7 @@ def create_assistant_app(
     add_docs(app)
     app.state.streams = context.streams
     app.include_router(assistant_routes(context, assistant, late))
+    app.include_router(knowledge_routes(context, settings.assistant))
     app.include_router(_health_routes(db, assistant))
     say_errors_alike(app)
     app.add_middleware(Guard)

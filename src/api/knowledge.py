@@ -17,6 +17,7 @@ from src.api.docs import REFUSALS, described
 from src.api.ids import OUR_ID
 from src.api.limits import read_json
 from src.assistant.values import Audience
+from src.assistant_settings import AssistantSettings
 from src.services.callback import clean_message
 from src.services.refusals import Malformed, NotFound
 
@@ -55,17 +56,17 @@ class AnswerBody(_Body):
     )
 
 
-def knowledge_routes(context: Context) -> APIRouter:
+def knowledge_routes(context: Context, settings: AssistantSettings) -> APIRouter:
     """Everything here goes through the operator's doors before anything of the request is used."""
     router = APIRouter(prefix="/api", dependencies=[Depends(context.doors.operator)], responses=REFUSALS)
-    desk = _desk_of(context)
+    desk = _desk_of(context, settings)
     _add_documents(router, desk)
     _add_folder(router, desk)
     _add_missing_facts(router, desk)
     return router
 
 
-def _desk_of(context: Context) -> Callable[[], Desk]:
+def _desk_of(context: Context, settings: AssistantSettings) -> Callable[[], Desk]:
     """What does the work, made with the first call: loading it takes longer than a start should."""
     made: list[Desk] = []
     lock = threading.Lock()
@@ -75,7 +76,7 @@ def _desk_of(context: Context) -> Callable[[], Desk]:
 
         with lock:
             if not made:
-                made.append(Desk(context))
+                made.append(Desk(context, settings))
             return made[0]
 
     return desk

@@ -23,6 +23,7 @@ from src.assistant.looks import make_search
 from src.assistant.reading import detect_language
 from src.assistant.secrets import find_values
 from src.assistant.values import Audience, Stage
+from src.assistant_settings import AssistantSettings
 from src.db import knowledge as tables
 from src.db import missing_facts
 from src.errors import StaleJob
@@ -36,9 +37,9 @@ _STAGE_OF = {Audience.ANYONE: Stage.INQUIRY, Audience.BOOKED: Stage.BOOKED, Audi
 class Desk:
     """The host's folder and the list of missing facts, as the API shows and changes them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, settings: AssistantSettings) -> None:
         self._context = context
-        self._settings = context.settings.assistant
+        self._settings = settings
         self._root = self._settings.assistant_knowledge_dir
         self._folder = LiveFolder(self._root, self._agents)
         self._search = make_search(self._settings)

@@ -458,6 +458,9 @@ class InProcess:
         self.asked.append(request_id)
         return Response(200, json.dumps({"message": "Yes, in the wardrobe."}).encode())
 
+    async def work_beside(self):
+        pass
+
     async def close(self):
         pass
 

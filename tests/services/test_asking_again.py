@@ -27,9 +27,9 @@ def escalated(house, where, **said):
         house.db,
         house.wakeup,
         Answer(where.external_id, request.id, action=Action.ESCALATE, **said),
-        settings=house.settings,
+        accounts=house.settings.accounts_by_name,
         now=house.clock(),
-        is_conversation_id=house.channel.is_conversation_id,
+        is_conversation_id=lambda _, external_id: house.channel.is_conversation_id(external_id),
     )
     house.clock.advance(60)
     return request, outcome.job
