@@ -186,6 +186,27 @@ def ask_assistant(
     )
 
 
+@assistant.command("eval")
+def evaluate_assistant(
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", metavar="F", help="A .jsonl file or a folder; else the shipped."),
+    ] = None,
+    knowledge_dir: Annotated[
+        Path | None, typer.Option("--knowledge", metavar="D", help="The folder that the cases are about.")
+    ] = None,
+    agents_dir: Annotated[Path | None, typer.Option("--agents", metavar="D")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Three passes: mean and worst.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Labelled messages against your model: what is right, and which bars hold. Nothing is sent; calls cost."""
+    from src.commands.assistant_eval import run_eval
+
+    _end(
+        lambda: run_eval(cases=cases, knowledge=knowledge_dir, agents=agents_dir, live=live, as_json=as_json)
+    )
+
+
 knowledge = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="What the built-in assistant knows."
 )

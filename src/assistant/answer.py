@@ -126,12 +126,13 @@ class Assistant:
 
     def _apply_rules(self, run: Run) -> None:
         burst = run.burst
-        found = set(self._parts.find_classes(burst.text, run.code)) - self._endings.answerable
+        code = run.code if run.language and run.language.sure else None  # unsure: every list judges
+        found = set(self._parts.find_classes(burst.text, code)) - self._endings.answerable
         run.note("rules", "hit" if found else "clear", ", ".join(sorted(found)))
         if found:
             self._endings.escalate_class(run, found)
         ours_before = bool(burst.history) and burst.history[-1].role != "guest"
-        if ours_before and self._parts.is_closing(burst.text, run.code):
+        if ours_before and self._parts.is_closing(burst.text, code):
             self._endings.ignore(run, "closing")
 
     # --- 3 to 7: with models -----------------------------------------------------------------------------

@@ -65,7 +65,9 @@ def is_closing(text: str, language: str | None) -> bool:
         return False
     if len(_WORD.findall(seen)) > CLOSING_WORDS or len(seen) > 300:
         return False
-    return any(_is_only_closings(seen, load_list(code)) for code in _lists_for(language))
+    # Short words are taken for another language easily, and all lists may judge: each word must be in one list.
+    codes = dict.fromkeys((*_lists_for(language), *LANGUAGES))
+    return any(_is_only_closings(seen, load_list(code)) for code in codes)
 
 
 def _lists_for(language: str | None) -> tuple[str, ...]:
