@@ -22,6 +22,7 @@ from src.model.rows import AccountState
 from src.model.values import utc_now
 from src.services import notify
 from src.settings import Settings
+from src.workers import waits
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
 from src.workers.asking import AskAi
 from src.workers.crew import Work
@@ -29,6 +30,9 @@ from src.workers.halts import halted, what_to_do
 from src.workers.housekeeping import start_housekeeping
 from src.workers.parts import Machine, Parts
 from src.workers.process import Beside, Process, make_process
+
+LOOK_FOR_API_SEC = 5.0
+"""So often a process that stands by looks whether the API is still served by another one."""
 
 
 def run_workers(*, sync: bool, send: bool, api: bool, parts: Parts | None = None) -> int:
@@ -85,6 +89,8 @@ def _work(settings: Settings, db: Database, work: Work, *, api: bool, parts: Par
         beside.append(partial(_keep_house, settings, db))
     if serve_api:
         beside.append(lambda stop: _serve(settings, db, stop, parts))
+    elif api and process.shares:
+        beside.append(lambda stop: _serve_when_free(settings, db, stop, parts))
     code = asyncio.run(process.run(beside))
     if code in (ExitCode.HALTED_PERSON_NEEDED, ExitCode.HALTED_PAGE_CHANGED):
         tell_of_the_end(settings, settings.accounts, db)
@@ -152,6 +158,24 @@ async def _serve(settings: Settings, db: Database, stop: asyncio.Event, parts: P
     await serve_all(settings, db, stop, parts)
 
 
+async def _serve_when_free(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
+    """The process that serves the API may end before this one, which takes over its accounts, too."""
+    while not stop.is_set():
+        await waits.sleep(stop, LOOK_FOR_API_SEC)
+        if stop.is_set() or await asyncio.to_thread(probe, _own_url(settings), db.database_id) != "none":
+            continue
+        try:
+            await _serve(settings, db, stop, parts)
+        except SettingsError:
+            logger.debug("Another process was quicker to serve the API")
+
+
+def _own_url(settings: Settings) -> str:
+    host = settings.api_host
+    here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 (compared, not bound)
+    return f"http://{f'[{here}]' if ':' in here else here}:{settings.api_port}"
+
+
 def _api_is_ours(settings: Settings, db: Database) -> bool:
     """Whether this process shall serve the API: not if this product does so already, with the same database.
 
@@ -159,8 +183,7 @@ def _api_is_ours(settings: Settings, db: Database) -> bool:
     """
     host = settings.api_host
     check_host(host)  # else another machine would be asked, and its silence taken for a port in use
-    here = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 (compared, not bound)
-    url = f"http://{f'[{here}]' if ':' in here else here}:{settings.api_port}"
+    url = _own_url(settings)
     neighbour = probe(url, db.database_id)
     if neighbour == "same":
         logger.info("The API is served already by a running Nightporter at {}; using that one", url)

@@ -15,8 +15,9 @@ from loguru import logger
 from src.account import DEFAULT_ACCOUNT, Account
 from src.db.clock_moves import Queue
 from src.db.engine import Database
+from src.db.serving import Serving
 from src.db.wakeup import Wakeup
-from src.errors import Halt, SettingsError
+from src.errors import Halt, SettingsError, TransientError
 from src.services.intake import Rules
 from src.workers import waits
 from src.workers.beats import Beats
@@ -62,9 +63,15 @@ class Crew:
         *,
         mark: Callable[[str, str], None] = lambda _what, _account: None,
         breaker: Breaker | None = None,
+        serving: Serving | None = None,
         parts: Parts | None = None,
     ) -> None:
-        """``mark`` is told what begins, and for which account. Without a ``breaker`` starts are not counted."""
+        """``mark`` is told what begins, and for which account. Without a ``breaker`` starts are not counted.
+
+        With ``serving`` the crew stands by while another process serves the account; without it, another copy that
+        is at work is an error.
+        """
+        self._serving = serving
         self.account = account
         self._db = db
         self._work = work
@@ -89,7 +96,13 @@ class Crew:
         locks = [FileLock(self.account.session_dir / f"{name}.lock") for name in self._work.names]
         mine = asyncio.Event()  # a halt ends this crew alone
         passing = asyncio.ensure_future(self._pass_on(stop, mine))
+        watching: asyncio.Future[None] | None = None
         try:
+            if self._serving is not None:
+                halt = await self._stand_by(self._serving, stop)
+                if halt is not None or stop.is_set():
+                    return halt
+                watching = asyncio.ensure_future(self._watch_serving(self._serving, mine))
             await self._be_the_only_one(locks)
             halt = await asyncio.to_thread(self._begin)
             if halt is not None:
@@ -99,6 +112,37 @@ class Crew:
             passing.cancel()
             for lock in locks:
                 lock.release()
+            if watching is not None:
+                watching.cancel()
+            if self._serving is not None:
+                await asyncio.to_thread(self._serving.release, self.name)
+
+    async def _stand_by(self, serving: Serving, stop: asyncio.Event) -> Halt | None:
+        """Until the account is ours to serve (None), or stopped (None), or halted by whoever serves it."""
+        said = False
+        while not stop.is_set():
+            try:
+                if await asyncio.to_thread(serving.try_take, self.name):
+                    return None
+                halt = await asyncio.to_thread(stored_halt, self._db, self.name)
+                if halt is not None:
+                    return halt
+                if not said:
+                    logger.info("Account {} is served by another process; standing by", self.name)
+                    said = True
+            except TransientError as error:
+                logger.debug("Standing by for {}: {}", self.name, error)
+            await waits.sleep(stop, self._parts.stand_by_sec)
+        return None
+
+    async def _watch_serving(self, serving: Serving, end: asyncio.Event) -> None:
+        """Who serves it no more ends in order, and stands by again."""
+        while await asyncio.to_thread(serving.still_held, self.name):
+            await waits.sleep(end, self._parts.stand_by_sec)
+            if end.is_set():
+                return
+        logger.warning("Whether account {} is ours to serve is not known any more; standing by", self.name)
+        end.set()
 
     async def _be_the_only_one(self, locks: list[FileLock]) -> None:
         for lock in locks:

@@ -12,6 +12,7 @@ Without ``HALT_WAIT`` the process ends when no account is left that works.
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from loguru import logger
 
 from src.account import Account
 from src.db.engine import Database
+from src.db.serving import Serving
 from src.errors import ExitCode, Halt, SettingsError, TransientError
 from src.settings import Settings
 from src.workers import waits
@@ -48,9 +50,11 @@ class Process:
         wait_at_halts: bool = False,
         on_wait: Callable[[Account, Halt], None] = lambda _account, _halt: None,
         watchdog: Watchdog | None = None,
+        serving: Serving | None = None,
         parts: Parts | None = None,
     ) -> None:
         """``on_wait`` is told of each account whose halt is waited out."""
+        self._serving = serving
         self._watchdog = watchdog
         self._db = db
         self._crews = crews
@@ -59,6 +63,11 @@ class Process:
         self._parts = parts or Parts()
         self._halts: dict[str, Halt] = {}
         self._nobody_works = asyncio.Event()
+
+    @property
+    def shares(self) -> bool:
+        """Whether other processes may serve some of the accounts, and this one in their place when they end."""
+        return self._serving is not None
 
     def is_at_work(self, account: str) -> bool:
         """Whether this process works for the account: it has a crew, and that waits at no halt."""
@@ -92,6 +101,8 @@ class Process:
             end.cancel()
             if self._watchdog is not None:
                 self._watchdog.stop()
+            if self._serving is not None:
+                self._serving.close()
         await asyncio.to_thread(_note_end, self._crews)
         if self._nobody_works.is_set():
             return max(halt.exit_code for halt in self._halts.values())
@@ -103,8 +114,8 @@ class Process:
             halt = await self._earlier_halt(crew)
             if halt is None:
                 halt = await crew.run(stop)
-                if halt is None:
-                    return
+                if halt is None:  # stopped, or another process is to serve the account
+                    continue
                 say_halt(halt, crew.name if len(self._crews) > 1 else None)
             self._halts[crew.name] = halt
             self._look_whether_anybody_works()
@@ -148,8 +159,15 @@ def make_process(
     parts: Parts,
     on_wait: Callable[[Account, Halt], None] = lambda _account, _halt: None,
 ) -> Process:
-    """A process with a crew for each account. An account whose mode is off is only read."""
+    """A process with a crew for each account. An account whose mode is off is only read.
+
+    Where several accounts stand in a file and the database is a server, further processes may do the same: each
+    account is served by one of them, and the others stand by. Their order is another one in each process, so that
+    processes that start together share.
+    """
     machine, watchdog = Machine.of(settings), parts.make_watchdog()
+    shares = bool(settings.listed) and db.path is None and work.sync and work.send
+    serving = Serving(db) if shares else None
     crews = [
         Crew(
             account,
@@ -158,14 +176,17 @@ def make_process(
             machine,
             mark=watchdog.mark,
             breaker=Breaker(db, account.name, settings.crash_loop_starts),
+            serving=serving,
             parts=parts,
         )
-        for account in settings.accounts
+        for account in random.sample(settings.accounts, len(settings.accounts))
         for mine in [work.of(account)]
         if mine.names
     ]
     wait = settings.halt_wait
-    return Process(db, crews, wait_at_halts=wait, on_wait=on_wait, watchdog=watchdog, parts=parts)
+    return Process(
+        db, crews, wait_at_halts=wait, on_wait=on_wait, watchdog=watchdog, serving=serving, parts=parts
+    )
 
 
 def _note_end(crews: Iterable[Crew]) -> None:

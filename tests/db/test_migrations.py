@@ -18,10 +18,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Select, Table, insert, inspect, select
 from sqlmodel import SQLModel
 
-from src.db import connections, migrate, places
+from src.db import accounts, connections, migrate, places
 from src.db.engine import Database
-from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
+from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
+from src.model.values import LinkState
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -258,4 +259,33 @@ def test_conversations_from_before_they_could_be_seen_to_are_kept_and_wait(empty
         seen_to = conn.execute(select(CONVERSATIONS.c.seen_to_at, CONVERSATIONS.c.seen_to_until)).all()
     assert set(map(tuple, seen_to)) == {(None, None)}
     assert len(seen_to) == len(InboxStatus) + len(OutboxStatus)
+    db.close()
+
+
+def test_accounts_in_every_state_get_their_channel_and_keep_what_they_had(empty_url, clock, monkeypatch):
+    upgrade = command.upgrade
+    with monkeypatch.context() as before:
+        before.setattr("alembic.command.upgrade", lambda config, _: upgrade(config, "0008"))
+        before.setattr(migrate, "known_revisions", lambda: ["0008"])
+        old = Database.open(empty_url)
+    columns = [column for column in ACCOUNTS.c if column.name != "channel"]
+    ok = {"link_state": LinkState.OK, "updated_at": clock()}
+    halt = {"halt_kind": "captcha", "halt_detail": "shown", "halt_exit_code": 10, "halted_at": clock()}
+    states = {
+        "at-work": ok,
+        "halted": {**ok, **halt, "link_state": LinkState.HALTED},
+        "paused": {**ok, "paused_at": clock()},
+        "released": {**ok, "halt_cleared_at": clock(), "swept_through": clock(), "external_id": "host-1"},
+    }
+    with old.write() as conn:
+        for name, state in states.items():
+            conn.execute(insert(ACCOUNTS).values(account=name, **state))
+        held = conn.execute(select(*columns).order_by(ACCOUNTS.c.account)).all()
+    old.close()
+    db = Database.open(empty_url)
+    with db.write() as conn:
+        assert conn.execute(select(*columns).order_by(ACCOUNTS.c.account)).all() == held
+        assert {accounts.get(conn, name).channel for name in states} == {"airbnb"}
+        assert accounts.take_channel(conn, "halted", "pgnotify", clock()) == "airbnb", "it keeps its channel"
+        assert accounts.take_channel(conn, "new", "pgnotify", clock()) == "pgnotify"
     db.close()
