@@ -126,7 +126,7 @@ class Settings(AccountSettings, AlertSettings):
         None,
         "several accounts, each with its channel; without the file there is the one of the variables",
         "a file",
-        shown="./accounts.toml, where there is one",
+        shown="./accounts.toml",
     )
     playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
     ai_concurrency: Annotated[int, Field(ge=1, le=64)] = variable(

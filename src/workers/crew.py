@@ -64,14 +64,16 @@ class Crew:
         mark: Callable[[str, str], None] = lambda _what, _account: None,
         breaker: Breaker | None = None,
         serving: Serving | None = None,
+        first_try_after: float = 0.0,
         parts: Parts | None = None,
     ) -> None:
         """``mark`` is told what begins, and for which account. Without a ``breaker`` starts are not counted.
 
         With ``serving`` the crew stands by while another process serves the account; without it, another copy that
-        is at work is an error.
+        is at work is an error. ``first_try_after`` so many seconds it asks for the account for the first time.
         """
         self._serving = serving
+        self._first_try_after = first_try_after
         self.account = account
         self._db = db
         self._work = work
@@ -120,6 +122,8 @@ class Crew:
     async def _stand_by(self, serving: Serving, stop: asyncio.Event) -> Halt | None:
         """Until the account is ours to serve (None), or stopped (None), or halted by whoever serves it."""
         said = False
+        if not self._began:
+            await waits.sleep(stop, self._first_try_after)
         while not stop.is_set():
             try:
                 if await asyncio.to_thread(serving.try_take, self.name):

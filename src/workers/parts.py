@@ -103,6 +103,8 @@ class Parts:
     """So long a step that was broken off may take to put things away."""
     end_sec: float = 4.5
     """All of it together, with the closing of the browser; what is left of that ends with the process."""
+    share_sec: float = 0.5
+    """A process waits so long between two accounts that it takes at its start, so that others may take some."""
     stand_by_sec: float = 2.0
     """So often it is looked whether an account that another process serves is free."""
     halt_look_sec: float = 2.0

@@ -177,9 +177,10 @@ def make_process(
             mark=watchdog.mark,
             breaker=Breaker(db, account.name, settings.crash_loop_starts),
             serving=serving,
+            first_try_after=position * parts.share_sec,
             parts=parts,
         )
-        for account in random.sample(settings.accounts, len(settings.accounts))
+        for position, account in enumerate(random.sample(settings.accounts, len(settings.accounts)))
         for mine in [work.of(account)]
         if mine.names
     ]

@@ -63,7 +63,7 @@ class Machine:
         listed = tuple(Account(name, "airbnb", folder / name, quick, FakeFolder.SETTINGS()) for name in NAMES)
         settings = Settings(log_dir=folder / "logs", listed=listed)
         self.stop = asyncio.Event()
-        parts = Parts(find_channel=self.find, stand_by_sec=0.1)
+        parts = Parts(find_channel=self.find, stand_by_sec=0.1, share_sec=0.05)
         self.process = make_process(settings, db, Work(sync=True, send=True), parts)
 
     SETTINGS = FakeFolder.SETTINGS
@@ -101,6 +101,8 @@ async def test_each_account_is_served_once_and_by_the_other_process_when_one_end
     running = [asyncio.create_task(one.process.run(stop=one.stop)) for one in machines]
     await until(lambda: set(served(machines)) == set(NAMES))
     assert set(served(machines).values()) == {1}
+    assert first.serves, "processes that start together share"
+    assert second.serves
     first.stop.set()
     assert await running[0] is ExitCode.STOPPED
     await until(lambda: second.serves == set(NAMES))
