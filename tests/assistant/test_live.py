@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -9,10 +10,12 @@ import pytest
 from sqlalchemy import text as sql
 
 from src.assistant.live import LiveAssistant
-from src.db import runs
+from src.db import knowledge, missing_facts, runs
 from src.db.engine import Database
 from tests.support.assistant import FILES, HOLDING, PARTS, settings_for, write_folder
+from tests.support.model_answers import good_draft
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 KETTLE = "Where is the kettle in your kitchen, please?"
 PAYLOAD = {
@@ -189,3 +192,32 @@ async def test_a_conversation_that_is_forgotten_is_nowhere_in_the_runs(live, db,
         assert runs.forget(conn, "default", "c1") == 1
         assert runs.forget(conn, "default", "c1") == 0
     assert run_of(db).conversation_id is None
+
+
+async def test_a_question_that_no_fact_answers_is_on_the_list_of_missing_facts_once(live, server, db):
+    nothing = {"action": "escalate", "message": "", "missing": ["Is there a blender?"]}
+    server.script["draft"] = lambda call: {**good_draft(call), **nothing}
+    assistant = live()
+    first = await assistant.respond(PAYLOAD)
+    await assistant.respond(PAYLOAD)
+    await assistant.respond({**PAYLOAD, "request_id": "r2"})
+
+    assert first.body["reason"] == "missing_fact"
+    with db.read() as conn:
+        (fact,) = missing_facts.list_facts(conn)
+        assert missing_facts.requests_of(conn, fact.id) == ["r1", "r2"]
+    assert (fact.listing_id, fact.question, fact.asked) == ("4711", "Is there a blender?", 2)
+
+
+async def test_the_tables_follow_the_folder_while_nobody_asks(live, db):
+    beside = asyncio.ensure_future(live().work_beside())
+    try:
+        await until(lambda: "listings/4711-attic/attic.md" in stored_documents(db))
+    finally:
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+
+
+def stored_documents(db: Database) -> set[str]:
+    with db.read() as conn:
+        return {one.path for one in knowledge.documents(conn)}
