@@ -207,11 +207,12 @@ class Vectors:
         self._rows: dict[str, int] = {}
         self._matrix: Any = None
         self._queries: dict[str, Any] = {}
+        self._hashes: dict[str, str] = {}
 
     def missing(self, texts: Iterable[str]) -> list[str]:
         """The texts that have no vector yet, each once."""
         with self._lock:
-            return [text for text in dict.fromkeys(texts) if content_hash(text) not in self._by_hash]
+            return [text for text in dict.fromkeys(texts) if self._hash(text) not in self._by_hash]
 
     def put(self, vectors: Mapping[str, Any]) -> None:
         """Keep vectors by the hash of their text: arrays, or the bytes that ``packed`` made."""
@@ -227,6 +228,7 @@ class Vectors:
         wanted = {content_hash(text) for text in texts}
         with self._lock:
             self._by_hash = {key: vector for key, vector in self._by_hash.items() if key in wanted}
+            self._hashes = {}
             self._matrix = None
 
     async def make(self, texts: Sequence[str]) -> dict[str, bytes]:
@@ -239,16 +241,15 @@ class Vectors:
         self.put(made)
         return {key: vector.tobytes() for key, vector in made.items()}
 
-    async def scores(self, queries: Sequence[str], facts: Sequence[Fact]) -> tuple[dict[str, float], bool]:
-        """How near each fact is to the nearest of the queries, by the fact's id, and whether vectors are missing.
+    async def scores(self, queries: Sequence[str], facts: Sequence[Fact]) -> tuple[list[float] | None, bool]:
+        """How near each of the facts is to the nearest of the queries, and whether vectors are missing.
 
         While vectors are missing there are no scores at all: half of them would hide the other half.
         Raises ServiceAway.
         """
-        hashes = [content_hash(fact.text) for fact in facts]
-        with self._lock:
-            if any(key not in self._by_hash for key in hashes):
-                return {}, True
+        texts = [fact.text for fact in facts]
+        if await asyncio.to_thread(self.missing, texts):
+            return None, True
         asked = [query for query in queries if query.strip()]
         new = [query for query in asked if query not in self._queries]
         if new:
@@ -257,19 +258,28 @@ class Vectors:
                 self._queries.clear()
             self._queries.update(zip(new, rows, strict=True))
         if not asked:
-            return {}, False
+            return None, False
         wanted = [self._queries[query] for query in asked]
-        near = await asyncio.to_thread(self._nearness, wanted)
-        return {fact.id: near[self._rows[key]] for fact, key in zip(facts, hashes, strict=True)}, False
+        return await asyncio.to_thread(self._nearness, wanted, texts)
 
-    def _nearness(self, queries: list[Any]) -> list[float]:
+    def _nearness(self, queries: list[Any], texts: list[str]) -> tuple[list[float] | None, bool]:
         numpy = importlib.import_module("numpy")
         with self._lock:
             if self._matrix is None:
                 self._rows = {key: row for row, key in enumerate(self._by_hash)}
                 self._matrix = numpy.stack(list(self._by_hash.values()))
-            found: list[float] = (self._matrix @ numpy.stack(queries).T).max(axis=1).tolist()
-        return found
+            rows = [self._rows.get(self._hash(text)) for text in texts]
+            if None in rows:  # forgotten in this instant
+                return None, True
+            near = (self._matrix @ numpy.stack(queries).T).max(axis=1)
+        found: list[float] = near[numpy.asarray(rows)].tolist()
+        return found, False
+
+    def _hash(self, text: str) -> str:
+        """``content_hash``, kept: the same texts are looked for again and again."""
+        if (known := self._hashes.get(text)) is None:
+            known = self._hashes[text] = content_hash(text)
+        return known
 
 
 def content_hash(text: str) -> str:

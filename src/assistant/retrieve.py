@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import chain, zip_longest
 
 from loguru import logger
@@ -28,6 +29,8 @@ _WEIGHTS = (1.0, 0.3, 0.1)
 _WEIGHTS_OF_WORDS_ALONE = (0.0, 0.5, 0.5)
 _CLOSE = 1.15
 """A best fact that is not better than the best one left out by this factor was found by a close call."""
+_LOOKED_AT = 1000
+"""Of the facts that fit at all, so many are put in order."""
 _CARRIED = 1000
 """So many texts that are no longer used are carried along at least before the index is built anew."""
 
@@ -107,39 +110,40 @@ class Search:
         by_meaning, away = await self._by_meaning(facts, query)
         return await asyncio.to_thread(self._fused, facts, query, by_meaning), away
 
-    async def _by_meaning(self, facts: Sequence[Fact], query: Query) -> tuple[dict[str, float], bool]:
+    async def _by_meaning(self, facts: Sequence[Fact], query: Query) -> tuple[Sequence[float] | None, bool]:
         if self.vectors is None:
-            return {}, False
+            return None, False
         try:
             return await self.vectors.scores(list(query.values()), facts)
         except ServiceAway as error:
             logger.debug("the search goes on by words alone: {}", error)
-            return {}, True
+            return None, True
 
-    def _fused(self, facts: Sequence[Fact], query: Query, by_meaning: Mapping[str, float]) -> list[Hit]:
+    def _fused(self, facts: Sequence[Fact], query: Query, by_meaning: Sequence[float] | None) -> list[Hit]:
+        """The facts with a score above 0, the best ``_LOOKED_AT`` of them, best first."""
         index = self._index
         numbers = index.numbers_of([fact.text for fact in facts])
-        pieces = _highest(index.words.by_pieces(text) for text in query.values())
+        mine = [numbers[fact.text] for fact in facts]
+        allowed = set(mine)
+        pieces = _scaled(_highest(index.words.by_pieces(text) for text in query.values()), allowed)
         words = {language: index.words.by_words(text) for language, text in query.items()}
         by_language: dict[str | None, dict[int, float]] = {}
-        for fact in facts:
-            if fact.language not in by_language:
-                fits = [
-                    scores for language, scores in words.items() if fact.language in {language or None, None}
-                ]
-                by_language[fact.language] = _highest(fits)
-        rows = [(fact, numbers[fact.text]) for fact in facts]
-        meaning = _scaled([by_meaning.get(fact.id) for fact, _ in rows])
-        parts = _scaled([pieces.get(number) for _, number in rows])
-        whole = _scaled([by_language[fact.language].get(number) for fact, number in rows])
+        for language in {fact.language for fact in facts}:
+            fits = (found for asked, found in words.items() if language in {asked or None, None})
+            by_language[language] = _scaled(_highest(fits), allowed)
         of_meaning, of_pieces, of_words = _WEIGHTS if by_meaning else _WEIGHTS_OF_WORDS_ALONE
+        low, high = (min(by_meaning), max(by_meaning)) if by_meaning else (0.0, 1.0)
+        meaning = by_meaning or [low] * len(facts)
+        factor = of_meaning / ((high - low) or 1.0)
         scores = [
-            of_meaning * m + of_pieces * p + of_words * w
-            for m, p, w in zip(meaning, parts, whole, strict=True)
+            factor * (near - low)
+            + of_pieces * pieces.get(number, 0.0)
+            + of_words * by_language[fact.language].get(number, 0.0)
+            for fact, number, near in zip(facts, mine, meaning, strict=True)
         ]
-        top = max(scores, default=0.0) or 1.0
-        hits = [Hit(fact, score / top) for (fact, _), score in zip(rows, scores, strict=True) if score > 0]
-        return sorted(hits, key=lambda hit: -hit.score)
+        best = nlargest(_LOOKED_AT, range(len(scores)), key=scores.__getitem__)
+        top = scores[best[0]] if best else 0.0
+        return [Hit(facts[place], scores[place] / top) for place in best if scores[place] > 0]
 
     def renew(self, texts: Iterable[str]) -> None:
         """Build the index anew for these texts, if most of what it carries is no longer used. Blocking."""
@@ -178,14 +182,11 @@ class _Index:
             return self.numbers
 
 
-def _scaled(scores: Sequence[float | None]) -> list[float]:
-    """Between 0 (the worst, or none) and 1 (the best)."""
-    given = [score for score in scores if score is not None]
-    low, high = min(given, default=0.0), max(given, default=0.0)
-    if len(given) < len(scores):
-        low = min(low, 0.0)
-    width = (high - low) or 1.0
-    return [0.0 if score is None else (score - low) / width if high > low else 1.0 for score in scores]
+def _scaled(scores: Mapping[int, float], allowed: Collection[int]) -> dict[int, float]:
+    """The scores of what is allowed, so that the best one is 1."""
+    kept = {number: score for number, score in scores.items() if number in allowed}
+    high = max(kept.values(), default=0.0)
+    return {number: score / high for number, score in kept.items()} if high > 0 else {}
 
 
 def _highest(found: Iterable[Mapping[int, float]]) -> dict[int, float]:
