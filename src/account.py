@@ -48,6 +48,11 @@ class AccountSettings(Variables):
         "auto sends; draft waits for a person's approval (default with the built-in assistant); off only reads",
         "auto, draft or off",
     )
+    assistant_autonomy: Annotated[Literal["ask", "earned", "full"], BeforeValidator(lower)] = variable(
+        "ask",
+        "who allows a subject to be answered by itself: you, its record, or nobody is asked",
+        "ask, earned or full",
+    )
     human_pause_min: Minutes = variable(
         15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
     )

@@ -146,11 +146,6 @@ class AssistantSettings(Variables):
     assistant_draft_from: Share = variable(
         0.5, "from here on it waits for you as a draft; below, a person answers", "0 to 1"
     )
-    assistant_autonomy: Annotated[Literal["ask", "earned", "full"], BeforeValidator(lower)] = variable(
-        "ask",
-        "who allows a subject to be answered by itself: you, its record, or nobody is asked",
-        "ask, earned or full",
-    )
     assistant_answer_classes: Annotated[str, BeforeValidator(lower), AfterValidator(_classes)] = variable(
         "",
         "hard subjects whose rule the assistant may tell if your facts state it",

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from src.api.autonomy import autonomy_routes
 from src.api.callback import callback_routes
 from src.api.context import Context
 from src.api.dashboard.routes import dashboard_routes
@@ -91,6 +92,7 @@ def create_app(
         health_routes(context),
         operator_routes(context),
         knowledge_routes(context, settings.assistant),
+        autonomy_routes(context),
         verify_routes(context),
         metrics_routes(context, metrics),
     ):

@@ -10,13 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from src.assistant.prompting import lay, make_canary
 from src.assistant.structured import Shape, an_object
 from src.assistant.values import HardClass
-
-TOPICS = (
-    "parking", "wifi", "check_in", "check_out", "access", "luggage", "heating_cooling", "kitchen", "appliances",
-    "bathroom", "bedding", "cleaning", "laundry", "trash", "pets", "children", "smoking", "noise", "transport",
-    "location", "restaurants", "activities", "amenities", "house_rules", "other",
-)  # fmt: skip
-"""The subjects that autonomy is earned by."""
+from src.model.autonomy import TOPICS
 
 _LONGEST_QUESTION = 500
 

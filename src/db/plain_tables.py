@@ -63,4 +63,5 @@ DOCUMENTS = _table("documents", rows.StoredDocument)
 CHUNKS = _table("document_chunks", rows.StoredChunk)
 MISSING = _table("missing_facts", rows.MissingFact)
 MISSING_REQUESTS = _table("missing_fact_requests", rows.MissingFactRequest)
+AUTONOMY = _table("assistant_autonomy", rows.TopicRecord)
 ALL = _PLAIN.tables

@@ -23,6 +23,7 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from src.db.plain_tables import (
     ACCOUNTS,
+    AUTONOMY,
     CONVERSATIONS,
     INBOX,
     INCIDENTS,
@@ -37,6 +38,7 @@ from src.errors import StaleJob
 
 __all__ = [
     "ACCOUNTS",
+    "AUTONOMY",
     "CONVERSATIONS",
     "INBOX",
     "INCIDENTS",

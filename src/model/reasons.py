@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.model.autonomy import NEEDS_APPROVAL
 from src.model.caps import HoldReason
 from src.model.gate import Refusal
 from src.model.statuses import CancelReason
@@ -13,7 +14,7 @@ OUR_REASONS = frozenset(
         *map(str, CancelReason),
         *map(str, HoldReason),
         *map(str, Refusal),
-        *("approval_required", "composer_busy", "mode_off", "reply_mode_off"),
+        *("approval_required", NEEDS_APPROVAL, "composer_busy", "mode_off", "reply_mode_off"),
         *("no_proof", "no_composer", "could_not_be_sent", "no_such_conversation", "failed", "too_large"),
         *("too_long", "held_by_ai", "secret_not_due", "unknown_placeholder"),
         *("no_answer_in_time", "not_accepted_in_time", "escalated_by_ai", "no_answer_needed"),

@@ -212,6 +212,7 @@ class Job:
     delivery: str | None
     delivery_error: str | None
     approved_at: datetime | None
+    judged: str | None
     purged_at: datetime | None
     created_at: datetime
     processed_at: datetime | None
@@ -225,6 +226,26 @@ class Job:
     def armed(self) -> bool:
         """Send may have been pressed."""
         return self.arm_count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRecord:
+    """What became of the drafts about a topic in a listing (table ``assistant_autonomy``)."""
+
+    account: str
+    listing_id: str
+    topic: str
+    stage: str
+    level: str
+    reason: str | None
+    unchanged: int
+    edited: int
+    rewritten: int
+    rejected: int
+    in_a_row: int
+    in_a_row_since: datetime | None
+    conversations: int
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

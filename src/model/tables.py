@@ -314,6 +314,8 @@ class OutboxJob(SQLModel, table=True):
     """The text was taken out (``purge``, ``forget``) and is empty since."""
     approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """A person wants it sent (approved, retried, sent again): the caps on automatic replies do not hold for it."""
+    judged: str | None = None
+    """What a person made of the AI's draft: unchanged, edited, rewritten or rejected (``model/autonomy.py``)."""
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     processed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -484,3 +486,31 @@ class MissingFactRequest(SQLModel, table=True):
 
     missing_fact_id: str = Field(foreign_key="missing_facts.id", primary_key=True)
     request_id: str = Field(primary_key=True, index=True)
+
+
+class TopicRow(SQLModel, table=True):
+    """What became of the drafts about a topic in a listing, and whether it may go out by itself. No words."""
+
+    __tablename__ = "assistant_autonomy"
+
+    account: str = Field(default=DEFAULT_ACCOUNT, primary_key=True)
+    listing_id: str = Field(primary_key=True)
+    """The site's id."""
+    topic: str = Field(primary_key=True)
+    stage: str = Field(primary_key=True)
+    """``inquiry``: the first answer to an inquiry or a request; ``stay``: everything else."""
+    level: str = Field(default="draft", sa_column_kwargs={"server_default": "draft"})
+    """``draft`` or ``auto``."""
+    reason: str | None = None
+    """Who or what set the level; null: nobody yet, and the reply mode decides."""
+    unchanged: int = 0
+    """Drafts that a person let go out as they were; ``edited``: with few changes; ``rewritten``; ``rejected``."""
+    edited: int = 0
+    rewritten: int = 0
+    rejected: int = 0
+    in_a_row: int = 0
+    """Unchanged ones since the last that was not."""
+    in_a_row_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    conversations: int = 0
+    """In how many conversations they were."""
+    updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)

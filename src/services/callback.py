@@ -25,11 +25,13 @@ from src.db.engine import Connection, Database, after_commit
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
+from src.model.autonomy import NEEDS_APPROVAL
 from src.model.blank import is_blank
 from src.model.rows import NOTHING_SAID, Job, Request, Said, StoredConversation
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import OPEN_INBOX, InboxStatus, OutboxStatus
 from src.model.values import ANSWER, HOLDING, ReplyMode
+from src.services import autonomy
 from src.services.caps import caps_of, hold_before_enqueue
 from src.services.refusals import Conflict, Malformed
 
@@ -288,6 +290,8 @@ def _close(
         why = answer.reason or "escalated_by_ai"
         inbox_queue.escalated(conn, request.id, sources, why, now, hard_class=answer.hard_class)
         _say(conn, "WARNING", "the AI asks a person to answer", **about)
+        if answer.hard_class == "complaint":
+            autonomy.note_complaint(conn, conversation, now)
         return Outcome(Result.ESCALATED, external_id, _enqueue_meanwhile(conn, around, answer, conversation))
     if answer.action is Action.IGNORE:
         inbox_queue.ignored(conn, request.id, sources, answer.reason or "no_answer_needed", now)
@@ -309,7 +313,7 @@ def _enqueue_meanwhile(
     if mode is ReplyMode.OFF:
         return None
     if answer.draft is not None:
-        note = replace(answer, message=answer.draft, hold="with_an_escalation")
+        note = replace(answer, message=answer.draft, hold=autonomy.WITH_AN_ESCALATION)
         _enqueue(conn, around, note, conversation, mode, f"draft:{answer.request_id}")
     if answer.holding_message is None:
         return None
@@ -369,6 +373,30 @@ def _mode(conn: Connection, around: _Setting, conversation: StoredConversation) 
     )
 
 
+def _held_by_mode(
+    conn: Connection,
+    around: _Setting,
+    answer: Answer,
+    conversation: StoredConversation,
+    mode: ReplyMode,
+    kind: str,
+) -> str | None:
+    """Why an answer waits that nothing else holds: the mode, and what is allowed for its topic.
+
+    An allowed topic goes out where the mode is the account's default; a mode that a person has set stands above it.
+    """
+    allowed = None
+    if kind == ANSWER:
+        policy = around.accounts[conversation.account].settings.assistant_autonomy
+        allowed = autonomy.find_permission(conn, conversation, answer.said.topic, policy, around.now)
+    if mode is not ReplyMode.DRAFT:
+        return NEEDS_APPROVAL if allowed is False else None
+    set_by_person = account_rows.rule_for(
+        conn, conversation.account, conversation.id, conversation.listing_id
+    )
+    return None if allowed and set_by_person is None else "approval_required"
+
+
 def _enqueue(
     conn: Connection,
     around: _Setting,
@@ -379,7 +407,7 @@ def _enqueue(
     kind: str = ANSWER,
 ) -> tuple[Job, bool]:
     text = around.secrets.mask(answer.message or "", conversation.listing_id)
-    reason = answer.hold or ("approval_required" if mode is ReplyMode.DRAFT else None)
+    reason = answer.hold or _held_by_mode(conn, around, answer, conversation, mode, kind)
     if reason is None:
         reason = hold_before_enqueue(
             conn,

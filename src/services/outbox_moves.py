@@ -6,7 +6,7 @@ Each is one transaction; a reply that is now on its way wakes the SEND worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from loguru import logger
@@ -18,6 +18,7 @@ from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import UNSENT_OUTBOX, CancelReason, OutboxStatus
+from src.services import autonomy
 from src.services.callback import LONGEST_REASON, clean_message, clean_text
 from src.services.refusals import Conflict, NotFound
 
@@ -41,8 +42,11 @@ def approve(
     text = None if message is None else clean_message(message)
 
     def move(conn: Connection) -> Job:
+        draft = outbox_views.get(conn, job_id)
         job = outbox_queue.approve(conn, job_id, _masked(conn, job_id, text, secrets), now)
         _still_fits(conn, job, now)
+        assert draft is not None  # noqa: S101 - else it could not be moved
+        autonomy.note_approval(conn, draft, job, now)
         return job
 
     return _move(db, wakeup, job_id, "approved", move)
@@ -72,9 +76,7 @@ def reject(db: Database, job_id: str, reason: str | None, *, now: datetime) -> J
     """Draft → cancelled, with the person's reason (default: rejected)."""
     why = clean_text("reason", reason or "", LONGEST_REASON) or str(CancelReason.REJECTED)
     drafts = [OutboxStatus.DRAFT]
-    return _move(
-        db, None, job_id, "rejected", lambda conn: outbox_queue.cancelled(conn, job_id, drafts, why, now)
-    )
+    return _move(db, None, job_id, "rejected", lambda conn: _refuse(conn, job_id, drafts, why, now))
 
 
 def cancel(db: Database, job_id: str, *, now: datetime) -> Job:
@@ -85,8 +87,16 @@ def cancel(db: Database, job_id: str, *, now: datetime) -> Job:
         None,
         job_id,
         "cancelled",
-        lambda conn: outbox_queue.cancelled(conn, job_id, UNSENT_OUTBOX, why, now),
+        lambda conn: _refuse(conn, job_id, UNSENT_OUTBOX, why, now),
     )
+
+
+def _refuse(conn: Connection, job_id: str, sources: Collection[OutboxStatus], why: str, now: datetime) -> Job:
+    before = outbox_views.get(conn, job_id)
+    job = outbox_queue.cancelled(conn, job_id, sources, why, now)
+    assert before is not None  # noqa: S101 - else it could not be moved
+    autonomy.note_refusal(conn, before, now)
+    return job
 
 
 def retry(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> Job:

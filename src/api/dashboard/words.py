@@ -93,6 +93,7 @@ INBOX = {
 REASONS = {
     # why a reply or a request is no longer wanted, or is held
     "approval_required": _("The mode is draft: you decide."),
+    "topic_needs_approval": _("You decide on this topic: it is not allowed to go out by itself."),
     "host_answered": _("You, or a co-host, wrote in the conversation after the guest."),
     "guest_wrote_again": _("The guest wrote again; the AI is asked anew with everything."),
     "guest_changed_message": _("The guest changed the message; the AI is asked anew."),

@@ -14,6 +14,7 @@ from src.model.rows import Job, StoredMessage
 from src.model.same_reply import normalised, same_reply
 from src.model.statuses import OutboxStatus
 from src.model.values import Direction
+from src.services import autonomy
 from src.services.intake.overtaken import against_job, cancel_overtaken
 from src.services.intake.scene import (
     Intake,
@@ -205,3 +206,4 @@ def _note_host(scene: Scene, intake: Intake) -> None:
     if latest is not None and (known is None or known < latest):
         conversations.mark_host_wrote(scene.conn, scene.conversation.id, latest)
         intake.conversation = scene.conversation = replace(scene.conversation, host_wrote_at=latest)
+        autonomy.note_host(scene.conn, scene.conversation, latest, scene.now)
