@@ -40,7 +40,7 @@ _SESSION = sql.SQL(
     " set_config('jit', 'off', false)"
 ).format(statement=sql.SQL(f"{STATEMENT_SEC:.0f}"), lock=sql.SQL(f"{LOCK_SEC:.0f}"))
 # libpq gives no code when a connection cannot be made; only these words tell a refused password from a server away.
-_CREDENTIALS = ("password", "authentication", "tenant or user", "28p01")
+_CREDENTIALS = ("password", "authentication", "tenant or user", 'role "', "pg_hba.conf", "28p01")
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
