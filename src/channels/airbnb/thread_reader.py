@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,6 +38,8 @@ class ThreadReader:
     """The same after loading the whole page by address."""
     ALONE_SEC = 0.5
     """How long the page may take to fetch the conversation of a message that was told alone."""
+    LISTED_SEC = 10.0
+    """A list that the page told so recently says whether a conversation that is still open is as it was read."""
     OLDER_SEC = 5.0
     SHOWN_SEC = 12.0
 
@@ -46,6 +49,8 @@ class ThreadReader:
         self._last: SeenConversation | None = None
         """The conversation that was open before, as last told; a page may still show it."""
         self._opened_at_seq = 0
+        self._owes_asking = False
+        """The open conversation was not asked for again when it was read last; it must be before Send."""
 
     def leave(self) -> None:
         """What was told about the open conversation is not enough to act on any more."""
@@ -78,6 +83,7 @@ class ThreadReader:
         """See the port."""
         number = number_of(external_id)
         self.leave()
+        self._owes_asking = False
         await self._visit.check_walls()
         start = self._visit.tap.seq
         view = None if anew else await self._open_by_click(number, external_id)
@@ -92,10 +98,14 @@ class ThreadReader:
     async def reread(self, external_id: str) -> tuple[SeenConversation, ComposerState | None]:
         """See the port: asks the page for its news, then believes whichever of wire and page is newer.
 
-        With what the composer holds then; None if it is not there.
+        With what the composer holds then; None if it is not there. TransientError if the page does not tell its
+        news, and the reading before this one did not ask for them either.
         """
         self.here(external_id)
-        await self._visit.try_news()
+        if not await self._visit.try_news() and self._owes_asking:
+            self._visit.list_told_at = -math.inf  # the next reading asks, however lately the list was told
+            raise TransientError("The page did not tell its news right before Send.")
+        self._owes_asking = False
         seen = await self._visit.look(looks.ITEMS, looks.composer(focus=False))
         self.check_address(external_id)
         if await self._catch_up(external_id, last_item(seen["items"])):
@@ -155,9 +165,20 @@ class ThreadReader:
         return self._told(external_id, start)
 
     async def _still_open(self, external_id: str) -> SeenConversation | None:
-        """The page shows it already: ask for news; if the list names the same newest message, it is current."""
+        """The page shows it already: if the list names the same newest message, it is current.
+
+        Asks for the list, unless it was told just now.
+        """
         visit, tap, start = self._visit, self._visit.tap, self._visit.tap.seq
         left = self._last if self._last and self._last.external_id == external_id else None
+        if left is not None and self._is_listed_now(left):
+            if not self._brought_up_to_date(left).gapless:
+                await tap.all_answered(self.ALONE_SEC)  # the page may be fetching it by itself
+            last = self._brought_up_to_date(left)
+            if not (last.gapless and self._is_listed_now(left)):
+                return None
+            self._owes_asking = True
+            return last
         if not await visit.try_news():
             return None
 
@@ -175,6 +196,19 @@ class ThreadReader:
         alone = left is not None and not left.gapless  # fetched at once, or not at all
         await tap.wait(lambda: current() is not None, self.ALONE_SEC if alone else visit.REFRESH_SEC)
         return current()
+
+    def _is_listed_now(self, left: SeenConversation) -> bool:
+        """Whether a list that was told just now names the newest message that is known of this conversation.
+
+        Only where the page fetches its list when it is asked: else what is told right before Send could be as old.
+        """
+        visit = self._visit
+        if not visit.comebacks.works or time.monotonic() - visit.list_told_at > self.LISTED_SEC:
+            return False
+        known = visit.known.get(left.external_id)
+        listed = _listed_newest(visit.tap.lists_since(0), left.external_id) or (known and known.newest)
+        newest = self._brought_up_to_date(left).newest
+        return listed is not None and newest is not None and listed.fingerprint == newest.fingerprint
 
     async def _step_aside(self, external_id: str) -> bool:
         """Click another conversation, so that a click on this one makes the page fetch it; False if that cannot be.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,10 +14,12 @@ from sandbox.airbnb.model import Thread
 from sandbox.airbnb.site import SimulatedSite
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.list_reader import ListReader
+from src.channels.airbnb.thread_reader import ThreadReader
 from src.channels.airbnb.visit import Visit
-from src.db import accounts, conversations, outbox_queue
+from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
+from src.model.statuses import OutboxStatus
 from src.model.tables import DEFAULT_ACCOUNT, ReplyMode, utc_now
 from src.services.intake import Rules
 from src.services.send import Send
@@ -62,6 +64,7 @@ def page_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Visit, "REFRESH_SEC", 20.0)
     monkeypatch.setattr(Visit, "PROMPT_SEC", 20.0)
     monkeypatch.setattr(ListReader, "NEXT_STRETCH_SEC", 20.0)
+    monkeypatch.setattr(ThreadReader, "LISTED_SEC", 120.0)
 
 
 @pytest.fixture
@@ -73,6 +76,14 @@ def impatient_list(monkeypatch: pytest.MonkeyPatch) -> None:
 def kinds(site: SimulatedSite, since: int) -> dict[str, int]:
     wanted = ("document", "asset", "list", "thread", "send")
     return {kind: number for kind in wanted if (number := site.log.count(kind, since=since))}
+
+
+def status_of(db: Database) -> OutboxStatus:
+    """Of the only reply."""
+    with db.read() as conn:
+        return next(
+            status for status in OutboxStatus if outbox_views.list_jobs(conn, DEFAULT_ACCOUNT, status, 1)
+        )
 
 
 def enqueue(db: Database, thread: Thread, text: str) -> None:
@@ -129,6 +140,86 @@ async def test_a_reply_costs_one_post_and_no_page_load(
     assert counted["send"] == 1
     assert counted["thread"] <= 2  # the click, and what the page itself asks after the send
     assert {"document", "asset"}.isdisjoint(counted)
+
+
+async def answered(
+    site: SimulatedSite, channel: AirbnbChannel, sync: Sync, inbox_db: Database
+) -> tuple[Thread, int]:
+    """A guest's message that SYNC has just read, the page still there, and the reply to it; and the log's mark."""
+    threads = fill(site, 6)
+    for thread in threads:
+        site.inbox.mark_read(thread)
+    site.options.live, site.options.mark_read_after = False, 86_400.0
+    await channel.open()
+    await sync.run_once(channel)
+    site.inbox.guest_writes(threads[0], "Where is the key?")
+    assert (await sync.run_once(channel)).opened == 1
+    enqueue(inbox_db, threads[0], "The key box is beside the blue door.")
+    return threads[0], site.log.mark
+
+
+async def test_what_sync_has_just_read_is_not_read_again_before_its_reply(
+    site: SimulatedSite,
+    channel: AirbnbChannel,
+    sync: Sync,
+    wakeup: Wakeup,
+    inbox_db: Database,
+    impatient_list: None,
+):
+    _, before = await answered(site, channel, sync, inbox_db)
+    send = Send(inbox_db, account=DEFAULT_ACCOUNT, owner="test", rules=RULES, wakeup=wakeup, clock=utc_now)
+    assert await send.run_once(channel) == 1
+    sent = site.log.find("send", since=before)
+    assert len(sent) == 1
+    assert site.log.count("thread", since=before) == 0
+    # One between arm and press; the page itself asks once more after its send.
+    asked = [entry for entry in site.log.find("list", since=before) if entry.clock < sent[0].clock]
+    assert len(asked) == 1
+
+
+async def test_who_writes_after_that_reading_is_seen_before_the_press(
+    site: SimulatedSite,
+    channel: AirbnbChannel,
+    sync: Sync,
+    wakeup: Wakeup,
+    inbox_db: Database,
+    impatient_list: None,
+):
+    thread, before = await answered(site, channel, sync, inbox_db)
+    site.inbox.host_writes(thread, "I have answered from my phone.")
+    send = Send(inbox_db, account=DEFAULT_ACCOUNT, owner="test", rules=RULES, wakeup=wakeup, clock=utc_now)
+    assert await send.run_once(channel) == 1
+    assert site.log.count("send", since=before) == 0
+    assert status_of(inbox_db) == OutboxStatus.CANCELLED
+
+
+async def test_nothing_is_pressed_on_that_reading_when_the_page_does_not_tell_its_news(
+    site: SimulatedSite,
+    channel: AirbnbChannel,
+    sync: Sync,
+    wakeup: Wakeup,
+    inbox_db: Database,
+    impatient_list: None,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    thread, before = await answered(site, channel, sync, inbox_db)
+    monkeypatch.setattr(Visit, "REFRESH_SEC", 1.0)
+    failing = site.faults.status("list", 500, times=None)
+    site.inbox.host_writes(thread, "I have answered from my phone.")
+    later = timedelta(0)
+
+    def clock() -> datetime:
+        return utc_now() + later
+
+    send = Send(inbox_db, account=DEFAULT_ACCOUNT, owner="test", rules=RULES, wakeup=wakeup, clock=clock)
+    await send.run_once(channel)
+    assert site.log.count("send", since=before) == 0
+    assert status_of(inbox_db) == OutboxStatus.PENDING
+    failing.times, later = 0, timedelta(minutes=1)
+    monkeypatch.setattr(Visit, "REFRESH_SEC", 20.0)
+    await send.run_once(channel)
+    assert site.log.count("send", since=before) == 0
+    assert status_of(inbox_db) == OutboxStatus.CANCELLED
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live page", "silent page"])
