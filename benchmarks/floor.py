@@ -1,8 +1,14 @@
-"""The raw floor: bare Playwright that does the same clicks and nothing else. No database, no check, no proof."""
+"""The raw floor: bare Playwright that does the same clicks, and with a ``Ledger`` what the promises need besides.
+
+Bare clicks promise nothing: a reply may go out twice after a crash, or over what the host has just written. The
+floor with a ledger holds, each in its plainest form, what no design that keeps the promises can leave out; which
+calls these are, and what each of them buys, is the table "The way of a reply" in docs/performance.md.
+"""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,12 +51,30 @@ class BareBrowser:
             await self._playwright.stop()
 
 
-class Floor:
-    """The same clicks on one page."""
+class Ledger:
+    """The least that survives a crash: one row for each step, on the disk when ``note`` returns."""
 
-    def __init__(self, page: Page, base_url: str) -> None:
+    def __init__(self, file: Path) -> None:
+        self._db = sqlite3.connect(file, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("CREATE TABLE IF NOT EXISTS steps (step TEXT, words TEXT)")
+
+    def note(self, step: str, words: str) -> None:
+        """One commit."""
+        self._db.execute("INSERT INTO steps VALUES (?, ?)", (step, words))
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class Floor:
+    """The same clicks on one page; with a ledger also what the promises need."""
+
+    def __init__(self, page: Page, base_url: str, ledger: Ledger | None = None) -> None:
         self._page = page
         self._base = base_url
+        self._ledger = ledger
 
     async def open(self) -> None:
         """The inbox, loaded once."""
@@ -75,22 +99,45 @@ class Floor:
                 return payload
 
     async def read(self, number: int) -> Any:
-        """Click a row and take the JSON of the conversation."""
+        """Click a row and take the JSON of the conversation. With a ledger its message is kept."""
         async with self._page.expect_response(_of(THREAD)) as told:
             await self._page.locator(selectors.row(number)).click()
-        return await _json(await told.value)
+        payload = await _json(await told.value)
+        self._note("message", "what the guest wrote")
+        return payload
+
+    async def read_again(self, aside: int, number: int) -> None:
+        """A conversation that is open already: a click on it fetches nothing, so another one is clicked first."""
+        await self.read(aside)
+        await self.read(number)
 
     async def write(self, text: str) -> Any:
-        """Click into the composer, insert, press Send, take the answer, see the message on the page."""
-        await self._page.locator(selectors.COMPOSER).click()
+        """Click into the composer, insert, press Send, take the answer, see the message on the page.
+
+        With a ledger: the reply is kept, the composer read back, the arm kept, the list asked once more, and the
+        proof kept.
+        """
+        self._note("reply", text)
+        composer = self._page.locator(selectors.COMPOSER)
+        await composer.click()
         await self._page.keyboard.insert_text(text)
+        if self._ledger is not None:
+            if text[:40] not in await composer.inner_text():
+                raise RuntimeError("the composer does not hold the reply")
+            self._note("arm", text)
+            await self.refresh()
         async with self._page.expect_response(_of(SEND)) as told:
             await self._page.locator(selectors.SEND_BUTTON).click()
         payload = await _json(await told.value)
         made = payload["data"]["createBulkMessages"]["messages"][0]["id"]
         item = f'{selectors.MESSAGE_LIST} [data-item-id="{ids.message_number(made)}"]'
         await self._page.locator(item).wait_for()
+        self._note("sent", made)
         return payload
+
+    def _note(self, step: str, words: str) -> None:
+        if self._ledger is not None:
+            self._ledger.note(step, words)
 
 
 def _of(operation: str) -> Callable[[Response], bool]:

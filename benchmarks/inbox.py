@@ -16,7 +16,7 @@ from uuid import uuid4
 import psutil
 from playwright.async_api import Page
 
-from benchmarks.floor import BareBrowser, Floor
+from benchmarks.floor import BareBrowser, Floor, Ledger
 from benchmarks.naive import KEY_MS, Naive
 from benchmarks.processes import cpu, tree
 from benchmarks.remote_site import WAN, RemoteSite
@@ -179,7 +179,8 @@ async def _one_inbox(
             _ours(folder / "ours", mine.url) as (ours, our_drivers),
             _bare(folder / "bare") as (page, bare_drivers),
         ):
-            floor = Floor(page, theirs.url)
+            ledger = Ledger(folder / "floor.db")
+            floor, bare = Floor(page, theirs.url, ledger), Floor(page, theirs.url)
             await floor.open()
             mine.options(**latency)
             theirs.options(**latency)
@@ -190,13 +191,14 @@ async def _one_inbox(
                 await bench.idle(ours, mine, our_meter, floor, bare_meter)
                 await bench.busy(ours, mine, our_meter, floor, theirs, bare_meter)
                 if threads == min(200, max(size.threads)):
-                    await bench.sends(ours, mine, our_meter, floor, bare_meter)
+                    await bench.sends(ours, mine, our_meter, floor, bare, bare_meter)
                 if turn == 0:
                     await bench.naive(
                         Naive(page, theirs.url), threads, threads == min(200, max(size.threads))
                     )
                     await floor.open()
             await bench.exchange(ours, mine, our_meter)
+            ledger.close()
 
 
 class _Bench:
@@ -273,8 +275,15 @@ class _Bench:
             self._add("cycle, 2 changed", "floor", "ms CPU", [used])
 
     async def sends(
-        self, ours: Ours, mine: RemoteSite, our_meter: Meter, floor: Floor, bare_meter: Meter
+        self,
+        ours: Ours,
+        mine: RemoteSite,
+        our_meter: Meter,
+        floor: Floor,
+        bare: Floor,
+        bare_meter: Meter,
     ) -> None:
+        """Replies, each with the cycle after it: only that one reads the conversation once more."""
         for _ in range(self._size.sends):
             number = self._two()[0]
             mine.guest_writes(number, "One more question")
@@ -288,15 +297,29 @@ class _Bench:
             self._results.counts[f"one send, {self._case}"] = mine.counts(mark)
             self._add("one send", "ours", "ms", walls)
             self._add("one send", "ours", "ms CPU", [used])
-            await floor.read(self._aside)
+            mark = mine.mark()
+            walls, used = await our_meter.measure(lambda: ours.sync.run_once(ours.channel), 1)
+            self._results.counts[f"cycle after a reply, {self._case}"] = mine.counts(mark)
+            self._add("cycle after a reply", "ours", "ms", walls)
+            self._add("cycle after a reply", "ours", "ms CPU", [used])
+            for who, clicks in (("bare clicks", bare), ("floor", floor)):
+                await clicks.read(self._aside)
 
-            async def same(number: int = number) -> None:
-                await floor.read(number)
-                await floor.write(REPLY)
+                async def same(clicks: Floor = clicks, number: int = number) -> None:
+                    await clicks.read(number)
+                    await clicks.write(REPLY)
 
-            walls, used = await bare_meter.measure(same, 1)
-            self._add("one send", "floor", "ms", walls)
-            self._add("one send", "floor", "ms CPU", [used])
+                walls, used = await bare_meter.measure(same, 1)
+                self._add("one send", who, "ms", walls)
+                self._add("one send", who, "ms CPU", [used])
+
+            async def after(number: int = number) -> None:
+                await floor.refresh()
+                await floor.read_again(self._aside, number)
+
+            walls, used = await bare_meter.measure(after, 1)
+            self._add("cycle after a reply", "floor", "ms", walls)
+            self._add("cycle after a reply", "floor", "ms CPU", [used])
 
     async def naive(self, naive: Naive, threads: int, with_send: bool) -> None:
         began = time.perf_counter()

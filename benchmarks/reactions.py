@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.floor import BareBrowser, Floor
+from benchmarks.floor import BareBrowser, Floor, Ledger
 from benchmarks.house import InstantAI, Product, wait_for
 from benchmarks.inbox import LATENCIES, REPLY
 from benchmarks.naive import POLL_INBOX_SEC, POLL_OUTBOX_SEC
@@ -153,23 +153,27 @@ async def _bare_replies(
     latency: dict[str, float],
     folder: Path,
 ) -> None:
-    browser = BareBrowser(folder)
+    browser, ledger = BareBrowser(folder), Ledger(folder.with_suffix(".db"))
     try:
-        floor = Floor(await browser.start(), site.url)
+        page = await browser.start()
+        floor, bare = Floor(page, site.url, ledger), Floor(page, site.url)
         await floor.open()
         await asyncio.sleep(1)
         site.options(**latency)
         for n in range(size.replies):
-            number = numbers[:14][n % 14]
-            coming = asyncio.create_task(floor.list_with(number))
-            await asyncio.sleep(0.05)
-            wrote = await asyncio.to_thread(site.guest_writes, number, f"Question {n} of {time.time()}")
-            await coming
-            await floor.read(number)
-            await floor.write(REPLY)
-            _add(results, f"guest writes → verified reply, {name}", "floor", time.monotonic() - wrote)
-            await asyncio.sleep(0.7)
+            for k, (who, clicks) in enumerate((("bare clicks", bare), ("floor", floor))):
+                number = numbers[:14][(2 * n + k) % 14]
+                coming = asyncio.create_task(clicks.list_with(number))
+                await asyncio.sleep(0.05)
+                words = f"Question {n} of {time.time()}"
+                wrote = await asyncio.to_thread(site.guest_writes, number, words)
+                await coming
+                await clicks.read(number)
+                await clicks.write(REPLY)
+                _add(results, f"guest writes → verified reply, {name}", who, time.monotonic() - wrote)
+                await asyncio.sleep(0.7)
     finally:
+        ledger.close()
         await browser.stop()
 
 
