@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -44,6 +45,8 @@ from src.variables import AnyVariables, Variable, Variables, given_values, make,
 
 __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
 
+CHAT = "chat"
+_NO_CAP = 1_000_000
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -167,6 +170,8 @@ class Settings(AccountSettings, AlertSettings):
     listed: tuple[Account, ...] = ()
     """Of the accounts' file; without one there is the account of these settings."""
     assistant: AssistantSettings = AssistantSettings()
+    chat_reply_mode: str = "auto"
+    """Where somebody waits for an answer, nobody is asked first unless REPLY_MODE says so."""
 
     def of(self, model: type[AnyVariables]) -> AnyVariables:
         """A channel's own settings; its defaults if none were loaded."""
@@ -183,6 +188,34 @@ class Settings(AccountSettings, AlertSettings):
         model = channel_model(DEFAULT_CHANNEL)
         folder = self.playwright_session_dir
         return (Account(DEFAULT_ACCOUNT, DEFAULT_CHANNEL, folder, own, self.of(model), self.ai),)
+
+    @property
+    def chat(self) -> Account | None:
+        """The account of those who ask in one call; None if another channel's account has its name.
+
+        Its replies have no caps of ours unless one is set: somebody waits for each, and CHAT_RATE_LIMIT holds.
+        """
+        listed = next((one for one in self.accounts if one.channel == CHAT), None)
+        if listed is None and CHAT in self.accounts_by_name:
+            return None
+        if listed is None:
+            own = AccountSettings.model_construct(
+                **{name: getattr(self, name) for name in AccountSettings.model_fields}
+            ).model_copy(update={"reply_mode": self.chat_reply_mode})
+            folder = self.playwright_session_dir.with_name(f"{self.playwright_session_dir.name}-{CHAT}")
+            listed = Account(CHAT, CHAT, folder, own, self.of(channel_model(CHAT)), self.ai, listed=False)
+        caps = {
+            name: _NO_CAP
+            for name, field in AccountSettings.model_fields.items()
+            if name.startswith("reply_cap_") and getattr(listed.settings, name) == field.default
+        }
+        return replace(listed, settings=listed.settings.model_copy(update=caps))
+
+    @property
+    def asked(self) -> dict[str, Account]:
+        """Every account whose requests go to an AI, by name: those of ``accounts``, and the chat."""
+        chat = self.chat
+        return {**self.accounts_by_name, **({chat.name: chat} if chat else {})}
 
     @property
     def accounts_by_name(self) -> dict[str, Account]:
@@ -277,6 +310,8 @@ def load_settings(
     assistant = make(AssistantSettings, given, root, problems)
     settings = make(Settings, given, root, problems)
     settings = settings.model_copy(update={"channels": channels, "assistant": assistant})
+    if "REPLY_MODE" in given:
+        settings = settings.model_copy(update={"chat_reply_mode": settings.reply_mode})
     if "REPLY_MODE" not in given and settings.ai == "assistant":
         settings = settings.model_copy(update={"reply_mode": "draft"})
     # A contradiction with a value that is wrong anyway would only confuse: it stands on the default.

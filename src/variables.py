@@ -29,7 +29,7 @@ _NARROWER_PREFIXES = {
     "TRUSTED_": "TRUSTED_PROX",
 }
 # Other programs have variables that begin like these: in the environment only our own names are claimed.
-_SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_"})
+_SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_", "CHAT_"})
 
 _LONG_WORD, _NEAR = 5, 0.8
 """A misspelt word is recognised if the right one has so many letters, and this share of both is the same."""

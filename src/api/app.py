@@ -11,8 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from src.account import Account
 from src.api.autonomy import autonomy_routes
 from src.api.callback import callback_routes
+from src.api.chat import chat_routes
 from src.api.context import Context
 from src.api.dashboard.routes import dashboard_routes
 from src.api.docs import add_docs
@@ -35,6 +37,7 @@ from src.logs import hide
 from src.model.remote import LinkRefused
 from src.model.values import utc_now
 from src.services.callback import IsConversationId
+from src.services.chat import Desk
 from src.services.hearing import Hearing
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
@@ -54,12 +57,14 @@ def create_app(
     remote: RemoteView | None = None,
     assistant: LiveAssistant | None = None,
     hearing: Mapping[str, Hearing] | None = None,
+    chat: Account | None = None,
 ) -> FastAPI:
     """The whole HTTP side, for all accounts. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
     ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
     and asked why; without it no model is configured. ``hearing``: the accounts whose service calls us, by name.
+    ``chat``: the account of those who ask in one call.
     """
     hide([db.secret.hex(), *settings.secret_values()])
     context = Context(
@@ -73,6 +78,7 @@ def create_app(
         browser_state,
         SharedWrites(db),
         remote,
+        asked={**settings.accounts_by_name, **({chat.name: chat} if chat else {})},
         hearing=hearing or {},
         secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
     )
@@ -101,6 +107,8 @@ def create_app(
         from src.api.assistant import assistant_routes  # noqa: PLC0415 - loaded only where a model is configured
 
         app.include_router(assistant_routes(context, assistant))
+    if chat is not None:
+        app.include_router(chat_routes(context, Desk(db, chat, clock, context.secrets)))
     if remote is not None:
         app.include_router(remote_routes(remote, settings.dashboard_language))
 

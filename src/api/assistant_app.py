@@ -9,8 +9,10 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from src.account import Account
 from src.api.app import say_errors_alike
 from src.api.assistant import LateAnswering, assistant_routes
+from src.api.chat import chat_routes
 from src.api.context import Context
 from src.api.docs import add_docs
 from src.api.doors import Doors
@@ -23,6 +25,7 @@ from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
 from src.model.values import utc_now
+from src.services.chat import Desk
 from src.settings import Settings
 
 PRODUCT = "nightporter-assistant"
@@ -36,6 +39,7 @@ def create_assistant_app(
     assistant: LiveAssistant,
     late: LateAnswering,
     *,
+    chat: Account | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """Starts nothing; everything that is handed in stays the caller's."""
@@ -54,6 +58,8 @@ def create_assistant_app(
     app.state.streams = context.streams
     app.include_router(assistant_routes(context, assistant, late))
     app.include_router(knowledge_routes(context, settings.assistant))
+    if chat is not None:
+        app.include_router(chat_routes(context, Desk(db, chat, clock), only_api=True))
     app.include_router(_health_routes(db, assistant))
     say_errors_alike(app)
     app.add_middleware(Guard)

@@ -156,7 +156,7 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
             account=body.account,
             webhook_id=webhook_id,
         ),
-        accounts=context.accounts,
+        accounts=context.asked,
         now=context.clock(),
         is_conversation_id=context.is_conversation_id,
         secrets=context.secrets,

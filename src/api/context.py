@@ -36,5 +36,7 @@ class Context:
     remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)
     secrets: Secrets = NO_SECRETS
+    asked: Mapping[str, Account] = field(default_factory=dict)
+    """Every account whose requests go to an AI: an answer is taken for these."""
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     """The accounts whose service calls us, by name."""

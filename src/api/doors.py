@@ -6,6 +6,7 @@ Whoever shows something that is wrong stays outside, wherever the call comes fro
     callback       x      x        x         -     without API_KEY and WEBHOOK_SECRET
     operator       -      x        x         x     without API_KEY, WEBHOOK_SECRET and DASHBOARD_PASSWORD
     page           -      x        -         x     without API_KEY and DASHBOARD_PASSWORD
+    chat           -      x        -         -     without API_KEY and CHAT_API_KEY; CHAT_API_KEY opens it, too
 
 A browser sends a login along by itself, so what changes something must come from a page of ours: a form has its
 token, and nothing may say that it comes from elsewhere.
@@ -22,6 +23,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from loguru import logger
+from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -120,6 +122,19 @@ class Doors:
             return Entry("login", login=login)
         return await self._others(request, shown=False, machine=not self._closed_to_machine)
 
+    async def chat(self, request: Request, chat_key: SecretStr | None) -> Entry:
+        """For whoever asks in one call: either key, or loopback where there is none. Raises ``Unauthorized``."""
+        if self._shows_key(request):
+            return Entry("key")
+        own = chat_key.get_secret_value().encode() if chat_key else None
+        if own is not None and self._shows_key(request, own):
+            return Entry("key")
+        if self._keys(request):
+            raise self._wrong_key(request, guessable=own is not None)
+        if self._key is None and own is None and _is_direct_and_local(request):
+            return Entry("loopback")
+        raise self._refused(request, "it showed nothing")
+
     async def page(self, request: Request) -> Entry:
         """For a person's browser: key, login or loopback. Raises ``Unauthorized``, or ``WrongHost`` before that.
 
@@ -180,13 +195,14 @@ class Doors:
             return Entry("loopback")
         raise self._refused(request, "it showed nothing")
 
-    def _shows_key(self, request: Request) -> bool:
+    def _shows_key(self, request: Request, key: bytes | None = None) -> bool:
         """Whether the API key is shown. Who has to wait for guessing does not learn whether it is the right one.
 
         A program with an old key shows the same one again and again. That is no guess, and keeps nobody out who
         shares its address and has the right one.
         """
-        if self._key is None or not any(self._is_key(key) for key in self._keys(request)):
+        key = key or self._key
+        if key is None or not any(_is_key(shown, key) for shown in self._keys(request)):
             return False
         visitor = self.visitor(request)
         if self._guesses.is_guessing(visitor) and self._guesses.wait(visitor, self._clock()) is not None:
@@ -194,21 +210,16 @@ class Doors:
         self._guesses.succeeded(visitor)
         return True
 
-    def _wrong_key(self, request: Request) -> Unauthorized:
+    def _wrong_key(self, request: Request, *, guessable: bool = False) -> Unauthorized:
         """What to raise for a key that does not open. It counts as a guess, unless its address waits already."""
         visitor, now = self.visitor(request), self._clock()
-        if self._key is not None:
+        if self._key is not None or guessable:
             shown, wait = "\n".join(self._keys(request)), self._guesses.wait(visitor, now)
             if wait is not None:
                 self._guesses.refused(visitor, shown)
                 return TooManyGuesses(wait)
             self._guesses.failed(visitor, now, shown)
         return self._refused(request, "what it showed is wrong")
-
-    def _is_key(self, shown: str) -> bool:
-        kind, _, rest = shown.partition(" ")
-        value = rest.strip() if kind.lower() == "bearer" and rest else shown
-        return hmac.compare_digest(value.encode("latin-1", "replace"), self._key or b"")
 
     async def _is_signed(self, request: Request) -> bool:
         if self._webhook is None:
@@ -227,6 +238,12 @@ class Doors:
             "a call was not let in: {}", why
         )
         return Unauthorized()
+
+
+def _is_key(shown: str, key: bytes) -> bool:
+    kind, _, rest = shown.partition(" ")
+    value = rest.strip() if kind.lower() == "bearer" and rest else shown
+    return hmac.compare_digest(value.encode("latin-1", "replace"), key)
 
 
 def comes_from_here(request: Request, public: str = "") -> bool:

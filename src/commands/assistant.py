@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from loguru import logger
 
+from src.account import Account
 from src.api.assistant_app import create_assistant_app
 from src.api.server import serve
 from src.assistant.live import LiveAssistant
@@ -13,9 +15,12 @@ from src.commands.opening import opened
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, SettingsError
+from src.services.askers import BuiltInAsker
 from src.services.hand_in import HandIn
 from src.services.late_answers import LateAnswers
 from src.settings import Settings
+from src.workers.asking import AskAi
+from src.workers.parts import Parts
 from src.workers.process import listen_to_signals
 
 NO_MODEL = "ASSISTANT_API_KEY: is not set; write the key of a model service into .env (docs/assistant.md)"
@@ -41,17 +46,33 @@ async def _serve(settings: Settings, db: Database) -> None:
     assistant = LiveAssistant(settings.assistant, db, account=settings.accounts[0].name)
     hand_in = HandIn(settings)
     late = LateAnswers(assistant, hand_in)
-    app = create_assistant_app(settings, db, wakeup, assistant, late)
+    chat = settings.chat
+    chat = replace(chat, ai="assistant") if chat else None
+    app = create_assistant_app(settings, db, wakeup, assistant, late, chat=chat)
 
     def started(address: str) -> None:
         logger.info("The assistant answers at {}/api/assistant/webhook (/health, /docs)", address)
 
+    asking: asyncio.Task[None] | None = None
     try:
         if taken_up := await late.take_up():
             logger.info("Going on with {} answers that an earlier process had begun", taken_up)
+        if chat is not None:
+            asking = asyncio.create_task(_ask_for(chat, settings, db, assistant, stop))
         await serve(app, settings.api_host, settings.api_port, stop=stop, on_started=started)
     finally:
+        stop.set()
+        if asking is not None:
+            await asyncio.gather(asking, return_exceptions=True)
         await late.close()
         await hand_in.close()
         await assistant.close()
         wakeup.close()
+
+
+async def _ask_for(
+    chat: Account, settings: Settings, db: Database, assistant: LiveAssistant, stop: asyncio.Event
+) -> None:
+    """The requests of those who wait at ``/api/chat`` go to the assistant of this process."""
+    parts = replace(Parts(), make_askers=lambda _settings, _db: {chat.name: BuiltInAsker(assistant)})
+    await AskAi(settings, db, lambda _: True, parts, {chat.name: chat}).run(stop)

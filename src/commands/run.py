@@ -21,7 +21,7 @@ from src.logs import Part
 from src.model.rows import AccountState
 from src.model.values import utc_now
 from src.services import notify
-from src.settings import Settings
+from src.settings import CHAT, Settings
 from src.workers import waits
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
 from src.workers.asking import AskAi
@@ -78,7 +78,7 @@ def _work(settings: Settings, db: Database, work: Work, *, api: bool, parts: Par
     quiet = [account.name for account in settings.accounts if account.settings.reply_mode == "off"]
     if quiet and work.send:
         logger.info("REPLY_MODE=off ({}): nothing is sent, only read", ", ".join(quiet))
-    if not any(work.of(account).names for account in settings.accounts):
+    if not any(work.of(account).names or account.channel == CHAT for account in settings.accounts):
         return ExitCode.STOPPED
     serve_api = api and _api_is_ours(settings, db)
     _say_what_comes(settings, work, api=api, serve_api=serve_api)

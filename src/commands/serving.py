@@ -32,6 +32,7 @@ async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts
         remote=remote,
         assistant=assistant,
         hearing=parts.make_hearing(settings),
+        chat=settings.chat,
     )
 
     def started(address: str) -> None:

@@ -214,6 +214,21 @@ def messages_of_request(conn: Connection, request_id: str) -> list[StoredMessage
     )
 
 
+def message(conn: Connection, message_id: str) -> StoredMessage | None:
+    """By our id."""
+    return one_or_none(conn, MESSAGE.select.where(_M.id == message_id), MESSAGE)
+
+
+def inbound_since(conn: Connection, conversation_id: str, since: datetime, limit: int) -> list[datetime]:
+    """When the newest messages of the person's side after ``since`` were written, newest first."""
+    found = select(_M.sent_at).where(
+        _M.conversation_id == conversation_id,
+        _M.direction == literal(Direction.INBOUND),
+        _M.sent_at > since,
+    )
+    return list(conn.execute(found.order_by(_M.sent_at.desc()).limit(limit)).scalars())
+
+
 def message_by_external_id(conn: Connection, account: str, external_id: str) -> StoredMessage | None:
     """By the site's id."""
     return one_or_none(

@@ -222,6 +222,13 @@ def claim(conn: Connection, account: str, *, owner: str, lease_until: datetime, 
     return None
 
 
+def claim_one(conn: Connection, job_id: str, *, owner: str, lease_until: datetime) -> Job:
+    """From pending to processing: this one job, whose receiver waits. StaleJob if it is not pending any more."""
+    claimed = _from(job_id, [_S.PENDING], _S.PROCESSING)
+    values = {"claimed_by": owner, "lease_until": lease_until, "attempts": _Q.attempts + 1}
+    return _move(conn, claimed, _S.PROCESSING, **values)
+
+
 def arm(conn: Connection, job_id: str, owner: str, *, after_external_id: str | None, now: datetime) -> Job:
     """Write down that Send is about to be pressed. Commit before pressing! At most once in a job's life.
 

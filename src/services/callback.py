@@ -19,6 +19,7 @@ from enum import StrEnum
 from loguru import logger
 
 from src.account import Account
+from src.channels import registry
 from src.db import accounts as account_rows
 from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database, after_commit
@@ -224,7 +225,7 @@ def _could_be(around: _Setting, answer: Answer) -> list[Account]:
     found = [
         account
         for account in around.accounts.values()
-        if answer.account in (None, account.name)
+        if (answer.account == account.name or (answer.account is None and account.listed))
         and around.is_conversation_id(account.channel, answer.conversation_external_id)
     ]
     if not found:
@@ -281,7 +282,7 @@ def _close(
     """The answer to an open request."""
     answer = replace(answer, request_id=request.id)
     now, sources, external_id = around.now, [request.status], conversation.external_id
-    about = {"conversation_id": external_id, "request_id": request.id}
+    about = {"conversation_id": _shown(around, conversation), "request_id": request.id}
     if request.is_too_late(now):
         inbox_queue.expired(conn, request.id, sources, "no_answer_in_time", now)
         _say(conn, "WARNING", "the AI's answer came too late to be of use", **about)
@@ -289,12 +290,14 @@ def _close(
     if answer.action is Action.ESCALATE:
         why = answer.reason or "escalated_by_ai"
         inbox_queue.escalated(conn, request.id, sources, why, now, hard_class=answer.hard_class)
+        around.wakeup.notify_in(conn, "outbox")
         _say(conn, "WARNING", "the AI asks a person to answer", **about)
         if answer.hard_class == "complaint":
             autonomy.note_complaint(conn, conversation, now)
         return Outcome(Result.ESCALATED, external_id, _enqueue_meanwhile(conn, around, answer, conversation))
     if answer.action is Action.IGNORE:
         inbox_queue.ignored(conn, request.id, sources, answer.reason or "no_answer_needed", now)
+        around.wakeup.notify_in(conn, "outbox")  # who waits for a reply hears that none will come
         _say(conn, "INFO", "the AI says that no answer is needed", **about)
         return Outcome(Result.IGNORED, external_id)
     mode = _mode(conn, around, conversation)
@@ -331,7 +334,11 @@ def _again(conn: Connection, around: _Setting, answer: Answer, request: Request)
         # Without a token, another text may be meant for another message; with it, it is a second thought.
         if job is not None and (same or answer.request_id is not None):
             if not same:
-                about = {"conversation_id": external_id, "request_id": request.id, "job_id": job.id}
+                about = {
+                    "conversation_id": request.conversation_id,
+                    "request_id": request.id,
+                    "job_id": job.id,
+                }
                 _say(
                     conn, "WARNING", "the AI answered again and differently; its first answer stands", **about
                 )
@@ -432,11 +439,18 @@ def _enqueue(
     )
     if created:
         around.wakeup.notify_in(conn, "outbox")
-        about = {"conversation_id": conversation.external_id, "job_id": job.id, "request_id": job.request_id}
+        shown = _shown(around, conversation)
+        about = {"conversation_id": shown, "job_id": job.id, "request_id": job.request_id}
         waits = f"waits for a person ({reason})" if reason else "is on its way"
         level = "WARNING" if reason and mode is not ReplyMode.DRAFT else "INFO"
         _say(conn, level, f"an answer of {len(text)} characters {waits}", **about)
     return job, created
+
+
+def _shown(around: _Setting, conversation: StoredConversation) -> str:
+    """The conversation's name in the log: ours, where the remote's is a person's number or address."""
+    channel = registry.find(around.accounts[conversation.account].channel)
+    return conversation.id if channel.CAPABILITIES.ids_are_personal else conversation.external_id
 
 
 def _say(conn: Connection, level: str, line: str, **about: str | None) -> None:

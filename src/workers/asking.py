@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from src.account import Account
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.settings import Settings
+from src.settings import CHAT, Settings
 from src.workers import waits
 from src.workers.ai_worker import AiWorker
 from src.workers.beats import Beats
@@ -19,18 +20,24 @@ class AskAi:
     """To be run beside the crews."""
 
     def __init__(
-        self, settings: Settings, db: Database, is_at_work: Callable[[str], bool], parts: Parts
+        self,
+        settings: Settings,
+        db: Database,
+        is_at_work: Callable[[str], bool],
+        parts: Parts,
+        accounts: Mapping[str, Account] | None = None,
     ) -> None:
         """``is_at_work``: whether the AI is to be asked for the account of this name now."""
         self._settings = settings
+        self._accounts = settings.asked if accounts is None else accounts
         self._db = db
-        self._is_at_work = is_at_work
+        self._is_at_work = lambda name: is_at_work(name) or self._accounts[name].channel == CHAT
         self._parts = parts
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped; a slow AI is not waited for."""
         settings, db, parts = self._settings, self._db, self._parts
-        accounts = settings.accounts_by_name
+        accounts = self._accounts
         beats = {name: Beats(db, name, parts.clock) for name in accounts}
         # In a thread: the browsers are starting meanwhile, and the assistant takes its time to load.
         askers = await asyncio.to_thread(parts.make_askers, settings, db)

@@ -19,6 +19,7 @@ from src.db.serving import Serving
 from src.db.wakeup import Wakeup
 from src.errors import Halt, SettingsError, TransientError
 from src.services.intake import Rules
+from src.settings import CHAT
 from src.workers import waits
 from src.workers.beats import Beats
 from src.workers.breaker import Breaker
@@ -43,6 +44,8 @@ class Work:
 
     def of(self, account: Account) -> Work:
         """What of it there is to do for an account: nothing is sent where the mode is off."""
+        if account.channel == CHAT:
+            return Work()  # who waits there takes the reply
         return Work(self.sync, self.send and account.settings.reply_mode != "off")
 
     @property

@@ -35,7 +35,7 @@ from src.workers.watchdog import Watchdog
 
 def make_askers(settings: Settings, db: Database) -> dict[str, Asker]:
     """The built-in assistant of each account that it answers for, by the account's name."""
-    found = [account.name for account in settings.accounts if account.ai == "assistant"]
+    found = [account.name for account in settings.asked.values() if account.ai == "assistant"]
     if not found:
         return {}
     from src.assistant.live import LiveAssistant  # noqa: PLC0415 - it takes its time to load

@@ -128,7 +128,7 @@ def test_the_addresses_in_the_documents_are_of_the_api(sqlite_template: Path, tm
     db = Database.open(f"sqlite:///{database}")
     wakeup = Wakeup(db)
     settings = load_settings(tmp_path, {})
-    app = create_app(settings, db, wakeup, is_conversation_id=lambda *_: True)
+    app = create_app(settings, db, wakeup, is_conversation_id=lambda *_: True, chat=settings.chat)
     alone = create_assistant_app(settings, db, wakeup, LiveAssistant(settings.assistant), SimpleNamespace())
     paths = [*app.openapi()["paths"], *alone.openapi()["paths"]]
     patterns = [re.compile(re.sub(r"\{[\w:]+\}", "[^/]+", path) + "$") for path in paths]

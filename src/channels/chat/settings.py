@@ -1,0 +1,47 @@
+"""The channel's own variables."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from src.kinds import ApiKey, Seconds
+from src.settings import Variables, variable
+
+
+def _origins(text: str) -> str:
+    for one in text.split():
+        parts = urlsplit(one)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or one != f"{parts.scheme}://{parts.netloc}"
+        ):
+            raise ValueError("must be origins like https://shop.example, with spaces between them")
+    return text
+
+
+class ChatSettings(Variables):
+    """``CHAT_*``: question and answer in one HTTP call."""
+
+    prefix = "CHAT_"
+
+    api_key: ApiKey | None = variable(
+        None, "opens /api/chat, /chat and /whatsapp alone, as X-API-KEY (or Bearer)", "at least 16 characters"
+    )
+    origins: Annotated[str, AfterValidator(_origins)] = variable(
+        "", "web pages whose browsers may call", "origins with spaces between them", shown="none"
+    )
+    wait_sec: Seconds = variable(18.0, "a call waits so long for its answer", "seconds", gt=0, le=300)
+    holding_text: str = variable(
+        "We have your message; a person will answer.", "what is said while a person is asked", "a sentence"
+    )
+    rate_limit: Annotated[int, Field(ge=1, le=1_000_000)] = variable(
+        10, "so many messages of one conversation are let in within the window", "messages"
+    )
+    rate_window_sec: Seconds = variable(60.0, "how long that window is", "seconds", gt=0)
+
+
+SETTINGS = ChatSettings

@@ -1,0 +1,327 @@
+"""Question and answer in one call, through the two queues as on every channel.
+
+    call ─▶ hear: stored, queued, due now ─▶ wait ─▶ deliver: claimed, armed, sent ─▶ the body goes out
+                 └ told before: the same message, the same reply
+
+Only a call that waits takes its reply; without one the reply stays pending, for the same call again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from src.account import Account
+from src.channels.chat.settings import ChatSettings
+from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
+from src.db.engine import Connection, Database, after_commit
+from src.db.wakeup import Wakeup
+from src.errors import NightporterError, StaleJob, TransientError
+from src.model.blank import is_blank
+from src.model.inbox import AuthorRole, MessageKind, SeenMessage
+from src.model.rows import Job, Request, StoredMessage
+from src.model.secrets import NO_SECRETS, PLACEHOLDER, Secrets
+from src.model.sending import Receipt
+from src.model.statuses import OPEN_INBOX, CancelReason, InboxStatus, OutboxStatus
+from src.model.values import Direction, new_id
+from src.services.hearing import LOOKED_AT, heard_conversation, take_view
+from src.services.intake import Rules
+from src.services.own_messages import own_id, store_sent
+from src.services.refusals import Malformed
+from src.services.sync import tell
+
+SAME_FOR = timedelta(minutes=10)
+"""So long the same text without a key is the same call again."""
+_TRIES = 3
+_LOOK_SEC = 1.0
+"""The net under the wake-ups."""
+_LEASE = timedelta(seconds=60)
+_AT_ONCE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many more messages of a conversation are let in."""
+
+    allowed: bool
+    remaining: int
+    limit: int
+    window_sec: float
+    reset_at: datetime
+    """When the next one is let in."""
+
+
+class RateLimited(NightporterError):
+    """Too many messages of this conversation."""
+
+    def __init__(self, rate: Rate) -> None:
+        super().__init__()
+        self.rate = rate
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a caller says. ``key``: the same key is the same call; without one the same text is, for a while."""
+
+    conversation: str
+    text: str
+    key: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a call is answered with. ``held``: a person is asked."""
+
+    text: str
+    held: bool = False
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    job: Job
+
+
+class Desk:
+    """The callers of one account in this process. Callers that wait share one task, and cost no thread."""
+
+    def __init__(
+        self,
+        db: Database,
+        account: Account,
+        clock: Callable[[], datetime],
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
+        self.account = account
+        own = account.own
+        self.settings = own if isinstance(own, ChatSettings) else ChatSettings()
+        self._db = db
+        self._clock = clock
+        self._rules = replace(
+            Rules.of(account.settings, secrets), grouping_delay=_AT_ONCE, grouping_max=_AT_ONCE
+        )
+        self._waiting: dict[str, set[asyncio.Future[Reply | _Ready]]] = {}
+        self._watching: asyncio.Task[None] | None = None
+
+    # --- coming in ---------------------------------------------------------------------------------------
+
+    def hear(self, wakeup: Wakeup, call: Call) -> str:
+        """Store and queue what is said; returns our id of the message. Repeatable. Blocking.
+
+        RateLimited, Malformed: nothing is stored. TransientError (the database): to be called again.
+        """
+        for _ in range(_TRIES):
+            try:
+                with self._db.write() as conn:
+                    return self._hear(conn, wakeup, call)
+            except StaleJob:
+                continue
+        raise TransientError("others move the conversation's rows again and again")
+
+    def _hear(self, conn: Connection, wakeup: Wakeup, call: Call) -> str:
+        name = self.account.name
+        accounts.ensure(conn, name, self._clock())
+        conversation = conversations.ensure_named(conn, name, call.conversation, self._clock())
+        conversations.lock(conn, conversation.id)
+        now = self._clock()
+        stored = conversations.messages_of(conn, conversation.id, LOOKED_AT)
+        text = self._rules.secrets.mask(call.text, None)
+        external_id = _external_id(call)
+        again = _told_before(conn, name, external_id, text, stored, now)
+        if again is not None:
+            return again.id
+        rate = self._rate(conn, conversation.id, now)
+        if not rate.allowed:
+            raise RateLimited(rate)
+        # Of one conversation each message is younger than the one before, whatever a clock does.
+        at = max([now, *(one.sent_at + timedelta(microseconds=1) for one in stored[-1:])])
+        message = SeenMessage(
+            external_id or f"call-{uuid4()}",
+            None,
+            None,
+            AuthorRole.GUEST,
+            MessageKind.TEXT,
+            "text",
+            text,
+            at,
+        )
+        view = heard_conversation(call.conversation, None, (message,), at)
+        intake = take_view(conn, name, view, rules=self._rules, clock=lambda: now)
+        after_commit(conn, lambda: tell(intake, wakeup, personal_ids=True))
+        found = conversations.message_by_external_id(conn, name, message.external_id)
+        assert found is not None  # noqa: S101 - it has just been stored
+        return found.id
+
+    # --- the limit ---------------------------------------------------------------------------------------
+
+    def rate(self, name: str) -> Rate:
+        """How many more of this conversation are let in now. Blocking."""
+        with self._db.read() as conn:
+            found = conversations.by_external_id(conn, self.account.name, name)
+            return self._rate(conn, found.id if found else "", self._clock())
+
+    def _rate(self, conn: Connection, conversation_id: str, now: datetime) -> Rate:
+        limit, window = self.settings.rate_limit, self.settings.rate_window_sec
+        since = now - timedelta(seconds=window)
+        times = conversations.inbound_since(conn, conversation_id, since, limit)
+        left = limit - len(times)
+        reset_at = now if left > 0 else times[-1] + timedelta(seconds=window)
+        return Rate(left > 0, max(left, 0), limit, window, reset_at)
+
+    # --- waiting -----------------------------------------------------------------------------------------
+
+    async def wait_for(
+        self, message_id: str, until: float, gone: asyncio.Future[None]
+    ) -> Reply | _Ready | None:
+        """What is known of its answer by then (a time of the loop); None: nothing yet, or the caller has gone."""
+        loop = asyncio.get_running_loop()
+        known: asyncio.Future[Reply | _Ready] = loop.create_future()
+        self._waiting.setdefault(message_id, set()).add(known)
+        if self._watching is None or self._watching.done():
+            self._watching = loop.create_task(self._watch())
+        try:
+            waits: set[asyncio.Future[object]] = {known, gone}  # type: ignore[arg-type]
+            await asyncio.wait(
+                waits, timeout=max(0.0, until - loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            return known.result() if known.done() and not gone.done() else None
+        finally:
+            mine = self._waiting.get(message_id, set())
+            mine.discard(known)
+            if not mine:
+                self._waiting.pop(message_id, None)
+
+    async def _watch(self) -> None:
+        wakeup = Wakeup(self._db, ["outbox"])
+        try:
+            while self._waiting:
+                with suppress(TransientError):
+                    found = await asyncio.to_thread(self._look, list(self._waiting))
+                    for message_id, reply in found.items():
+                        for known in self._waiting.get(message_id, ()):
+                            if not known.done():
+                                known.set_result(reply)
+                await wakeup.wait(_LOOK_SEC)
+        finally:
+            wakeup.close()
+
+    def _look(self, message_ids: list[str]) -> dict[str, Reply | _Ready]:
+        with self._db.read() as conn:
+            found = {one: self._state(conn, one) for one in message_ids}
+        return {one: reply for one, reply in found.items() if reply is not None}
+
+    def _state(self, conn: Connection, message_id: str) -> Reply | _Ready | None:
+        message = conversations.message(conn, message_id)
+        request = inbox_queue.get(conn, message.request_id) if message and message.request_id else None
+        if request is None:
+            return self._held()
+        if request.status in OPEN_INBOX:
+            return None
+        jobs = outbox_views.for_request(conn, request.id)
+        if request.status is InboxStatus.ESCALATED:
+            return self._held(next((job for job in jobs if job.is_holding), None))
+        if request.status is InboxStatus.IGNORED:
+            return Reply("")
+        return self._of_job(next((job for job in jobs if not job.is_holding), None), request)
+
+    def _of_job(self, job: Job | None, request: Request) -> Reply | _Ready | None:
+        if job is None or request.status is not InboxStatus.ANSWERED:
+            return self._held()
+        if job.status is OutboxStatus.SENT:
+            return Reply(job.text, job=job)
+        if job.status is OutboxStatus.PENDING:
+            return _Ready(job)
+        return None if job.status is OutboxStatus.PROCESSING else self._held()
+
+    def _held(self, holding: Job | None = None) -> Reply:
+        return Reply(holding.text if holding else self.settings.holding_text, held=True)
+
+    # --- going out ---------------------------------------------------------------------------------------
+
+    def deliver(self, job_id: str) -> Reply | None:
+        """Send a pending reply to the caller who waits: claimed, armed and sent in one transaction. Blocking.
+
+        None: it is not to be sent now (somebody else took it, the person wrote again, the account is paused).
+        """
+        owner = f"chat-{new_id()}"
+        with suppress(StaleJob), self._db.write() as conn:
+            job = outbox_views.get(conn, job_id)
+            state = accounts.find(conn, self.account.name)
+            if job is None or state is None or state.paused or state.halted:
+                return None
+            conversations.lock(conn, job.conversation_id)
+            now = self._clock()
+            request = inbox_queue.get(conn, job.request_id) if job.request_id else None
+            if request is not None and request.is_too_late(now):
+                outbox_queue.cancelled(conn, job_id, [OutboxStatus.PENDING], CancelReason.EXPIRED, now)
+                return self._held()
+            job = outbox_queue.claim_one(conn, job_id, owner=owner, lease_until=now + _LEASE)
+            if PLACEHOLDER.search(job.text):  # nobody who calls here has proven who they are
+                outbox_queue.hold(conn, job_id, [OutboxStatus.PROCESSING], "secret_not_due", owner=owner)
+                return self._held()
+            newest = conversations.messages_of(conn, job.conversation_id, 1)[-1:]
+            after = newest[0].external_id if newest else None
+            outbox_queue.arm(conn, job_id, owner, after_external_id=after, now=now)
+            at = max([now, *(one.sent_at + timedelta(microseconds=1) for one in newest)])
+            done = store_sent(
+                conn, job, Receipt(own_id(job), at), [OutboxStatus.PROCESSING], now, owner=owner
+            )
+            return Reply(done.text, job=done)
+        return None
+
+    def request_of(self, message_id: str) -> str | None:
+        """The id of the request that carries a message. Blocking."""
+        with self._db.read() as conn:
+            found = conversations.message(conn, message_id)
+        return found.request_id if found else None
+
+    def turns(self, name: str, most: int, since: timedelta) -> int:
+        """How many of the person's messages in the history were answered. Blocking."""
+        with self._db.read() as conn:
+            conversation = conversations.by_external_id(conn, self.account.name, name)
+            if conversation is None:
+                return 0
+            messages = conversations.messages_of(conn, conversation.id, most)
+            oldest = self._clock() - since
+            mine = [m for m in messages if m.direction is Direction.INBOUND and m.sent_at >= oldest]
+            answered = {
+                one: any(
+                    j.status is OutboxStatus.SENT and not j.is_holding
+                    for j in outbox_views.for_request(conn, one)
+                )
+                for one in {m.request_id for m in mine if m.request_id}
+            }
+            return sum(answered.get(m.request_id or "", False) for m in mine)
+
+
+def _external_id(call: Call) -> str | None:
+    """The same for the same key in the same conversation; None without a key."""
+    if call.key is None:
+        return None
+    named = f"{call.conversation}\0{call.key}"
+    return f"call-{hashlib.sha256(named.encode()).hexdigest()[:40]}"
+
+
+def _told_before(
+    conn: Connection,
+    account: str,
+    external_id: str | None,
+    text: str,
+    stored: list[StoredMessage],
+    now: datetime,
+) -> StoredMessage | None:
+    if external_id is not None:
+        known = conversations.message_by_external_id(conn, account, external_id)
+        if known is not None and known.text is not None and known.text != text:
+            raise Malformed("idempotency-key", "was used with another text")
+        return known
+    own = [one for one in stored if one.direction is Direction.INBOUND]
+    if own and own[-1].text == text and now - own[-1].sent_at < SAME_FOR and not is_blank(text):
+        return own[-1]
+    return None
