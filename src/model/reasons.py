@@ -9,6 +9,25 @@ from src.model.statuses import CancelReason
 
 PURGED = "purged"
 """In the place of somebody's own words, once they were taken out."""
+_OF_THE_ASSISTANT = (
+    *("safety", "medical", "access", "refund", "payment", "legal", "discrimination", "complaint", "damage"),
+    *("price", "booking", "guests", "offplatform", "person", "missing_fact"),
+    *("model_busy", "model_down", "model_key_refused", "model_refused", "model_slow", "model_unknown"),
+    *("model_unreadable", "over_budget", "low_confidence", "not_text", "too_late", "two_machines", "closing"),
+    *(
+        "not_plain",
+        "secret_in_text",
+        "contact",
+        "number_not_in_facts",
+        "promise",
+        "no_source",
+        "contradiction",
+    ),
+    *("language", "other_listing", "same_again", "echo", "prompt_leak", "not_gated", "not_checked"),
+    *("check_says_hold", "not_supported", "not_all_answered", "tone", "instructions_in_text"),
+    "with_an_escalation",
+)
+"""Fixed words of the built-in assistant, none of a model or a guest."""
 OUR_REASONS = frozenset(
     {
         *map(str, CancelReason),
@@ -19,6 +38,7 @@ OUR_REASONS = frozenset(
         *("too_long", "held_by_ai", "secret_not_due", "unknown_placeholder"),
         *("no_answer_in_time", "not_accepted_in_time", "escalated_by_ai", "no_answer_needed"),
         *("cannot_be_opened", "crossed_our_reply", "replaced", PURGED),
+        *_OF_THE_ASSISTANT,
     }
 )
 """One that is missing here is taken for words and purged in time: rather a reason too few than a word too many."""
