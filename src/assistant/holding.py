@@ -7,20 +7,22 @@ Shipped in twelve languages (`holding.toml` beside this file). The host's are in
     safety = "Appelez le {emergency} …"
     disclosure = "Réponse automatique"
 
-A class that is missing takes the host's default in that language, but for danger and illness: then the shipped text
-stands, with the number to call. A language that is missing takes the shipped texts.
+A class that is missing takes the host's default in that language. A language that is missing takes the shipped
+texts. The guest chose the name that stands for ``{guest}``: what is no plain name is left out of the text.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from src.assistant.addresses import find_address
 from src.assistant.knowledge.documents import Finding
 from src.assistant.reading import normal_form
 from src.assistant.values import HardClass
@@ -29,11 +31,17 @@ FILE = "holding.toml"
 DEFAULT, DISCLOSURE, EMERGENCY = "default", "disclosure", "emergency"
 _SHIPPED = Path(__file__).with_name(FILE)
 _LONGEST = 1_500
+_LONGEST_NAME = 40
 _KEYS = frozenset({DEFAULT, DISCLOSURE, EMERGENCY, *HardClass})
 _PLACE = re.compile(r"\{(\w+)\}")
 _PLACES = frozenset({"guest", EMERGENCY})
+_NAME_PLACE = re.compile(r"[ \t]*,?[ \t]*\{guest\}")
+_LEFT_AT_THE_START = re.compile(r"^[\s,;:.!–-]+")
+# Letters of any script with blanks, hyphens, apostrophes or dots between them. A dot stands behind initials or at
+# the end of a word: "J.R. Smith", "Dr. Roy", not "evil.com".
+_NAME = re.compile(r"(?:\w[ '’.-]{0,2})+")
+_DOT_INSIDE = re.compile(r"\w\w\.\w|\w\.\w\w")
 _FALLBACK = "en"
-_URGENT = frozenset({HardClass.SAFETY, HardClass.MEDICAL})
 
 Texts = Mapping[str, Mapping[str, str]]
 
@@ -48,10 +56,14 @@ class Holding:
     def text_for(
         self, hard_class: HardClass | None, language: str | None, guest: str, emergency: str | None
     ) -> str:
-        """The text of this class in this language, filled in; '' if the host has emptied it."""
+        """The text of this class in this language, filled in; '' if the host has emptied it.
+
+        The guest's name is written only if it is a plain one. Without a number of the listing's to call, the host's
+        own ``emergency`` is said, else the shipped words.
+        """
         own, shipped = self._in(language)
         name = str(hard_class) if hard_class else DEFAULT
-        texts = own if DEFAULT in own and hard_class not in _URGENT else {**shipped, **own}
+        texts = own if DEFAULT in own else {**shipped, **own}
         text = texts.get(name, texts[DEFAULT])
         return _fill(text, guest, emergency or own.get(EMERGENCY) or shipped[EMERGENCY])
 
@@ -118,9 +130,36 @@ def _problem(name: str, text: Any) -> str | None:
     return f"has {{{unknown}}}; there are {{guest}} and {{emergency}}" if unknown else None
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether a guest's name may stand in a text of ours. Pure.
+
+    At most 40 letters, blanks, hyphens, apostrophes and dots. A link, a handle, a digit or markup is
+    no name: with one of them anybody could have us send it.
+    """
+    letters = "".join(letter for letter in name if not unicodedata.category(letter).startswith("M"))
+    return (
+        0 < len(name) <= _LONGEST_NAME
+        and not any(letter.isdigit() or letter == "_" for letter in name)
+        and _NAME.fullmatch(letters) is not None
+        and _DOT_INSIDE.search(letters) is None
+        and find_address(name) is None
+    )
+
+
 def _fill(text: str, guest: str, emergency: str) -> str:
-    values = {"guest": guest, EMERGENCY: emergency}
+    name = guest.strip()
+    if not is_plain_name(name):
+        text = _without_name(text)
+    values = {"guest": name, EMERGENCY: emergency}
     return _PLACE.sub(lambda place: values.get(place.group(1), place.group()), text)
+
+
+def _without_name(text: str) -> str:
+    """The text as it reads without a name: "Bonjour {guest} !" is "Bonjour !"."""
+    if "{guest}" not in text:
+        return text
+    left = _LEFT_AT_THE_START.sub("", _NAME_PLACE.sub("", text))
+    return left[:1].upper() + left[1:]
 
 
 def _patterns(texts: Texts) -> list[re.Pattern[str]]:
@@ -128,8 +167,11 @@ def _patterns(texts: Texts) -> list[re.Pattern[str]]:
     for by_class in texts.values():
         for name, text in by_class.items():
             if name not in {DISCLOSURE, EMERGENCY} and text:
-                parts = _PLACE.split(_squeezed(text))
-                found.append(re.compile(".{0,100}".join(re.escape(part) for part in parts[::2]), re.DOTALL))
+                for written in dict.fromkeys((text, _without_name(text))):
+                    parts = _PLACE.split(_squeezed(written))
+                    found.append(
+                        re.compile(".{0,100}".join(re.escape(part) for part in parts[::2]), re.DOTALL)
+                    )
     return found
 
 

@@ -45,9 +45,42 @@ def test_the_hosts_own_text_wins_and_names_the_guest(tmp_path):
     assert own.text_for(None, "de", "Ines", None) == shipped_texts()["de"]["default"]
 
 
-def test_in_danger_the_number_is_told_although_the_host_wrote_only_a_default(tmp_path):
+@pytest.mark.parametrize("hard_class", [HardClass.SAFETY, HardClass.MEDICAL])
+def test_danger_and_illness_without_a_text_of_their_own_take_the_hosts_default_too(tmp_path, hard_class):
+    own = host(tmp_path, '[fr]\ndefault = "Bonjour {guest} ! En cas de danger : {emergency}."\n')
+    assert own.text_for(hard_class, "fr", "Ines", "le 15") == "Bonjour Ines ! En cas de danger : le 15."
+    assert own.text_for(hard_class, "de", "Ines", "112") == Holding().text_for(
+        hard_class, "de", "Ines", "112"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ines", "José Ángel", "Jean-Luc", "O'Brien", "D’Arc", "J. R. Roy", "J.R. Roy", "Dr. Roy", "Anna M.", "李明", "三郎",
+        "प्रिया शर्मा", "Zoe\u0308", "さくら", "Å", "x" * 40,
+    ],
+)  # fmt: skip
+def test_a_plain_name_stands_in_the_text(tmp_path, name):
     own = host(tmp_path, '[fr]\ndefault = "Bonjour {guest} !"\n')
-    assert "le 15" in own.text_for(HardClass.SAFETY, "fr", "Ines", "le 15")
+    assert own.text_for(None, "fr", name, None) == f"Bonjour {name} !"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "   ", "x" * 41, "Ines7", "call 0612345678", "٣٤٥", "evil.com", "t.co", "Ines evil.com", "www.ines.ly",
+        "evil dot com", "https://evil.example", "ines@mail.example", "@ines", "<b>Ines</b>", "**Ines**", "[Ines](x)",
+        "Ines\nCall me", "Ines_Roy", "{emergency}", "Ines, pay me", "Ines\u200b\u202eRoy", "...", "Ines ❤", "Ines!",
+        "Ines whatsapp",
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_name_is_left_out_of_the_text(tmp_path, name):
+    own = host(tmp_path, '[fr]\ndefault = "Bonjour {guest} !"\n[en]\ndefault = "{guest}, we have it."\n')
+    assert own.text_for(None, "fr", name, None) == "Bonjour !"
+    assert own.text_for(None, "en", name, None) == "We have it."
+    assert own.is_one("Bonjour !")
+    assert own.is_one("We have it.")
 
 
 def test_a_language_that_only_the_host_has_is_used(tmp_path):
