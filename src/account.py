@@ -6,11 +6,12 @@ Who works for an account is given the account, or its rules: nothing else of the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from src.kinds import Count, Hours, Minutes, Seconds, SecretUrl, lower
 from src.variables import Variables, variable
@@ -19,6 +20,8 @@ DEFAULT_CHANNEL = "airbnb"
 DEFAULT_ACCOUNT = "default"
 UNLISTED_CHANNELS = frozenset({"chat", "mail"})
 """They serve without a line in the accounts' file, and count for no verdict on the whole then."""
+
+_OF_ANY_AGE = frozenset({"airbnb", "mail"})
 
 Ai = Literal["webhook", "assistant"]
 Disclosure = Literal["label", "first_message"]
@@ -55,6 +58,12 @@ class AccountSettings(Variables):
     )
     human_pause_min: Minutes = variable(
         15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
+    )
+    history_messages: Count = variable(
+        60, "so many of a conversation's last messages go to the AI beside the new ones", "messages"
+    )
+    history_days: Annotated[float, Field(allow_inf_nan=False, gt=0, le=36_500)] = variable(
+        7.0, "and none older than this; on Airbnb and in mail of any age", "days"
     )
     reply_cap_conversation_hour: Count = variable(
         6,
@@ -104,6 +113,11 @@ class Account:
     """How people are told that an AI writes; None: they are not."""
     listed: bool = True
     """It stands in the accounts' file, or it is the one account without such a file."""
+
+    @property
+    def history_from(self) -> timedelta | None:
+        """How far back the AI is told what was said; None: as far as ``history_messages`` goes."""
+        return None if self.channel in _OF_ANY_AGE else timedelta(days=self.settings.history_days)
 
     @property
     def counts(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -181,7 +181,7 @@ def _plain_routes(router: APIRouter, counter: _Counter) -> None:
         found = await counter.answer(request, Call(name, text, _key(request), name))
         if isinstance(found, Response):
             return found
-        turns = await run_in_threadpool(counter.desk.turns, name, HISTORY_MESSAGES, HISTORY)
+        turns = await run_in_threadpool(counter.desk.turns, name)
         said = {"user_id": body.user_id, "reply": found.text, "turns": turns}
         return counter.respond(request, _held(said, found))
 
@@ -197,10 +197,6 @@ def _plain_routes(router: APIRouter, counter: _Counter) -> None:
         if isinstance(found, Response):
             return found
         return counter.respond(request, _held({"reply": found.text}, found))
-
-
-HISTORY_MESSAGES = 60
-HISTORY = timedelta(days=7)
 
 
 async def _answer(context: Context, desk: Desk, request: Request, call: Call) -> Reply | Response:

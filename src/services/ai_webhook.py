@@ -50,7 +50,6 @@ from src.services.askers import Asker, find_dead
 from src.services.callback import IsConversationId, take_answer
 from src.services.refusals import Conflict, Malformed
 
-_HISTORY = 30
 _LARGEST_RESPONSE = 64 * 1024
 _CONNECT_SEC, _READ_SEC, _WHOLE_SEC = 5.0, 30.0, 60.0
 _LOOK_SEC = 0.5
@@ -267,8 +266,9 @@ class AiWebhook:
         with self._db.read() as conn:
             conversation = conversations.get(conn, request.conversation_id)
             own = [m for m in conversations.messages_of_request(conn, request.id) if readable(m)]
-            others = conversations.messages_of(conn, conversation.id, _HISTORY + len(own) + _HISTORY)
             account = self._accounts[request.account]
+            most = account.settings.history_messages
+            others = conversations.messages_of(conn, conversation.id, 2 * most + len(own))
             default = ReplyMode(account.settings.reply_mode)
             mode = account_rows.mode_for(
                 conn, request.account, conversation.id, conversation.listing_id, default
@@ -281,7 +281,9 @@ class AiWebhook:
             logger.bind(request_id=request.id, reason=str(reason)).info("the AI is not asked")
             return None
         in_hand = {message.id for message in own}
-        history = [m for m in others if readable(m) and m.id not in in_hand][-_HISTORY:]
+        since = self._clock() - account.history_from if account.history_from else None
+        young = [m for m in others if since is None or m.sent_at >= since]
+        history = [m for m in young if readable(m) and m.id not in in_hand][-most:]
         token = tokens.make(self._db.secret, request.id)
         callback_url = f"{self._callback_base_url}{CALLBACK_PATH}?token={token}"
         return build_payload(request, conversation, own, history, callback_url, account.channel)

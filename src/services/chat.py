@@ -281,14 +281,16 @@ class Desk:
             found = conversations.message(conn, message_id)
         return found.request_id if found else None
 
-    def turns(self, name: str, most: int, since: timedelta) -> int:
+    def turns(self, name: str) -> int:
         """How many of the person's messages in the history were answered. Blocking."""
         with self._db.read() as conn:
             conversation = conversations.by_external_id(conn, self.account.name, name)
             if conversation is None:
                 return 0
-            messages = conversations.messages_of(conn, conversation.id, most)
-            oldest = self._clock() - since
+            messages = conversations.messages_of(
+                conn, conversation.id, self.account.settings.history_messages
+            )
+            oldest = self._clock() - timedelta(days=self.account.settings.history_days)
             mine = [m for m in messages if m.direction is Direction.INBOUND and m.sent_at >= oldest]
             answered = {
                 one: any(

@@ -6,7 +6,8 @@ import asyncio
 import json
 import threading
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.model.statuses import OutboxStatus
+from src.services.ai_exchange import Response
 from src.services.ai_webhook import AiWebhook
 from src.services.callback import Action, Answer, take_answer
 from src.settings import Settings
@@ -404,5 +406,45 @@ async def test_the_ai_behind_a_webhook_is_asked_and_may_answer_by_callback(db, c
     done = await chat.client.post(given[0]["callback_url"], json=answer)
     assert (done.status_code, (await call).json()["reply"]) == (200, "It is.")
     await webhook.close()
+    await chat.client.aclose()
+    chat.wakeup.close()
+
+
+async def test_the_history_of_an_ai_and_the_turns_end_after_some_days_and_messages(db, clock):
+    chat = Chat(db, clock)
+    await chat.answered("Long ago")
+    clock.advance(8 * 86_400)
+    assert (await chat.answered("Today", "Yes.")).json()["turns"] == 1
+    account = chat.settings.chat
+    assert account is not None
+    assert (account.settings.history_messages, account.history_from) == (60, timedelta(days=7))
+    assert chat.settings.accounts[0].history_from is None
+    given: list[dict[str, Any]] = []
+
+    class Noted:
+        in_process = True
+
+        async def ask(self, payload: dict[str, Any], request_id: str) -> Response:
+            given.append(payload)
+            return Response(200, b'{"message": "Again."}')
+
+        async def close(self) -> None: ...
+
+    webhook = AiWebhook(
+        db,
+        chat.wakeup,
+        {ACCOUNT: replace(account, ai="assistant")},
+        callback_base_url="http://127.0.0.1:8000",
+        secret=None,
+        owner="worker",
+        is_conversation_id=lambda *_: True,
+        clock=clock,
+        askers={ACCOUNT: cast("Any", Noted())},
+    )
+    call = asyncio.create_task(chat.ask("And now?"))
+    await chat.asked()
+    await webhook.run_once()
+    assert (await call).json()["reply"] == "Again."
+    assert [one["text"] for one in given[0]["history"]] == ["Today", "Yes."]
     await chat.client.aclose()
     chat.wakeup.close()

@@ -108,11 +108,11 @@ async def test_a_due_request_is_posted_with_all_fields_and_waits(webhook, inbox,
     assert (await webhook().run_once()).total() == 0
 
 
-async def test_history_is_the_last_thirty_texts_before_the_message(webhook, inbox, ai, make_message):
-    inbox.conversation(thread_id(), *(make_message(f"old {n}") for n in range(40)))
+async def test_history_is_the_last_sixty_texts_before_the_message(webhook, inbox, ai, make_message):
+    inbox.conversation(thread_id(), *(make_message(f"old {n}") for n in range(70)))
     inbox.request(thread_id(), "new")
     await webhook().run_once()
-    assert [m["text"] for m in ai.payload()["history"]] == [f"old {n}" for n in range(10, 40)]
+    assert [m["text"] for m in ai.payload()["history"]] == [f"old {n}" for n in range(10, 70)]
 
 
 async def test_a_request_that_is_not_due_is_not_posted(webhook, inbox, ai, clock):
