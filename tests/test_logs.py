@@ -177,7 +177,7 @@ assert logs.lost_lines() == lost
 
 
 def test_processes_whose_folder_is_deleted_again_and_again_share_the_new_one_without_losing_a_line(tmp_path):
-    folder, each = tmp_path / "logs", 500
+    folder, each = tmp_path / "logs", 200
     running = [
         subprocess.Popen(
             [sys.executable, "-c", ONE_PROCESS_IN_TWO_PARTS, str(folder), str(number), str(each)],

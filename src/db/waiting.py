@@ -11,7 +11,7 @@ late           a guest's message that nobody has answered, while its 24 hours ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,9 +96,20 @@ def waiting(conn: Connection, account: str, now: datetime) -> list[Waiting]:
         *_requests_waiting(conn, INBOX.c.account == account, since),
         *_messages_waiting(conn, MESSAGES.c.account == account, since, now),
     ]
-    there = {(one.conversation_id, one.asked_at) for one in found}
-    found += [one for one in _late(conn, account, now) if (one.conversation_id, one.asked_at) not in there]
-    return sorted(found, key=lambda one: one.asked_at)
+    return sorted(_with_late(found, _late(conn, account, now)), key=lambda one: one.asked_at)
+
+
+def _with_late(found: list[Waiting], late: list[Waiting]) -> list[Waiting]:
+    """A reply that nobody asked for by a request gets the clock of the message that waits above it."""
+    by_conversation = {one.conversation_id: one for one in late}
+    joined = []
+    for one in found:
+        message = by_conversation.get(one.conversation_id)
+        if message is not None and (one.asked is None or one.asked_at == message.asked_at):
+            del by_conversation[one.conversation_id]
+            one = replace(one, asked_at=message.asked_at, asked=message.asked)  # noqa: PLW2901
+        joined.append(one)
+    return [*joined, *by_conversation.values()]
 
 
 def left_to_a_person(conn: Connection, conversation_id: str, now: datetime) -> list[Waiting]:

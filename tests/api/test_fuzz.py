@@ -42,6 +42,8 @@ OPERATIONS = {
     ("get", "/api/knowledge/{document_id}"),
     ("post", "/api/knowledge"),
     ("post", "/api/knowledge/search"),
+    ("get", "/api/autonomy"),
+    ("put", "/api/autonomy"),
     ("get", "/api/missing-facts"),
     ("post", "/api/missing-facts/{fact_id}/answer"),
 }

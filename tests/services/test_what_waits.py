@@ -29,7 +29,7 @@ def look(db, clock):
     def now():
         with db.read() as conn:
             listed = waiting(conn, ACCOUNT, clock())
-            alerted = find(conn, Settings(), clock())
+            alerted = find(conn, Settings().accounts[0], clock())
         shown, told = {one.subject for one in listed}, {one.subject for one in alerted}
         assert shown == told, "somebody is told of what the overview does not show, or the other way round"
         return [one.what for one in listed], sorted({str(one.kind) for one in alerted})
@@ -106,7 +106,7 @@ def test_a_draft_that_nobody_touches_stays_shown_and_stops_nagging(db, clock):
     clock.advance(timedelta(days=3).total_seconds())
     with db.read() as conn:
         assert [one.what for one in waiting(conn, ACCOUNT, clock())] == ["draft"]
-        assert find(conn, Settings(), clock()) == []
+        assert find(conn, Settings().accounts[0], clock()) == []
 
 
 def test_a_halt_is_on_neither_list_of_messages(db, clock):
@@ -114,4 +114,4 @@ def test_a_halt_is_on_neither_list_of_messages(db, clock):
         accounts.halt(conn, ACCOUNT, "challenge", "x", ExitCode.HALTED_PERSON_NEEDED, None, clock())
     with db.read() as conn:
         assert waiting(conn, ACCOUNT, clock()) == []
-        assert [str(one.kind) for one in find(conn, Settings(), clock())] == ["halted"]
+        assert [str(one.kind) for one in find(conn, Settings().accounts[0], clock())] == ["halted"]
