@@ -47,8 +47,11 @@ def find_classes(text: str, language: str | None) -> tuple[RuleHit, ...]:
     """
     folded = fold(text[:LONGEST])
     hits: dict[HardClass, RuleHit] = {}
-    for code in _lists_for(language):
-        for hit in _judge(folded, load_list(code)):
+    codes = _lists_for(language)
+    # What the text's own list takes back, the English one that is asked beside it does not hold: "hospital".
+    own = load_list(codes[0]) if len(codes) == 2 else None
+    for code in codes:
+        for hit in _judge(folded, load_list(code), own):
             hits.setdefault(hit.hard_class, hit)
     return tuple(hits[hard_class] for hard_class in HardClass if hard_class in hits)
 
@@ -76,10 +79,11 @@ def _lists_for(language: str | None) -> tuple[str, ...]:
     return (language, "en") if language != "en" else ("en",)
 
 
-def _judge(folded: str, words: WordList) -> Iterable[RuleHit]:
+def _judge(folded: str, words: WordList, own: WordList | None) -> Iterable[RuleHit]:
     everywhere = words.everywhere.spans(folded)
     for hard_class, table in words.classes.items():
-        written = table.find(folded, everywhere)
+        taken_back = own.classes[hard_class].exceptions.spans(folded) if own and own is not words else []
+        written = table.find(folded, [*everywhere, *taken_back])
         if written is not None:
             yield RuleHit(hard_class, f"{words.language}: {written}")
 
