@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,6 +18,14 @@ def npm_modules(package: str, version: str) -> Path:
         pytest.skip(f"npm is not installed, so {package} cannot be")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "nightporter-tests" / f"{package}-{version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Tests run several at a time: two installs into one folder undo each other's files.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _installed(npm, package, version, folder)
+
+
+def _installed(npm: str, package: str, version: str, folder: Path) -> Path:
     modules = folder / "node_modules"
     if (modules / ".package-lock.json").exists():  # what npm writes last
         return modules
