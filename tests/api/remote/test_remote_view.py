@@ -426,7 +426,7 @@ async def test_no_key_and_no_link_lets_in_at_another_halt_than_its_own(
         finally:
             await watching.aclose()
 
-    for _ in range(100):
+    for _ in range(200):
         if stands() and remote.state.stage is not Stage.SHOWING and dice.random() < 0.2:
             end_elsewhere(halted, clock)
         elif not stands() and dice.random() < 0.5:
