@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests.faults.worker_process import main
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 _FORKS = multiprocessing.get_context("forkserver")
@@ -27,6 +28,7 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
         "GROUPING_MAX_SEC": "1",
         "HUMAN_PAUSE_MIN": "0",
         "CRASH_LOOP_STARTS": "1000",
+        "API_PORT": str(free_port()),  # trials run beside each other
         **changes,
     }
 
