@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Literal, Protocol
@@ -261,8 +261,3 @@ def is_reversed(opens: Edge, closes: Edge) -> bool:
 
 def _minutes(edge: Edge) -> int:
     return edge.amount * {"m": 1, "h": 60, "d": 1440}[edge.unit]
-
-
-def values_of(secrets: Sequence[Secret]) -> tuple[str, ...]:
-    """The bare values, for a search that must find none of them."""
-    return tuple(one.value for one in secrets)

@@ -76,11 +76,6 @@ class Document:
     fact_listings: tuple[tuple[str, ...], ...]  # the listings of each fact; empty: all
     folder: str | None = None  # name of its folder below `listings/`
 
-    def line_of(self, fact_id: str) -> int | None:
-        return next(
-            (line for fact, line in zip(self.facts, self.lines, strict=True) if fact.id == fact_id), None
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
