@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from src.kinds import Count, Hours, Minutes, Seconds, SecretUrl, lower
+from src.setting_types import Count, Hours, Minutes, Seconds, SecretUrl, lower
 from src.variables import Variables, variable
 
 DEFAULT_CHANNEL = "airbnb"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from src.kinds import HeaderValue, Hours, Seconds, http_url, is_loopback, lower
+from src.setting_types import HeaderValue, Hours, Seconds, http_url, is_loopback, lower
 from src.variables import Variables, variable
 
 OPENROUTER = "https://openrouter.ai/api/v1"

@@ -24,7 +24,7 @@ from src.account import DEFAULT_ACCOUNT, DEFAULT_CHANNEL, Account, AccountSettin
 from src.accounts_file import AccountsFile, Around
 from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
-from src.kinds import (
+from src.setting_types import (
     ApiKey,
     AppriseUrls,
     Count,

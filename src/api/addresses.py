@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from src.kinds import IpAddress, IpNetwork, ip_address
+from src.setting_types import IpAddress, IpNetwork, ip_address
 
 
 def network_of(address: str) -> str:

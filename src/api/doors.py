@@ -33,8 +33,8 @@ from src.api.sessions import Login, Sessions, Throttle
 from src.db import sessions as ended
 from src.db.engine import Database
 from src.errors import NightporterError
-from src.kinds import is_loopback, networks_in
 from src.services import tokens
+from src.setting_types import is_loopback, networks_in
 from src.settings import ServingSettings
 
 # Any of these means that the caller is not the one whose address we see.

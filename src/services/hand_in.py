@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 from loguru import logger
 
-from src.kinds import http_url
 from src.logs import safe_error
 from src.model.values import utc_now
 from src.services.ai_exchange import signature
+from src.setting_types import http_url
 from src.settings import Settings
 
 PAUSES_SEC = (5.0, 15.0, 45.0, 120.0, 300.0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from src.api.addresses import network_of, visitor_of
-from src.kinds import networks_in
+from src.setting_types import networks_in
 
 TRUSTED = networks_in("127.0.0.1 ::1 10.0.0.0/8 2001:db8:ffff::/48")
 OURS = st.sampled_from(["127.0.0.1", "::1", "10.0.0.7", "::ffff:10.9.9.9", "2001:db8:ffff::5"])

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from src.kinds import ApiKey, Seconds
+from src.setting_types import ApiKey, Seconds
 from src.settings import Variables, variable
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from src.kinds import Minutes, Seconds
+from src.setting_types import Minutes, Seconds
 from src.settings import Variables, variable
 
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
