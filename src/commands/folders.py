@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from src.db import places
+from src.db import database_urls
 from src.errors import SettingsError, TransientError
 from src.settings import Settings
 
@@ -33,7 +33,7 @@ def make_folders(settings: Settings, *, to_write: bool = True) -> None:
 def _folders(settings: Settings) -> Iterator[tuple[str, Path]]:
     yield "PLAYWRIGHT_SESSION_DIR", settings.playwright_session_dir
     yield "LOG_DIR", settings.log_dir
-    database = places.sqlite_path(places.parse(settings.database_url.get_secret_value()))
+    database = database_urls.sqlite_path(database_urls.parse(settings.database_url.get_secret_value()))
     if database is not None:
         yield "DATABASE_URL", database.parent
 

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from src.commands.folders import make_folders
-from src.db import places
+from src.db import database_urls
 from src.db.engine import Database
 from src.db.overview import overview, together
 from src.model.rows import WorkerBeat
@@ -22,7 +22,7 @@ def run_status(*, as_json: bool) -> int:
     settings = load_settings()
     make_folders(settings, to_write=False)
     url = settings.database_url.get_secret_value()
-    path = places.sqlite_path(places.parse(url))
+    path = database_urls.sqlite_path(database_urls.parse(url))
     if path is not None and not path.exists():
         print(
             json.dumps({"database": "not made yet"})

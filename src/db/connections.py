@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
-from src.db import places
+from src.db import database_urls
 
 if TYPE_CHECKING:
     import psycopg
@@ -63,7 +63,7 @@ def make_engine(url: URL) -> Engine:
         )
         event.listen(engine, "connect", _set_up_postgres)
         return engine
-    path = places.sqlite_path(url)
+    path = database_urls.sqlite_path(url)
     engine = create_engine(
         url.set(database=str(path)),
         hide_parameters=True,

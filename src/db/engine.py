@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from sqlalchemy import URL, Connection, Engine, select
 
-from src.db import connections, migrate, places
+from src.db import connections, database_urls, migrate
 from src.db.statements import META, insert_into
 from src.db.trouble import translated
 from src.errors import TransientError
@@ -32,7 +32,7 @@ class Database:
         self.url = url
         self.dialect = url.get_backend_name()
         """``sqlite`` or ``postgresql``."""
-        self.path: Path | None = places.sqlite_path(url)
+        self.path: Path | None = database_urls.sqlite_path(url)
         """The SQLite file, None for PostgreSQL."""
         self._engine = engine
         self._readers = connections.reading(engine)
@@ -48,10 +48,10 @@ class Database:
         SettingsError (naming DATABASE_URL) for a URL we cannot use, a server out of reach, or a schema that is
         newer than this code.
         """
-        parsed = places.parse(url)
-        path = places.sqlite_path(parsed)
+        parsed = database_urls.parse(url)
+        path = database_urls.sqlite_path(parsed)
         if path is not None:
-            places.prepare_file(path)
+            database_urls.prepare_file(path)
         engine = connections.make_engine(parsed)
         try:
             migrate.bring_up_to_date(engine, path)

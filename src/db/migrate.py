@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from src.db import connections, places
+from src.db import connections, database_urls
 from src.db.trouble import passing
 from src.errors import TransientError
 
@@ -39,10 +39,10 @@ def bring_up_to_date(engine: Engine, path: Path | None) -> None:
         where = engine.url.render_as_string(hide_password=True)
         said = str(error.orig).strip().splitlines()[0]
         if path is None:
-            raise places.refused(f"{where} cannot be used: {said}") from error
+            raise database_urls.refused(f"{where} cannot be used: {said}") from error
         if trouble is not None:
             raise TransientError(trouble) from error
-        raise places.refused(f"{path} cannot be used: {said}") from error
+        raise database_urls.refused(f"{path} cannot be used: {said}") from error
 
 
 def known_revisions() -> list[str]:
@@ -57,7 +57,7 @@ def _bring_up_to_date(engine: Engine) -> None:
     if applied == known[-1]:
         return
     if applied is not None and applied not in known:
-        raise places.refused(
+        raise database_urls.refused(
             f"this database has schema {applied}, which is newer than this code (schema {known[-1]});"
             " run the newer version again, a database cannot be taken back"
         )
@@ -86,7 +86,7 @@ def _upgrade(engine: Engine) -> None:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
             if conn.dialect.name == "sqlite" and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise places.refused(
+                raise database_urls.refused(
                     "a migration would break the links between its tables; nothing was changed"
                 )
     finally:

@@ -27,13 +27,13 @@ class MessageQueue:
         """
         from datetime import UTC, datetime  # noqa: PLC0415
 
-        from src.db import outbox_views, places  # noqa: PLC0415
+        from src.db import database_urls, outbox_views  # noqa: PLC0415
         from src.db.engine import Database  # noqa: PLC0415
         from src.settings import load_settings  # noqa: PLC0415
 
         settings = load_settings()
         url = settings.database_url.get_secret_value()
-        path = places.sqlite_path(places.parse(url))
+        path = database_urls.sqlite_path(database_urls.parse(url))
         if path is not None and not path.exists():
             return []  # looking must not make a database
         db = Database.open(url)

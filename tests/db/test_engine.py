@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import exc, func, insert, select, text
 
-from src.db import accounts, connections, migrate, places
+from src.db import accounts, connections, database_urls, migrate
 from src.db.engine import Connection, Database, after_commit
 from src.db.statements import META
 from src.errors import SettingsError, TransientError

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Select, Table, insert, inspect, select
 from sqlmodel import SQLModel
 
-from src.db import accounts, connections, migrate, places
+from src.db import accounts, connections, database_urls, migrate
 from src.db.engine import Database
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
@@ -35,7 +35,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def conn(empty_url: str) -> Iterator[Connection]:
-    engine = connections.make_migration_engine(places.parse(empty_url))
+    engine = connections.make_migration_engine(database_urls.parse(empty_url))
     with engine.connect() as conn:
         yield conn
     engine.dispose()

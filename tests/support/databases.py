@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from src.db import connections, migrate, places
+from src.db import connections, database_urls, migrate
 from src.model import tables
 from tests.support.ports import free_port
 
@@ -22,8 +22,8 @@ _ROOT = 0
 
 def make_sqlite(path: Path) -> Path:
     """A SQLite file with all tables and no rows, to be copied: much quicker than to make them."""
-    places.prepare_file(path)
-    engine = connections.make_engine(places.parse(f"sqlite:///{path}"))
+    database_urls.prepare_file(path)
+    engine = connections.make_engine(database_urls.parse(f"sqlite:///{path}"))
     migrate.bring_up_to_date(engine, path)
     engine.dispose()  # the last connection folds the write-ahead log into the file
     return path

@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-from src.db import connections, places
+from src.db import connections, database_urls
 from src.model import tables as _tables  # noqa: F401 - importing it declares the tables
 
 
@@ -28,6 +28,6 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    url = places.parse(os.environ.get("DATABASE_URL", "sqlite:///./data/inbox.db"))
+    url = database_urls.parse(os.environ.get("DATABASE_URL", "sqlite:///./data/inbox.db"))
     with connections.make_migration_engine(url).begin() as own:
         run(own)
