@@ -18,8 +18,8 @@ from uuid import uuid4
 from sqlalchemy import URL, Connection, Engine, select
 
 from src.db import connections, database_urls, migrate
+from src.db.db_errors import translated
 from src.db.statements import META, insert_into
-from src.db.trouble import translated
 from src.errors import TransientError
 
 __all__ = ["Connection", "Database", "after_commit"]

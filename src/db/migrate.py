@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from src.db import connections, database_urls
-from src.db.trouble import passing
+from src.db.db_errors import passing
 from src.errors import TransientError
 
 FOLDER = Path(__file__).with_name("migrations")
