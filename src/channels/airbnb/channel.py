@@ -17,10 +17,10 @@ from playwright.async_api import Locator, Page
 from src.channels import base, evidence
 from src.channels.airbnb import CAPABILITIES, ids, looks, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
+from src.channels.airbnb.page_errors import PageErrors
 from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.airbnb.thread_reader import ThreadReader
-from src.channels.airbnb.trouble import Trouble
 from src.channels.airbnb.visit import Visit
 from src.channels.browser import Browser, bounded
 from src.channels.screen import Screen
@@ -92,7 +92,7 @@ class AirbnbChannel:
         return ids.thread_number(external_id) is not None
 
     async def open(self) -> None:
-        async with Trouble(self):
+        async with PageErrors(self):
             await self.browser.start()
             self._visit.listen()
             await self._visit.go_to_inbox()
@@ -100,7 +100,7 @@ class AirbnbChannel:
     async def open_for_person(
         self, timeout: float, shown: Callable[[base.Screen], None] = lambda _: None
     ) -> None:
-        async with Trouble(self):
+        async with PageErrors(self):
             page = await self.browser.start()
         screen = Screen(self.browser.context, page)
         try:
@@ -134,7 +134,7 @@ class AirbnbChannel:
 
     async def save_login(self) -> Path:
         """Keep the login beside the profile (mode 0600)."""
-        async with Trouble(self):
+        async with PageErrors(self):
             return await self.browser.save_login()
 
     async def worn(self) -> str | None:
@@ -152,7 +152,7 @@ class AirbnbChannel:
     # -- reading --------------------------------------------------------------------------------------------
 
     async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
-        async with Trouble(self):
+        async with PageErrors(self):
             self._thread.leave()
             await self._recycle_if_due(self.RECYCLE_AFTER)
             self._visit.tap.raise_problem()
@@ -163,7 +163,7 @@ class AirbnbChannel:
             return replace(glance, conversations=tuple(self._with_own(c) for c in glance.conversations))
 
     async def wait_for_news(self, timeout: float) -> bool:
-        async with Trouble(self):
+        async with PageErrors(self):
             return await self._list.wait_for_news(timeout)
 
     async def read(
@@ -173,14 +173,14 @@ class AirbnbChannel:
         enough: Callable[[SeenConversation], bool] = lambda _: True,
         anew: bool = False,
     ) -> SeenConversation:
-        async with Trouble(self):
+        async with PageErrors(self):
             self._written = None
             if not anew:  # twice as long: beside a worker that glances, a glance is the better moment
                 await self._recycle_if_due(2 * self.RECYCLE_AFTER)
             return self._with_own(await self._thread.read(external_id, enough=enough, anew=anew))
 
     async def reread(self, external_id: str) -> SeenConversation:
-        async with Trouble(self):
+        async with PageErrors(self):
             view, composer = await self._thread.reread(external_id)
             if self._written is not None and (composer is None or composer.text != plain(self._written)):
                 raise TransientError("The composer does not hold the reply any more.")
@@ -192,7 +192,7 @@ class AirbnbChannel:
         deadline = time.monotonic() + timeout
         patience = min(1.5, timeout / 4)
         tap = self._visit.tap
-        async with Trouble(self):
+        async with PageErrors(self):
             while True:
                 view = self._with_own(self._thread.now(external_id))
                 if until(view):
@@ -231,7 +231,7 @@ class AirbnbChannel:
     # -- writing --------------------------------------------------------------------------------------------
 
     async def write(self, external_id: str, text: str) -> None:
-        async with Trouble(self):
+        async with PageErrors(self):
             self._thread.here(external_id)
             if await self._write_at_once(external_id, text):
                 return
@@ -246,7 +246,7 @@ class AirbnbChannel:
                 await self._give_up_sending(thread, composer)
 
     async def clear(self, external_id: str) -> None:
-        async with Trouble(self):
+        async with PageErrors(self):
             written, self._written = self._written, None
             self._thread.check_address(external_id)
             thread = OpenConversation(self._visit.page)
@@ -255,7 +255,7 @@ class AirbnbChannel:
                 await thread.empty(composer)
 
     async def press_send(self, external_id: str, press: Press) -> Receipt | None:
-        async with Trouble(self):
+        async with PageErrors(self):
             try:
                 self._thread.check_address(external_id)
             except TransientError as error:

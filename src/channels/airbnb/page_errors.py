@@ -34,7 +34,7 @@ class Stoppable(Protocol):
         ...
 
 
-class Trouble:
+class PageErrors:
     """Turns Playwright's errors into ours, cuts the page off at a halt, keeps a picture of what was there."""
 
     def __init__(self, channel: Stoppable) -> None:
