@@ -15,7 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 
 from src.channels import base, evidence
-from src.channels.airbnb import CAPABILITIES, ids, looks, selectors, walls
+from src.channels.airbnb import CAPABILITIES, ids, probes, selectors, walls
 from src.channels.airbnb.list_reader import ListReader
 from src.channels.airbnb.page_errors import PageErrors
 from src.channels.airbnb.pages import ComposerState, OpenConversation, on_inbox_address, plain
@@ -122,7 +122,7 @@ class AirbnbChannel:
         if page.is_closed():
             raise ChannelGone("The window was closed.")
         try:
-            seen = await looks.look(page, looks.ROWS) if on_inbox_address(page.url) else {}
+            seen = await probes.look(page, probes.ROWS) if on_inbox_address(page.url) else {}
             return bool(seen.get("rows", {}).get("numbers")) and walls.by_elements(seen["wall"]) is None
         except PlaywrightError:
             return False
@@ -303,7 +303,7 @@ class AirbnbChannel:
         return after is not None and after.text == plain(text) and after.ready
 
     async def _composer_now(self, *, focus: bool) -> ComposerState | None:
-        return ComposerState.of((await self._visit.look(looks.composer(focus=focus)))["composer"])
+        return ComposerState.of((await self._visit.look(probes.composer(focus=focus)))["composer"])
 
     async def _composer(self, thread: OpenConversation) -> Locator:
         composer = await thread.composer()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from src.channels.airbnb import ids, looks
+from src.channels.airbnb import ids, probes
 from src.channels.airbnb.pages import ListOfConversations
 from src.channels.airbnb.visit import Visit
 from src.errors import NotUnderstood, PageChanged
@@ -138,7 +138,7 @@ class ListReader:
 
     async def _rows(self) -> set[int]:
         """The numbers of the rows that the page shows now; raises the wall that is shown."""
-        shown = (await self._visit.look(looks.ROWS))["rows"]["numbers"]
+        shown = (await self._visit.look(probes.ROWS))["rows"]["numbers"]
         return {int(number) for number in shown if number.isdigit()}
 
     def _told(self) -> set[int]:

@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from src.channels.airbnb import looks, selectors, walls
+from src.channels.airbnb import probes, selectors, walls
 from src.channels.browser import bounded
 from src.errors import ChannelGone, ComposerBusy, TransientError
 
@@ -209,7 +209,7 @@ class OpenConversation:
 
     async def text_in(self, composer: Locator) -> str:
         """What the composer holds, as it would be sent."""
-        return plain(await bounded(composer.evaluate(looks.READ_COMPOSER)))
+        return plain(await bounded(composer.evaluate(probes.READ_COMPOSER)))
 
     async def insert(self, composer: Locator, text: str) -> None:
         """Insert the text into the composer, which must be empty."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from loguru import logger
 
-from src.channels.airbnb import ids, looks, selectors, wire
+from src.channels.airbnb import ids, probes, selectors, wire
 from src.channels.airbnb.pages import (
     ComposerState,
     ListOfConversations,
@@ -106,10 +106,10 @@ class ThreadReader:
             self._visit.list_told_at = -math.inf  # the next reading asks, however lately the list was told
             raise TransientError("The page did not tell its news right before Send.")
         self._owes_asking = False
-        seen = await self._visit.look(looks.ITEMS, looks.composer(focus=False))
+        seen = await self._visit.look(probes.ITEMS, probes.composer(focus=False))
         self.check_address(external_id)
         if await self._catch_up(external_id, last_item(seen["items"])):
-            seen = await self._visit.look(looks.composer(focus=False))
+            seen = await self._visit.look(probes.composer(focus=False))
         self._open = self.now(external_id)
         return self._open, ComposerState.of(seen["composer"])
 
@@ -277,7 +277,7 @@ class ThreadReader:
         deadline = time.monotonic() + self.SHOWN_SEC
         there = False
         while time.monotonic() < deadline:
-            items = (await self._visit.look(looks.ITEMS))["items"]
+            items = (await self._visit.look(probes.ITEMS))["items"]
             there = bool(items["list"])
             if there and (wanted is None or wanted in items["ids"]):
                 return

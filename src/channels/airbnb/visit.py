@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from loguru import logger
 from playwright.async_api import Page
 
-from src.channels.airbnb import looks, selectors, walls
+from src.channels.airbnb import probes, selectors, walls
 from src.channels.airbnb.comebacks import Comebacks
 from src.channels.airbnb.coverage import Coverage
 from src.channels.airbnb.own_sends import OwnSends
@@ -151,13 +151,13 @@ class Visit:
         """Raise the wall that was met or is shown."""
         await self.look()
 
-    async def look(self, *questions: looks.Question) -> dict[str, Any]:
+    async def look(self, *questions: probes.Question) -> dict[str, Any]:
         """The answers to these questions by name; raises the wall that was met or is shown. One round trip."""
         self.tap.raise_problem()
         wall = walls.by_address(self.page.url)
         if wall is not None:
             raise wall
-        answers = await bounded(looks.look(self.page, *questions))
+        answers = await bounded(probes.look(self.page, *questions))
         wall = walls.by_elements(answers["wall"])
         if wall is not None:
             raise wall
@@ -170,7 +170,7 @@ class Visit:
         """
         way = self.comebacks.way
         if way is not None:
-            await self.look(looks.come_back(way))
+            await self.look(probes.come_back(way))
         return way is not None
 
     async def try_news(self) -> bool:
@@ -214,7 +214,7 @@ class Visit:
     async def _inbox_appears(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            rows = (await self.look(looks.ROWS))["rows"]
+            rows = (await self.look(probes.ROWS))["rows"]
             if self.tap.lists_since(self.loaded_at_seq) and on_inbox_address(self.page.url) and rows["list"]:
                 return True
             seq = self.tap.seq
@@ -224,7 +224,7 @@ class Visit:
     async def _explain_missing_inbox(self) -> NoReturn:
         if not on_inbox_address(self.page.url):
             raise PageChanged("the inbox", f"the address (its path should begin with {selectors.INBOX_PATH})")
-        state = (await self.look(looks.ROWS))["rows"]
+        state = (await self.look(probes.ROWS))["rows"]
         if not state["list"]:
             wall = await walls.by_words(self.page)
             if wall is not None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page, Response
 
-from src.channels.airbnb import looks, selectors
+from src.channels.airbnb import probes, selectors
 from src.errors import WallHit
 
 CHALLENGE, LOGGED_OUT, BLOCKED = "challenge", "logged_out", "blocked"
@@ -88,7 +88,7 @@ def by_text(text: str) -> WallHit | None:
 
 async def by_page(page: Page) -> WallHit | None:
     """A wall that the page shows: address, then elements, visible ones only (4.4). One round trip."""
-    return by_address(page.url) or by_elements((await looks.look(page))["wall"])
+    return by_address(page.url) or by_elements((await probes.look(page))["wall"])
 
 
 def by_elements(seen: dict[str, Any]) -> WallHit | None:
