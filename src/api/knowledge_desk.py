@@ -19,7 +19,7 @@ from src.assistant.knowledge.writing import (
     remove_file,
     write_file,
 )
-from src.assistant.looks import make_search
+from src.assistant.making import make_search
 from src.assistant.reading import detect_language
 from src.assistant.secrets import find_values
 from src.assistant.values import Audience, Stage

@@ -20,7 +20,7 @@ from src.assistant.answer import Assistant
 from src.assistant.burst import Burst, read_burst
 from src.assistant.indexing import Indexer
 from src.assistant.knowledge import LiveFolder
-from src.assistant.looks import make_parts, make_search
+from src.assistant.making import make_parts, make_search
 from src.assistant.models import FailureKind, Ladder
 from src.assistant.parts import Later, Parts
 from src.assistant.prompting import prompt_version

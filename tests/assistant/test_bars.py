@@ -12,7 +12,7 @@ from src.assistant.burst import read_burst
 from src.assistant.cases import load_cases
 from src.assistant.evaluate import is_sent, judge, measure
 from src.assistant.knowledge.loading import load
-from src.assistant.looks import make_parts, make_search
+from src.assistant.making import make_parts, make_search
 from src.assistant.models import Ladder
 from src.assistant.reading import clean_text
 from src.assistant.values import Action

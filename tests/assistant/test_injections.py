@@ -13,7 +13,7 @@ from src.assistant.answer import Assistant
 from src.assistant.burst import read_burst
 from src.assistant.gate import GateContext, GateDraft, find_person, find_promise
 from src.assistant.knowledge.loading import load
-from src.assistant.looks import make_parts, make_search
+from src.assistant.making import make_parts, make_search
 from src.assistant.models import Ladder
 from src.assistant.values import Action
 from tests.assistant.labelled import all_cases
