@@ -33,7 +33,7 @@ from src.model.statuses import OutboxStatus
 from src.model.values import DEFAULT_ACCOUNT, utc_now
 from src.services.send import Send
 from src.settings import Settings, load_settings
-from src.workers.beats import Beats
+from src.workers.heartbeats import Heartbeats
 from src.workers.parts import Parts
 from src.workers.send_worker import SendWorker
 from src.workers.turns import Turns
@@ -172,7 +172,7 @@ async def _live(role: str, url: str, port: int, folder: Path) -> dict[str, float
         app = create_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
         running.append(asyncio.create_task(serve(app, "127.0.0.1", port, stop=stop)))
     if role in ("send", "both"):
-        beats = Beats(db, DEFAULT_ACCOUNT, utc_now)
+        beats = Heartbeats(db, DEFAULT_ACCOUNT, utc_now)
         beats.started("send")
         worker = SendWorker(
             send,

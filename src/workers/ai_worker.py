@@ -13,7 +13,7 @@ from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.services.ai_webhook import AiWebhook
 from src.workers import waits
-from src.workers.beats import Beats
+from src.workers.heartbeats import Heartbeats
 
 LONGEST_WAIT_SEC = 15.0
 """A wake-up may get lost, so it looks this often at least. When something is due or expires is looked up."""
@@ -27,7 +27,7 @@ class AiWorker:
     def __init__(
         self,
         webhook: AiWebhook,
-        beats: Mapping[str, Beats],
+        beats: Mapping[str, Heartbeats],
         *,
         wakeup: Wakeup,
         clock: Callable[[], datetime],

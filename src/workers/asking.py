@@ -11,8 +11,8 @@ from src.db.wakeup import Wakeup
 from src.settings import CHAT, Settings
 from src.workers import waits
 from src.workers.ai_worker import AiWorker
-from src.workers.beats import Beats
 from src.workers.crew import make_owner
+from src.workers.heartbeats import Heartbeats
 from src.workers.parts import Parts, secrets_of
 
 
@@ -38,7 +38,7 @@ class AskAi:
         """Until stopped; a slow AI is not waited for."""
         settings, db, parts = self._settings, self._db, self._parts
         accounts = self._accounts
-        beats = {name: Beats(db, name, parts.clock) for name in accounts}
+        beats = {name: Heartbeats(db, name, parts.clock) for name in accounts}
         # In a thread: the browsers are starting meanwhile, and the assistant takes its time to load.
         askers = await asyncio.to_thread(parts.make_askers, settings, db)
         beside = [asyncio.ensure_future(asker.work_beside()) for asker in askers.values()]

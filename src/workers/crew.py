@@ -21,10 +21,10 @@ from src.errors import Halt, SettingsError, TransientError
 from src.services.intake import Rules
 from src.settings import CHAT
 from src.workers import waits
-from src.workers.beats import Beats
 from src.workers.breaker import Breaker
 from src.workers.clock_watch import ClockWatch
 from src.workers.halts import stored_halt
+from src.workers.heartbeats import Heartbeats
 from src.workers.locks import FileLock
 from src.workers.parts import Machine, Parts
 from src.workers.send_worker import SendWorker
@@ -184,7 +184,7 @@ class Crew:
     async def _work_until(self, stop: asyncio.Event) -> Halt | None:
         turns = self._parts.make_turns(self.account, self._machine, self._db, mark=self._say)
         proof = "sync" if self._work.sync else "send"
-        beats = Beats(self._db, self.name, self._parts.clock, proof=proof)
+        beats = Heartbeats(self._db, self.name, self._parts.clock, proof=proof)
         try:
             return await self._until_the_end(turns, self._start(turns, beats, stop), stop)
         finally:
@@ -198,7 +198,7 @@ class Crew:
     def _say(self, what: str) -> None:
         self._mark(what, self.name)
 
-    def _start(self, turns: Turns, beats: Beats, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    def _start(self, turns: Turns, beats: Heartbeats, stop: asyncio.Event) -> list[asyncio.Task[None]]:
         db, parts, settings = self._db, self._parts, self.account.settings
         rules = Rules.of(settings, self._machine.secrets)
         running: list[Awaitable[None]] = []

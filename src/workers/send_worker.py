@@ -13,7 +13,7 @@ from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.services.send import Send
 from src.workers import waits
-from src.workers.beats import Beats
+from src.workers.heartbeats import Heartbeats
 from src.workers.turns import Turns
 
 LONGEST_BACK_OFF_SEC = 300.0
@@ -26,7 +26,7 @@ class SendWorker:
         self,
         send: Send,
         turns: Turns,
-        beats: Beats,
+        beats: Heartbeats,
         *,
         wakeup: Wakeup,
         interval: float,

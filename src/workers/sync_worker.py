@@ -11,7 +11,7 @@ from src.channels.base import Attended, Channel, Watches
 from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.services.sync import Sync
 from src.workers import waits
-from src.workers.beats import Beats
+from src.workers.heartbeats import Heartbeats
 from src.workers.turns import Turns
 
 LONGEST_BACK_OFF_SEC = 900.0
@@ -23,7 +23,7 @@ NOT_UNDERSTOOD_AT_MOST = 5
 class SyncWorker:
     """Runs SYNC until stopped. Raises Halt; every other trouble is waited out."""
 
-    def __init__(self, sync: Sync, turns: Turns, beats: Beats, *, interval: float) -> None:
+    def __init__(self, sync: Sync, turns: Turns, beats: Heartbeats, *, interval: float) -> None:
         self._sync = sync
         self._turns = turns
         self._beats = beats

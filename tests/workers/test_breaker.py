@@ -8,8 +8,8 @@ import pytest
 
 from src.db import accounts, starts
 from src.model.tables import utc_now
-from src.workers.beats import Beats
 from src.workers.breaker import KIND, VANISHED_FOR_ONE, WINDOW, Breaker
+from src.workers.heartbeats import Heartbeats
 
 ACCOUNT = "default"
 MOST = 5
@@ -76,14 +76,14 @@ def test_after_the_halt_was_ended_the_counting_begins_anew(db):
 async def test_a_good_cycle_clears_the_count_and_a_bad_one_does_not(db, proof):
     for number in range(3 * MOST):
         made = start(db)
-        beats = Beats(db, ACCOUNT, utc_now, proof=proof)
+        beats = Heartbeats(db, ACCOUNT, utc_now, proof=proof)
         beats.started(proof)
         await beats.cycle(proof, outcome="x", seconds=0.1, ok=number % MOST == 2)
         made.failed()
     assert halt_of(db) is None
     for _ in range(MOST + 1):
         made = start(db)
-        beats = Beats(db, ACCOUNT, utc_now, proof=proof)
+        beats = Heartbeats(db, ACCOUNT, utc_now, proof=proof)
         beats.started(proof)
         await beats.cycle(proof, outcome="x", seconds=0.1, ok=False)
         beats.started("ai")

@@ -14,8 +14,8 @@ from src.errors import ChannelGone, NotUnderstood, PageChanged, TransientError, 
 from src.services.sync import SyncReport
 from src.workers import sync_worker, waits
 from src.workers.ai_worker import AiWorker
-from src.workers.beats import Beats
 from src.workers.exclusion import Exclusion
+from src.workers.heartbeats import Heartbeats
 from src.workers.lease import Lease
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
@@ -49,7 +49,7 @@ def turns(site, tmp_path, marks):
 def beats(db, clock):
     with db.write() as conn:
         accounts.ensure(conn, ACCOUNT, clock())
-    made = Beats(db, ACCOUNT, clock)
+    made = Heartbeats(db, ACCOUNT, clock)
     made.started("sync")
     made.started("send")
     return made

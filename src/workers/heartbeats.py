@@ -15,7 +15,7 @@ from src.db.engine import Database
 from src.errors import NightporterError
 
 
-class Beats:
+class Heartbeats:
     """Writes for one account. A database in trouble never stops a worker from here."""
 
     def __init__(
