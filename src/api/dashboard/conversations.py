@@ -10,14 +10,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
-from src.api.dashboard import stories
+from src.api.dashboard import timeline
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import SITE_ID, moment_of
 from src.db import accounts, conversations, search
 from src.db.engine import Connection
 from src.db.search import Filters
-from src.db.stories import messages_of_requests, stretch
+from src.db.timeline import messages_of_requests, stretch
 from src.db.waiting import left_to_a_person, waiting
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
 from src.model.values import ReplyMode
@@ -157,11 +157,11 @@ def _conversation(page: Page, external_id: str) -> dict[str, Any]:
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,
-        "entries": stories.entries(part, carried, found, newest=before is None),
+        "entries": timeline.entries(part, carried, found, newest=before is None),
         "left_until": max((one.written_at for one in left if one.written_at), default=None),
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
-        "not_live": stories.why_not_live(settings, found, state, _narrowest(found, rules), page.now),
+        "not_live": timeline.why_not_live(settings, found, state, _narrowest(found, rules), page.now),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }
 

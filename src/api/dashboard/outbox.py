@@ -15,7 +15,7 @@ from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import OUR_ID
 from src.db import search
 from src.db.overview import outbox_counts
-from src.db.stories import messages_of_requests, requests_by_id
+from src.db.timeline import messages_of_requests, requests_by_id
 from src.model.rows import Job
 from src.model.statuses import UNFINISHED_OUTBOX, OutboxStatus
 from src.services import outbox_moves

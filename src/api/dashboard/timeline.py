@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from src.account import AccountSettings
 from src.api.dashboard import words
-from src.db.stories import Stretch
+from src.db.timeline import Stretch
 from src.languages import sentence
 from src.model.rows import AccountState, Job, Request, Rule, StoredConversation, StoredMessage
 from src.model.statuses import InboxStatus, OutboxStatus
