@@ -36,7 +36,7 @@ from src.model.rows import Job
 from src.model.sending import Finding, Press, Receipt
 from src.services.intake import Intake, Rules
 from src.services.send_rows import Pace, SendRows
-from src.services.sync import far_enough, nobody_waits
+from src.services.sync import nobody_waits, reaches_known
 
 __all__ = ["Pace", "Send"]
 
@@ -277,7 +277,7 @@ class Send:
         known = await asyncio.to_thread(self._rows.known_ids, job)
         oldest = self._clock() - self._rules.max_age
         return await channel.read(
-            conversation_id, enough=lambda view: far_enough(view, known, oldest), anew=anew
+            conversation_id, enough=lambda view: reaches_known(view, known, oldest), anew=anew
         )
 
     # -- what was left in the middle ------------------------------------------------------------------------

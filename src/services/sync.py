@@ -131,7 +131,9 @@ class Sync:
             known = await asyncio.to_thread(self._known_ids, listed.external_id)
             oldest = self._clock() - self._rules.max_age
             try:
-                view = await channel.read(listed.external_id, enough=lambda v: far_enough(v, known, oldest))
+                view = await channel.read(
+                    listed.external_id, enough=lambda v: reaches_known(v, known, oldest)
+                )
                 report.opened += 1
             except PermanentError as error:
                 logger.warning("A conversation of the list cannot be opened: {}", error.reason)
@@ -205,7 +207,7 @@ def check_viewer(conn: Connection, account: str, viewer_id: str, now: datetime) 
         raise Halt("other_account", "the saved login belongs to another host than this database")
 
 
-def far_enough(view: SeenConversation, known: set[str], oldest: datetime) -> bool:
+def reaches_known(view: SeenConversation, known: set[str], oldest: datetime) -> bool:
     """Whether a conversation was read back far enough: to what is stored, to an answer, or to what is old."""
     if any(m.external_id in known for m in view.messages):
         return True
