@@ -155,7 +155,7 @@ class _NoBrowser:
     async def turn(self, who: str) -> AsyncIterator[None]:  # noqa: ARG002
         yield None
 
-    async def let_others(self, who: str) -> None: ...
+    async def yield_turn(self, who: str) -> None: ...
 
 
 def _settings(url: str, port: int, folder: Path) -> Settings:

@@ -36,7 +36,7 @@ from src.model.rows import Job
 from src.model.sending import Finding, Press, Receipt
 from src.services.intake import Intake, Rules
 from src.services.send_rows import Pace, SendRows
-from src.services.sync import nobody_waits, reaches_known
+from src.services.sync import no_yield, reaches_known
 
 __all__ = ["Pace", "Send"]
 
@@ -100,12 +100,12 @@ class Send:
     async def run_once(
         self,
         channel: Channel,
-        let_others: Callable[[], Awaitable[None]] = nobody_waits,
+        yield_turn: Callable[[], Awaitable[None]] = no_yield,
         go_on: Callable[[], bool] = lambda: True,
     ) -> int:
         """Settle what was left in the middle, then send what is due while ``go_on()``. Returns the jobs handled.
 
-        ``let_others`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
+        ``yield_turn`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
         Raises Halt and ChannelGone (state kept), and TransientError for the database or for a job that could
         not be looked for; every other trouble of a job is written to its row. Cancelled or stopped before the
         press, a reply goes back into the queue as it was.
@@ -118,7 +118,7 @@ class Send:
             handled += 1
             with logger.contextualize(job_id=job.id):
                 await self._deliver(channel, job, go_on)
-            await let_others()
+            await yield_turn()
         if trouble is not None:
             raise trouble
         return handled

@@ -45,7 +45,7 @@ class SyncReport:
         return f"{self.changed} changed, {self.opened} opened, {self.new_messages} new, {self.queued} queued"
 
 
-async def nobody_waits() -> None:
+async def no_yield() -> None:
     """The default between two steps: no other worker wants the page."""
 
 
@@ -72,12 +72,12 @@ class Sync:
     async def run_once(
         self,
         channel: Watches,
-        let_others: Callable[[], Awaitable[None]] = nobody_waits,
+        yield_turn: Callable[[], Awaitable[None]] = no_yield,
         go_on: Callable[[], bool] = lambda: True,
     ) -> SyncReport:
         """One cycle. Raises what the port raises; a single conversation that fails is left for the next cycle.
 
-        ``let_others`` is awaited between two conversations, so that a reply need not wait for a long cycle; when
+        ``yield_turn`` is awaited between two conversations, so that a reply need not wait for a long cycle; when
         ``go_on()`` is false the cycle ends early, and what it did not reach is read by the next one.
         """
         since = await asyncio.to_thread(self._read_back_to)
@@ -88,7 +88,7 @@ class Sync:
             if not go_on():
                 return report
             await self._take(channel, listed, report)
-            await let_others()
+            await yield_turn()
         if report.failures and not report.opened:
             raise report.failures[0]
         self._thorough = self._thorough and not glance.complete

@@ -57,7 +57,7 @@ class SendWorker:
             if self._due is not None and self._due <= self._clock():
                 async with self._turns.turn("SEND") as channel:
                     handled = await self._send.run_once(
-                        channel, lambda: self._turns.let_others("SEND"), lambda: not stop.is_set()
+                        channel, lambda: self._turns.yield_turn("SEND"), lambda: not stop.is_set()
                     )
                 # What is due next has changed: looked up at once, or soon if others keep it from being done.
                 self._due = self._clock() + timedelta(seconds=0 if handled else 1)

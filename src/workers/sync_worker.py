@@ -53,7 +53,7 @@ class SyncWorker:
             async with self._turns.turn("SYNC") as channel:
                 assert isinstance(channel, Watches)  # noqa: S101 - SYNC is run only where there is a list
                 report = await self._sync.run_once(
-                    channel, lambda: self._turns.let_others("SYNC"), lambda: not stop.is_set()
+                    channel, lambda: self._turns.yield_turn("SYNC"), lambda: not stop.is_set()
                 )
                 await self._keep_login(channel)
         except NotUnderstood as error:

@@ -35,7 +35,7 @@ class Turn:
         """Give it back."""
         self._lock.release()
 
-    async def let_others(self, who: str) -> bool:
+    async def yield_turn(self, who: str) -> bool:
         """In the middle of a turn: let a waiting worker go first. Whether anybody did; then it is ours again.
 
         Cancelled meanwhile, ``who`` is without the turn (``left_in_the_middle``).

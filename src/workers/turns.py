@@ -86,10 +86,10 @@ class Turns:
                     self._mark("")
                     self._turn.give()
 
-    async def let_others(self, who: str) -> None:
+    async def yield_turn(self, who: str) -> None:
         """In the middle of a turn: let a waiting worker of this process go first, then go on."""
         self._mark(f"{who}: between two steps")
-        if await self._turn.let_others(who):
+        if await self._turn.yield_turn(who):
             if self._latch.halt is not None:
                 raise self._latch.halt
             self._mark(f"{who}: turn again")

@@ -106,10 +106,10 @@ async def test_others_may_go_between_two_replies(house):
         house.reply_for(house.site.conversation(f"Question {number}"))
     pressed = []
 
-    async def let_others():
+    async def yield_turn():
         pressed.append(len(house.site.presses))
 
-    assert await house.send.run_once(house.channel, let_others) == 2
+    assert await house.send.run_once(house.channel, yield_turn) == 2
     assert pressed == [1, 2]
 
 

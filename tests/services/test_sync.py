@@ -168,10 +168,10 @@ async def test_conversations_are_taken_oldest_first_and_others_may_go_between(ho
         clock.advance(60)
     seen = []
 
-    async def let_others():
+    async def yield_turn():
         seen.append(len(house.channel.calls))
 
-    await house.sync.run_once(house.channel, let_others)
+    await house.sync.run_once(house.channel, yield_turn)
     assert seen == [2, 3, 4]
     with house.db.read() as conn:
         found = [c.external_id for c in conversations.list_recent(conn, ACCOUNT, 9)]

@@ -247,16 +247,16 @@ async def test_a_stop_ends_a_back_off_at_once(turns, beats, stop):
 async def test_sync_stops_between_two_conversations_and_lets_others_go_first(turns, beats, stop, marks):
     said = []
 
-    async def cycle(let_others, go_on):
-        await let_others()
+    async def cycle(yield_turn, go_on):
+        await yield_turn()
         said.append(go_on())
         stop.set()
         said.append(go_on())
         return SyncReport()
 
     class OneCycle(Steps):
-        async def run_once(self, channel, let_others, go_on):
-            return await cycle(let_others, go_on)
+        async def run_once(self, channel, yield_turn, go_on):
+            return await cycle(yield_turn, go_on)
 
     await SyncWorker(OneCycle(), turns, beats, interval=45).run_once(stop)
     assert said == [True, False]
@@ -364,13 +364,13 @@ async def test_sync_gets_its_turn_between_two_replies(make_worker, turns, stop):
             story.append("SYNC")
 
     class TwoReplies(Steps):
-        async def run_once(self, channel, let_others, go_on):
+        async def run_once(self, channel, yield_turn, go_on):
             story.append("first reply")
             waiting = asyncio.create_task(sync())
             await asyncio.sleep(0)
-            await let_others()
+            await yield_turn()
             story.append("second reply")
-            await let_others()
+            await yield_turn()
             await waiting
             stop.set()
             return 2

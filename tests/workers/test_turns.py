@@ -81,11 +81,11 @@ async def test_a_waiting_worker_goes_first_between_two_steps(made):
             story.append("SEND")
 
     async with made.turns.turn("SYNC"):
-        await made.turns.let_others("SYNC")
+        await made.turns.yield_turn("SYNC")
         story.append("nobody waited")
         waiting = asyncio.create_task(send())
         await asyncio.sleep(0)
-        await made.turns.let_others("SYNC")
+        await made.turns.yield_turn("SYNC")
         story.append("SYNC again")
     await waiting
     assert story == ["nobody waited", "SEND", "SYNC again"]
@@ -99,7 +99,7 @@ async def test_two_workers_with_many_steps_take_them_in_turn(made):
             for _ in range(3):
                 story.append(who)
                 await asyncio.sleep(0)
-                await made.turns.let_others(who)
+                await made.turns.yield_turn(who)
 
     await asyncio.gather(work("SYNC"), work("SEND"))
     assert story == ["SYNC", "SEND"] * 3
@@ -162,7 +162,7 @@ async def test_what_ended_the_others_turn_ends_the_one_that_let_it_go_first(made
         async with made.turns.turn("SYNC"):
             waiting = asyncio.create_task(send())
             await asyncio.sleep(0)
-            await made.turns.let_others("SYNC")
+            await made.turns.yield_turn("SYNC")
             pytest.fail("there is no browser any more")
     with pytest.raises(expected):
         await waiting
@@ -180,7 +180,7 @@ async def test_a_worker_that_is_cancelled_while_another_one_has_the_turn_does_no
     async def sync():
         async with made.turns.turn("SYNC"):
             await until(lambda: made.turns._turn.waiting)
-            await made.turns.let_others("SYNC")
+            await made.turns.yield_turn("SYNC")
 
     syncing = asyncio.create_task(sync())
     await asyncio.sleep(0)
@@ -306,7 +306,7 @@ async def test_a_browser_at_work_is_not_given_away(made, tmp_path):
 async def test_a_turn_marks_its_steps_and_its_end(made):
     async with made.turns.turn("SYNC"):
         made.turns.progress("SYNC: reading")
-        await made.turns.let_others("SYNC")
+        await made.turns.yield_turn("SYNC")
     assert made.marks == [
         "SYNC: turn",
         "opening the browser",
