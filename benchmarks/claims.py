@@ -139,7 +139,7 @@ class _ClaimOnly(Send):
         self.database = db
         self.claimed: dict[str, float] = {}
 
-    async def _deliver(self, channel: Channel, job: Job, go_on: Callable[[], bool]) -> None:  # noqa: ARG002
+    async def _deliver(self, channel: Channel, job: Job, keep_going: Callable[[], bool]) -> None:  # noqa: ARG002
         self.claimed[job.id] = time.monotonic()
         await asyncio.to_thread(self._put_aside, job)
 

@@ -101,23 +101,23 @@ class Send:
         self,
         channel: Channel,
         yield_turn: Callable[[], Awaitable[None]] = no_yield,
-        go_on: Callable[[], bool] = lambda: True,
+        keep_going: Callable[[], bool] = lambda: True,
     ) -> int:
-        """Settle what was left in the middle, then send what is due while ``go_on()``. Returns the jobs handled.
+        """Settle what was left in the middle, then send what is due while ``keep_going()``. Returns the jobs handled.
 
         ``yield_turn`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
         Raises Halt and ChannelGone (state kept), and TransientError for the database or for a job that could
         not be looked for; every other trouble of a job is written to its row. Cancelled or stopped before the
         press, a reply goes back into the queue as it was.
         """
-        handled, trouble = await self._recover(channel, go_on)
-        while go_on():
+        handled, trouble = await self._recover(channel, keep_going)
+        while keep_going():
             job = await asyncio.to_thread(self._rows.claim)
             if job is None:
                 break
             handled += 1
             with logger.contextualize(job_id=job.id):
-                await self._deliver(channel, job, go_on)
+                await self._deliver(channel, job, keep_going)
             await yield_turn()
         if trouble is not None:
             raise trouble
@@ -125,7 +125,7 @@ class Send:
 
     # -- one job --------------------------------------------------------------------------------------------
 
-    async def _deliver(self, channel: Channel, job: Job, go_on: Callable[[], bool]) -> None:
+    async def _deliver(self, channel: Channel, job: Job, keep_going: Callable[[], bool]) -> None:
         conversation_id = await asyncio.to_thread(self._rows.external_id, job)
         try:
             before = await self._prepare(channel, job, conversation_id)
@@ -144,7 +144,7 @@ class Send:
             return
         if armed is None:
             await self._clear(channel, conversation_id)
-        elif not go_on():
+        elif not keep_going():
             await self._let_go(channel, job, conversation_id)
         else:
             self._at_stake = True
@@ -283,7 +283,7 @@ class Send:
     # -- what was left in the middle ------------------------------------------------------------------------
 
     async def _recover(
-        self, channel: Channel, go_on: Callable[[], bool]
+        self, channel: Channel, keep_going: Callable[[], bool]
     ) -> tuple[int, TransientError | None]:
         """Jobs in processing while nobody is at work: not armed, back to pending; armed, settled by reading only.
 
@@ -291,7 +291,7 @@ class Send:
         """
         handled, trouble = 0, None
         for job in await asyncio.to_thread(self._rows.left_behind):
-            if not go_on():
+            if not keep_going():
                 break
             try:
                 await self._recover_one(channel, job)

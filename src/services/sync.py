@@ -73,19 +73,19 @@ class Sync:
         self,
         channel: Watches,
         yield_turn: Callable[[], Awaitable[None]] = no_yield,
-        go_on: Callable[[], bool] = lambda: True,
+        keep_going: Callable[[], bool] = lambda: True,
     ) -> SyncReport:
         """One cycle. Raises what the port raises; a single conversation that fails is left for the next cycle.
 
         ``yield_turn`` is awaited between two conversations, so that a reply need not wait for a long cycle; when
-        ``go_on()`` is false the cycle ends early, and what it did not reach is read by the next one.
+        ``keep_going()`` is false the cycle ends early, and what it did not reach is read by the next one.
         """
         since = await asyncio.to_thread(self._read_back_to)
         glance = await channel.glance(since, thorough=self._thorough)
         changed, swept = await asyncio.to_thread(self._compared, glance)
         report = SyncReport(conversations=len(glance.conversations), changed=len(changed))
         for listed in sorted(changed, key=lambda c: c.last_activity_at):
-            if not go_on():
+            if not keep_going():
                 return report
             await self._take(channel, listed, report)
             await yield_turn()

@@ -176,12 +176,12 @@ async def test_one_address_does_not_take_the_room_of_another(app, inbox, lines):
 
 async def test_requests_in_hand_are_finished_whatever_comes(lines):
     """Beyond ``at_once`` a call is 503 with a time to come again; what has begun is not ended for it."""
-    go_on = asyncio.Event()
+    keep_going = asyncio.Event()
 
     async def slow(scope, receive, send):
         while (await receive()).get("more_body"):
             pass
-        await go_on.wait()
+        await keep_going.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
@@ -196,7 +196,7 @@ async def test_requests_in_hand_are_finished_whatever_comes(lines):
         for _ in range(40):
             lines.append(await Line.open(address, HALF_HEADER))
         await until(lambda: sum(line.is_open for line in lines) <= 8)
-        go_on.set()
+        keep_going.set()
         assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 4
 
 

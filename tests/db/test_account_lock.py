@@ -236,7 +236,7 @@ async def test_the_workers_of_two_machines_on_one_database_send_each_reply_once(
                     pressed = len(house.site.presses)
                     await send.run_once(
                         FakeChannel(house.site),
-                        go_on=lambda: len(house.site.presses) == pressed,  # noqa: B023
+                        keep_going=lambda: len(house.site.presses) == pressed,  # noqa: B023
                     )
 
         await asyncio.gather(*(work(turns, name) for turns, name in zip(machines, "ab", strict=True)))

@@ -32,11 +32,11 @@ async def test_calls_that_wait_together_are_committed_together(db):
     commits = []
     event.listen(db._engine, "commit", lambda _: commits.append(1))
     told = []
-    entered, go_on = threading.Event(), threading.Event()
+    entered, keep_going = threading.Event(), threading.Event()
 
     def slow(conn):
         entered.set()
-        assert go_on.wait(30)
+        assert keep_going.wait(30)
         return store("first")(conn)
 
     def tells(conn):
@@ -50,7 +50,7 @@ async def test_calls_that_wait_together_are_committed_together(db):
     others.append(asyncio.create_task(writes.write(tells)))
     await asyncio.sleep(0)  # each of them has asked by now
     assert not told
-    go_on.set()
+    keep_going.set()
     assert await first == "first"
     assert await asyncio.gather(*others) == [*(f"k{n}" for n in range(10)), "teller"]
     assert len(commits) == 2

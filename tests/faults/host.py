@@ -169,7 +169,7 @@ class Trial:
             lambda: seen or (moment == "asked" and len(self.house.ai.received) > asked), 60.0, every_sec=0.002
         )
 
-    def go_on(self, seconds: float, keep: bool = True) -> None:
+    def keep_going(self, seconds: float, keep: bool = True) -> None:
         """Guests write, the AI repeats what failed, and what ended is started again."""
         ends_at = time.monotonic() + seconds
         writes = sorted(self.rng.uniform(0.0, seconds * 0.8) for _ in range(2))
@@ -319,7 +319,7 @@ def _frozen(trial: Trial, moment: str, seconds: float, victim: str) -> None:
             _watched(trial, seconds)
         else:
             _start_a_second(trial)
-            trial.go_on(seconds)
+            trial.keep_going(seconds)
     finally:
         troubles.signalled(frozen, signal.SIGCONT)
 
@@ -336,17 +336,17 @@ def _clock(trial: Trial, moment: str, seconds: float, clock: troubles.JumpingClo
     trial.tally.count(f"clock {jump / 3600:+.0f} h")
     trial.until_at_work(moment)
     clock.set(jump)
-    trial.go_on(seconds)
+    trial.keep_going(seconds)
     trial.write()
     came(trial.case.anything_open, 30.0)  # what waits now must not wait for the wrong time to come
     clock.set(0)
 
 
 def _watched(trial: Trial, seconds: float) -> None:
-    """``go_on``, while nothing can be done: then nobody may be busy, nor talk without end."""
+    """``keep_going``, while nothing can be done: then nobody may be busy, nor talk without end."""
     began, lines = time.monotonic(), trial.crew.printed().count("\n")
     load = troubles.Load(trial.crew.pythons())
-    trial.go_on(seconds)
+    trial.keep_going(seconds)
     if seconds < LONG_ENOUGH_SEC:
         return
     most = max(load.shares(), default=0.0)

@@ -116,7 +116,7 @@ async def test_others_may_go_between_two_replies(house):
 async def test_it_stops_between_two_replies_when_it_shall_not_go_on(house):
     for number in range(3):
         house.reply_for(house.site.conversation(f"Question {number}"))
-    assert await house.send.run_once(house.channel, go_on=lambda: len(house.site.presses) < 2) == 2
+    assert await house.send.run_once(house.channel, keep_going=lambda: len(house.site.presses) < 2) == 2
     assert len(house.site.presses) == 2
 
 
@@ -752,7 +752,7 @@ async def test_two_workers_in_turn_press_once(house):
     others = [(house.new_send(), FakeChannel(house.site)) for _ in range(2)]
     for send, channel in others * 3:
         once = iter([True, True, False])
-        await send.run_once(channel, go_on=lambda once=once: next(once))
+        await send.run_once(channel, keep_going=lambda once=once: next(once))
     assert [house.presses_of(job) for job in jobs] == [1, 1, 1, 1]
     assert broken_promises(house, settled=False) == []
 
@@ -833,7 +833,7 @@ async def test_a_reply_without_proof_after_a_crash_is_unconfirmed(house, where):
 
 async def test_nothing_is_looked_after_once_the_worker_shall_stop(house, where):
     job = await crashed_after_press(house, where)
-    assert await house.send.run_once(house.channel, go_on=lambda: False) == 0
+    assert await house.send.run_once(house.channel, keep_going=lambda: False) == 0
     assert house.channel.calls == []
     assert house.job(job).status is OutboxStatus.PROCESSING
 
@@ -909,7 +909,7 @@ async def test_a_send_that_is_broken_off_at_the_press_stays_armed_and_is_settled
 async def test_a_reply_that_is_armed_when_the_stop_comes_is_not_pressed_and_goes_back(house, where, job):
     stop = asyncio.Event()
     house.channel.after("reread", stop.set)
-    await house.send.run_once(house.channel, go_on=lambda: not stop.is_set())
+    await house.send.run_once(house.channel, keep_going=lambda: not stop.is_set())
     now = house.job(job)
     assert (now.status, now.attempts, now.arm_count) == (OutboxStatus.PENDING, 0, 0)
     assert house.site.presses == []
@@ -922,11 +922,11 @@ async def test_a_send_that_is_broken_off_in_the_middle_of_the_arm_is_armed_by_no
     """The thread that arms goes on after its task was cancelled: whoever is first, the reply is not armed."""
     rows, reached = house.send._rows, asyncio.Event()
     arm, loop = rows.arm, asyncio.get_running_loop()
-    go_on = threading.Event()
+    keep_going = threading.Event()
 
     def late(*arguments):
         loop.call_soon_threadsafe(reached.set)
-        assert go_on.wait(10)
+        assert keep_going.wait(10)
         return arm(*arguments)
 
     monkeypatch.setattr(rows, "arm", late)
@@ -935,7 +935,7 @@ async def test_a_send_that_is_broken_off_in_the_middle_of_the_arm_is_armed_by_no
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    go_on.set()
+    keep_going.set()
     await loop.shutdown_default_executor()
     assert (house.job(job).status, house.job(job).arm_count) == (OutboxStatus.PENDING, 0)
     assert house.site.presses == []

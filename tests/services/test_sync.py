@@ -182,7 +182,7 @@ async def test_a_cycle_that_is_stopped_leaves_the_rest_to_the_next_one(house):
     for number in range(3):
         house.site.conversation(f"Question {number}")
     answers = iter([True, False])
-    report = await house.sync.run_once(house.channel, go_on=lambda: next(answers))
+    report = await house.sync.run_once(house.channel, keep_going=lambda: next(answers))
     assert report.opened == 1
     assert account(house).swept_through is None
     assert (await house.synced()).opened == 2

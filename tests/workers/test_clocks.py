@@ -247,16 +247,16 @@ async def test_a_stop_ends_a_back_off_at_once(turns, beats, stop):
 async def test_sync_stops_between_two_conversations_and_lets_others_go_first(turns, beats, stop, marks):
     said = []
 
-    async def cycle(yield_turn, go_on):
+    async def cycle(yield_turn, keep_going):
         await yield_turn()
-        said.append(go_on())
+        said.append(keep_going())
         stop.set()
-        said.append(go_on())
+        said.append(keep_going())
         return SyncReport()
 
     class OneCycle(Steps):
-        async def run_once(self, channel, yield_turn, go_on):
-            return await cycle(yield_turn, go_on)
+        async def run_once(self, channel, yield_turn, keep_going):
+            return await cycle(yield_turn, keep_going)
 
     await SyncWorker(OneCycle(), turns, beats, interval=45).run_once(stop)
     assert said == [True, False]
@@ -345,10 +345,10 @@ async def test_a_new_job_wakes_send_at_once(make_worker, turns, wakeup, stop):
 async def test_send_finishes_what_is_in_hand_and_then_stops(make_worker, turns, stop):
     said = []
 
-    def work(_channel, _let_others, go_on):
-        said.append(go_on())
+    def work(_channel, _let_others, keep_going):
+        said.append(keep_going())
         stop.set()
-        said.append(go_on())
+        said.append(keep_going())
         return 1
 
     await make_worker(Steps(work)).run(stop)
@@ -364,7 +364,7 @@ async def test_sync_gets_its_turn_between_two_replies(make_worker, turns, stop):
             story.append("SYNC")
 
     class TwoReplies(Steps):
-        async def run_once(self, channel, yield_turn, go_on):
+        async def run_once(self, channel, yield_turn, keep_going):
             story.append("first reply")
             waiting = asyncio.create_task(sync())
             await asyncio.sleep(0)
