@@ -96,7 +96,7 @@ MUTANTS = (
         (
             Change(
                 INTAKE,
-                "    if message.external_id not in scene.new and (job.armed_at is None or known.seen_at < job.armed_at):\n",
+                "    if message.external_id not in context.new and (job.armed_at is None or known.seen_at < job.armed_at):\n",
                 "    if known is None:\n",
             ),
             Change(
@@ -264,8 +264,8 @@ MUTANTS = (
             ),
             Change(
                 INTAKE,
-                "scene.seen.made.get(job.id, job.receipt_external_id)",
-                "next(iter(scene.seen.made.values()), job.receipt_external_id)",
+                "context.seen.made.get(job.id, job.receipt_external_id)",
+                "next(iter(context.seen.made.values()), job.receipt_external_id)",
             ),
         ),
     ),

@@ -4,7 +4,7 @@ SYNC calls it for what the list and an opened conversation show, SEND for what i
 So the same rules decide everywhere, and a message is stored together with its place in ``queue_inbox``.
 """
 
-from src.services.intake.scene import Intake, Rules
+from src.services.intake.context import Intake, Rules
 from src.services.intake.taking import take_in, take_in_now
 
 __all__ = ["Intake", "Rules", "take_in", "take_in_now"]

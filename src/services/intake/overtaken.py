@@ -9,95 +9,95 @@ from src.model.gate import Refusal, message_refusal
 from src.model.inbox import SeenMessage
 from src.model.rows import Job, Request
 from src.model.statuses import CancelReason, InboxStatus
-from src.services.intake.scene import Intake, Scene, answered_by
+from src.services.intake.context import Intake, IntakeContext, answered_by
 
 
-def against_job(scene: Scene, job: Job) -> CancelReason | None:
+def against_job(context: IntakeContext, job: Job) -> CancelReason | None:
     """Why a reply is not wanted any more as the conversation stands now; None if it still is."""
-    why = _against_reply(scene, job)
-    newest = scene.seen.newest
+    why = _against_reply(context, job)
+    newest = context.seen.newest
     if why is None and job.armed and (newest is None or newest.external_id != job.after_external_id):
         return CancelReason.GUEST_WROTE_AGAIN
     return why
 
 
-def _against_reply(scene: Scene, job: Job) -> CancelReason | None:
-    if scene.refused is not None:
+def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
+    if context.refused is not None:
         return CancelReason.NOT_ANSWERABLE
-    request = inbox_queue.get(scene.conn, job.request_id) if job.request_id else None
+    request = inbox_queue.get(context.conn, job.request_id) if job.request_id else None
     if request is not None:
-        if request.is_too_late(scene.now):
+        if request.is_too_late(context.now):
             return CancelReason.EXPIRED
-        return _against(scene, request)
-    newest = scene.seen.newest
+        return _against(context, request)
+    newest = context.seen.newest
     if newest is None:
         return CancelReason.NOT_ANSWERABLE
-    if scene.is_human_answer(newest):
+    if context.is_human_answer(newest):
         return CancelReason.HOST_ANSWERED
-    if message_refusal(newest, now=scene.now, max_age=scene.rules.max_age) is not None:
+    if message_refusal(newest, now=context.now, max_age=context.rules.max_age) is not None:
         return CancelReason.NOT_ANSWERABLE
     return None
 
 
-def _against(scene: Scene, request: Request) -> CancelReason | None:
+def _against(context: IntakeContext, request: Request) -> CancelReason | None:
     """Why an answer to this request is not wanted any more; None if it still is."""
-    if scene.refused is not None:
+    if context.refused is not None:
         return CancelReason.NOT_ANSWERABLE
-    place = scene.position(request.newest_external_id)
-    later = scene.seen.messages[place + 1 :] if place is not None else scene.seen.messages
-    if any(scene.is_human_answer(m) for m in later):
+    place = context.position(request.newest_external_id)
+    later = context.seen.messages[place + 1 :] if place is not None else context.seen.messages
+    if any(context.is_human_answer(m) for m in later):
         return CancelReason.HOST_ANSWERED
-    for carried in conversations.messages_of_request(scene.conn, request.id):
+    for carried in conversations.messages_of_request(context.conn, request.id):
         if carried.deleted_at is not None:
             return CancelReason.GUEST_UNSENT_MESSAGE
-        if carried.external_id in scene.changed:
+        if carried.external_id in context.changed:
             return CancelReason.GUEST_CHANGED_MESSAGE
     if place is None:
-        return CancelReason.GUEST_UNSENT_MESSAGE if scene.seen.opened else None
-    return _against_what_follows(scene, request, later)
+        return CancelReason.GUEST_UNSENT_MESSAGE if context.seen.opened else None
+    return _against_what_follows(context, request, later)
 
 
 def _against_what_follows(
-    scene: Scene, request: Request, later: Sequence[SeenMessage]
+    context: IntakeContext, request: Request, later: Sequence[SeenMessage]
 ) -> CancelReason | None:
     if not later:
         return None
     newest = later[-1]
-    if message_refusal(newest, now=scene.now, max_age=scene.rules.max_age) is None:
+    if message_refusal(newest, now=context.now, max_age=context.rules.max_age) is None:
         return CancelReason.GUEST_WROTE_AGAIN
-    if scene.is_ours(newest) and answered_by(scene, newest) == request.newest_external_id:
+    if context.is_ours(newest) and answered_by(context, newest) == request.newest_external_id:
         return CancelReason.ALREADY_ANSWERED
     return CancelReason.NOT_THE_NEWEST
 
 
-def _left_unarmed(scene: Scene, in_hand: Job | None) -> list[Job]:
+def _left_unarmed(context: IntakeContext, in_hand: Job | None) -> list[Job]:
     """Claimed by a worker that ended before the arm: who takes in has the turn, so nobody is at work on it."""
     return [
         job
-        for job in outbox_views.left_behind(scene.conn, scene.account)
-        if job.conversation_id == scene.conversation.id
+        for job in outbox_views.left_behind(context.conn, context.account)
+        if job.conversation_id == context.conversation.id
         and not job.armed
         and (in_hand is None or job.id != in_hand.id)
     ]
 
 
-def cancel_overtaken(scene: Scene, intake: Intake, in_hand: Job | None) -> None:
-    conn, conversation_id = scene.conn, scene.conversation.id
+def cancel_overtaken(context: IntakeContext, intake: Intake, in_hand: Job | None) -> None:
+    conn, conversation_id = context.conn, context.conversation.id
     request = inbox_queue.open_request(conn, conversation_id)
     if request is not None:
-        why = _against(scene, request)
+        why = _against(context, request)
         # A post that looked failed may have reached the AI: what it answers then is not the whole burst.
         unasked = request.status is InboxStatus.PENDING and request.attempts == 0
         extends = why is CancelReason.GUEST_WROTE_AGAIN and unasked
         if why is CancelReason.NOT_THE_NEWEST:
-            inbox_queue.escalated(conn, request.id, [request.status], why, scene.now)
+            inbox_queue.escalated(conn, request.id, [request.status], why, context.now)
             intake.escalated = Refusal.NOT_THE_NEWEST
         elif why is not None and not extends:
-            done = inbox_queue.cancelled(conn, request.id, [request.status], why, scene.now)
+            done = inbox_queue.cancelled(conn, request.id, [request.status], why, context.now)
             intake.cancelled_requests.append(done)
-    for job in [*outbox_views.unsent(conn, conversation_id), *_left_unarmed(scene, in_hand)]:
-        why = against_job(scene, job)
+    for job in [*outbox_views.unsent(conn, conversation_id), *_left_unarmed(context, in_hand)]:
+        why = against_job(context, job)
         if why is not None:
             intake.cancelled_replies.append(
-                outbox_queue.cancelled(conn, job.id, [job.status], why, scene.now)
+                outbox_queue.cancelled(conn, job.id, [job.status], why, context.now)
             )

@@ -15,15 +15,15 @@ from src.model.same_reply import normalised, same_reply
 from src.model.statuses import OutboxStatus
 from src.model.values import Direction
 from src.services import autonomy
-from src.services.intake.overtaken import against_job, cancel_overtaken
-from src.services.intake.scene import (
+from src.services.intake.context import (
     Intake,
+    IntakeContext,
     Rules,
-    Scene,
     leave_out_holding_texts,
+    load_intake,
     put_in_order_of_arrival,
-    set_scene,
 )
+from src.services.intake.overtaken import against_job, cancel_overtaken
 from src.services.intake.unanswered import hold_unopened, queue_unanswered
 
 _TRIES = 3
@@ -78,46 +78,48 @@ def take_in(
     ``cannot_be_opened``: this is all that there will be to see; what would be answered is left to a person.
     StaleJob if another process (the AI's callback) moves a row in the same instant: to be made again.
     """
-    scene = set_scene(conn, account, seen, rules, now, fingerprint)
-    intake = Intake(scene.conversation)
-    _store_messages(scene, intake)
-    _settle_own_replies(scene, intake)
-    leave_out_holding_texts(scene)
-    put_in_order_of_arrival(scene)
-    intake.newest_external_id = scene.seen.newest.external_id if scene.seen.newest else None
-    _note_host(scene, intake)
+    context = load_intake(conn, account, seen, rules, now, fingerprint)
+    intake = Intake(context.conversation)
+    _store_messages(context, intake)
+    _settle_own_replies(context, intake)
+    leave_out_holding_texts(context)
+    put_in_order_of_arrival(context)
+    intake.newest_external_id = context.seen.newest.external_id if context.seen.newest else None
+    _note_host(context, intake)
     if in_hand is not None:
-        intake.against = against_job(scene, in_hand)
-    cancel_overtaken(scene, intake, in_hand)
-    queue_unanswered(scene, intake, in_hand)
+        intake.against = against_job(context, in_hand)
+    cancel_overtaken(context, intake, in_hand)
+    queue_unanswered(context, intake, in_hand)
     if cannot_be_opened:
-        hold_unopened(scene, intake)
+        hold_unopened(context, intake)
     return intake
 
 
-def _store_messages(scene: Scene, intake: Intake) -> None:
-    for message in scene.seen.messages:
-        known = scene.stored.get(message.external_id)
+def _store_messages(context: IntakeContext, intake: Intake) -> None:
+    for message in context.seen.messages:
+        known = context.stored.get(message.external_id)
         if known is None:
-            refusal = scene.refused or message_refusal(message, now=scene.now, max_age=scene.rules.max_age)
+            refusal = context.refused or message_refusal(
+                message, now=context.now, max_age=context.rules.max_age
+            )
             stored = conversations.insert_message(
-                scene.conn,
-                scene.account,
-                scene.conversation.id,
+                context.conn,
+                context.account,
+                context.conversation.id,
                 message,
                 direction=_direction(message),
                 origin=str(message.role),
                 skip_reason=None if message.role in HOST_SIDE else refusal,
-                arrival=scene.arrival,
-                now=scene.now,
+                arrival=context.arrival,
+                now=context.now,
             )
-            scene.stored[message.external_id] = stored
-            scene.new.add(message.external_id)
+            context.stored[message.external_id] = stored
+            context.new.add(message.external_id)
             intake.new_guest_messages += message.role in GUEST_SIDE and refusal is None
         elif _differs(known, message):
-            conversations.update_message(scene.conn, known.id, message, now=scene.now)
-            if message.role in GUEST_SIDE and not _only_masked(scene, known, message):
-                scene.changed.add(message.external_id)
+            conversations.update_message(context.conn, known.id, message, now=context.now)
+            if message.role in GUEST_SIDE and not _only_masked(context, known, message):
+                context.changed.add(message.external_id)
 
 
 def _differs(known: StoredMessage, message: SeenMessage) -> bool:
@@ -132,11 +134,11 @@ def _differs(known: StoredMessage, message: SeenMessage) -> bool:
     )
 
 
-def _only_masked(scene: Scene, known: StoredMessage, message: SeenMessage) -> bool:
+def _only_masked(context: IntakeContext, known: StoredMessage, message: SeenMessage) -> bool:
     """Whether nothing changed but that a value in it is known to be a secret by now."""
     if known.text is None or known.deleted_at is not None or message.deleted:
         return False
-    return scene.rules.secrets.mask(known.text, scene.conversation.listing_id) == message.text
+    return context.rules.secrets.mask(known.text, context.conversation.listing_id) == message.text
 
 
 def _direction(message: SeenMessage) -> Direction:
@@ -145,49 +147,49 @@ def _direction(message: SeenMessage) -> Direction:
     return Direction.OUTBOUND if message.role in HOST_SIDE else Direction.SYSTEM
 
 
-def _settle_own_replies(scene: Scene, intake: Intake) -> None:
+def _settle_own_replies(context: IntakeContext, intake: Intake) -> None:
     """A new message of the account that is one of our replies proves that reply; it is not the host's answer."""
     # The reply that was just pressed goes before an old unconfirmed one, the same text before a similar one.
     waiting = sorted(
-        outbox_views.awaiting_proof(scene.conn, scene.conversation.id),
+        outbox_views.awaiting_proof(context.conn, context.conversation.id),
         key=lambda job: job.status is not OutboxStatus.PROCESSING,
     )
-    for message in scene.seen.messages:
-        if message.role is not AuthorRole.HOST or message.deleted or scene.is_ours(message):
+    for message in context.seen.messages:
+        if message.role is not AuthorRole.HOST or message.deleted or context.is_ours(message):
             continue
-        fits = [job for job in waiting if _proves(scene, message, job)]
+        fits = [job for job in waiting if _proves(context, message, job)]
         if not fits:
             continue
-        named = (j for j in fits if message.external_id == _named(scene, j))
+        named = (j for j in fits if message.external_id == _named(context, j))
         equal = (j for j in fits if normalised(j.text) == normalised(message.text or ""))
         job = next(named, None) or next(equal, fits[0])
         waiting.remove(job)
-        known = scene.stored[message.external_id]
-        conversations.attach_receipt(scene.conn, known.id, job.id)
-        scene.stored[message.external_id] = _with_outbox(known, job.id)
+        known = context.stored[message.external_id]
+        conversations.attach_receipt(context.conn, known.id, job.id)
+        context.stored[message.external_id] = _with_outbox(known, job.id)
         shown = f"({message.detail})" if message.text is None else message.text
         altered = shown if shown != job.text else None
         sources = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
         intake.settled.append(
-            outbox_queue.sent(scene.conn, job.id, sources, message.external_id, altered, scene.now)
+            outbox_queue.sent(context.conn, job.id, sources, message.external_id, altered, context.now)
         )
 
 
-def _named(scene: Scene, job: Job) -> str | None:
+def _named(context: IntakeContext, job: Job) -> str | None:
     """The message that the site itself named for the press of this reply."""
-    return scene.seen.made.get(job.id, job.receipt_external_id)
+    return context.seen.made.get(job.id, job.receipt_external_id)
 
 
-def _proves(scene: Scene, message: SeenMessage, job: Job) -> bool:
-    known = scene.stored[message.external_id]
-    if message.external_id not in scene.new and (job.armed_at is None or known.seen_at < job.armed_at):
+def _proves(context: IntakeContext, message: SeenMessage, job: Job) -> bool:
+    known = context.stored[message.external_id]
+    if message.external_id not in context.new and (job.armed_at is None or known.seen_at < job.armed_at):
         return False  # it was there before Send was armed
-    after, place = scene.position(job.after_external_id), scene.position(message.external_id)
+    after, place = context.position(job.after_external_id), context.position(message.external_id)
     if after is not None and place is not None and place < after:
         return False
     if message.detail == "PREVIEW" or (message.kind is MessageKind.TEXT and message.text is None):
         return False  # what it says is not told yet
-    if message.external_id == _named(scene, job):
+    if message.external_id == _named(context, job):
         return True
     return message.kind is MessageKind.TEXT and same_reply(job.text, message.text)
 
@@ -196,14 +198,14 @@ def _with_outbox(known: StoredMessage, job_id: str) -> StoredMessage:
     return replace(known, outbox_id=job_id, origin="assistant")
 
 
-def _note_host(scene: Scene, intake: Intake) -> None:
-    if scene.refused is not None:
+def _note_host(context: IntakeContext, intake: Intake) -> None:
+    if context.refused is not None:
         return
-    answers = [m for m in scene.seen.messages if scene.is_human_answer(m)]
-    pause_from = scene.now - scene.rules.human_pause
-    intake.host_wrote = any(m.sent_at > pause_from and m.external_id in scene.new for m in answers)
-    latest, known = max((m.sent_at for m in answers), default=None), scene.conversation.host_wrote_at
+    answers = [m for m in context.seen.messages if context.is_human_answer(m)]
+    pause_from = context.now - context.rules.human_pause
+    intake.host_wrote = any(m.sent_at > pause_from and m.external_id in context.new for m in answers)
+    latest, known = max((m.sent_at for m in answers), default=None), context.conversation.host_wrote_at
     if latest is not None and (known is None or known < latest):
-        conversations.mark_host_wrote(scene.conn, scene.conversation.id, latest)
-        intake.conversation = scene.conversation = replace(scene.conversation, host_wrote_at=latest)
-        autonomy.note_host(scene.conn, scene.conversation, latest, scene.now)
+        conversations.mark_host_wrote(context.conn, context.conversation.id, latest)
+        intake.conversation = context.conversation = replace(context.conversation, host_wrote_at=latest)
+        autonomy.note_host(context.conn, context.conversation, latest, context.now)

@@ -68,7 +68,7 @@ class Intake:
 
 
 @dataclass(slots=True)
-class Scene:
+class IntakeContext:
     """One conversation during its intake: what is seen, what is stored, what has changed since."""
 
     conn: Connection
@@ -101,14 +101,14 @@ class Scene:
         )
 
 
-def set_scene(
+def load_intake(
     conn: Connection,
     account: str,
     seen: SeenConversation,
     rules: Rules,
     now: datetime,
     fingerprint: str | None,
-) -> Scene:
+) -> IntakeContext:
     refused = conversation_refusal(seen)
     if fingerprint is None and seen.gapless:
         fingerprint = seen.fingerprint  # else SYNC still takes it for changed, and opens the conversation
@@ -119,17 +119,17 @@ def set_scene(
     arrival = 1 + max((m.arrival for m in stored), default=0)
     known = {m.external_id: m for m in stored}
     seen = _without_secrets(seen, known, rules.secrets, conversation.listing_id)
-    return Scene(conn, account, rules, now, seen, conversation, known, arrival, refused)
+    return IntakeContext(conn, account, rules, now, seen, conversation, known, arrival, refused)
 
 
-def leave_out_holding_texts(scene: Scene) -> None:
+def leave_out_holding_texts(context: IntakeContext) -> None:
     """Our own holding texts answer nothing: they count as not there, so that the answer can still follow them."""
-    if not any(scene.is_ours(message) for message in scene.seen.messages):
+    if not any(context.is_ours(message) for message in context.seen.messages):
         return
-    holding = outbox_views.holding_ids(scene.conn, scene.conversation.id)
+    holding = outbox_views.holding_ids(context.conn, context.conversation.id)
     if holding:
-        kept = [m for m in scene.seen.messages if scene.stored[m.external_id].outbox_id not in holding]
-        scene.seen = replace(scene.seen, messages=tuple(kept))
+        kept = [m for m in context.seen.messages if context.stored[m.external_id].outbox_id not in holding]
+        context.seen = replace(context.seen, messages=tuple(kept))
 
 
 def _without_secrets(
@@ -149,34 +149,34 @@ def _without_secrets(
     return replace(seen, messages=tuple(masked(message) for message in seen.messages))
 
 
-def put_in_order_of_arrival(scene: Scene) -> None:
+def put_in_order_of_arrival(context: IntakeContext) -> None:
     """What was first seen later came later, whatever its date says; our own reply comes before what came with it.
 
     Only where a reply is sent if nothing stands unread (``SeenConversation.compared``): a message that is first
     seen after a reply was not there when the reply was sent, so it is not answered by it. Its date may be older
     all the same: that of a transaction that took its time, or of another clock.
     """
-    seen, messages = scene.seen, scene.seen.messages
+    seen, messages = context.seen, context.seen.messages
     if not (seen.compared and seen.opened):
         return
-    arrivals = [scene.stored[m.external_id].arrival for m in messages]
+    arrivals = [context.stored[m.external_id].arrival for m in messages]
     # Where older messages are only now read further back, they are history and stay in front.
     start = arrivals.index(min(arrivals)) if seen.has_older and arrivals else 0
     later = sorted(
-        messages[start:], key=lambda m: (scene.stored[m.external_id].arrival, not scene.is_ours(m))
+        messages[start:], key=lambda m: (context.stored[m.external_id].arrival, not context.is_ours(m))
     )
-    scene.seen = replace(seen, messages=(*messages[:start], *later))
+    context.seen = replace(seen, messages=(*messages[:start], *later))
 
 
-def answered_by(scene: Scene, message: SeenMessage) -> str | None:
+def answered_by(context: IntakeContext, message: SeenMessage) -> str | None:
     """The newest message that our reply answers (the site's id)."""
-    job_id = scene.stored[message.external_id].outbox_id
-    job = outbox_views.get(scene.conn, job_id) if job_id else None
+    job_id = context.stored[message.external_id].outbox_id
+    job = outbox_views.get(context.conn, job_id) if job_id else None
     if job is None:
         return None
-    request = inbox_queue.get(scene.conn, job.request_id) if job.request_id else None
+    request = inbox_queue.get(context.conn, job.request_id) if job.request_id else None
     return request.newest_external_id if request else job.after_external_id
 
 
-def our_ids(scene: Scene, messages: list[SeenMessage]) -> list[str]:
-    return [scene.stored[m.external_id].id for m in messages]
+def our_ids(context: IntakeContext, messages: list[SeenMessage]) -> list[str]:
+    return [context.stored[m.external_id].id for m in messages]
