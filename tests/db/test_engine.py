@@ -149,7 +149,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path):
 def test_a_network_file_system_is_refused(tmp_path, monkeypatch):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path.resolve()} nfs4 rw 0 0\n")
-    monkeypatch.setattr(places, "_MOUNTS", mounts)
+    monkeypatch.setattr(database_urls, "_MOUNTS", mounts)
     with pytest.raises(SettingsError, match=r"network file system .nfs4"):
         Database.open(f"sqlite:///{tmp_path}/inbox.db")
 

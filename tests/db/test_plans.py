@@ -19,7 +19,7 @@ from src.db import (
     outbox_views,
     overview,
     search,
-    stories,
+    timeline,
     waiting,
 )
 from src.db.engine import Connection, Database
@@ -140,7 +140,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "their open replies": lambda c: search.open_jobs(c, ["c1", "c2"]),
     "replies, a page": lambda c: search.jobs(c, A, OutboxStatus.CANCELLED, after=(NOW, "j1"), limit=20),
     "drafts, a page": lambda c: search.jobs(c, A, OutboxStatus.DRAFT, after=None, limit=20),
-    "a stretch of a conversation": lambda c: stories.stretch(c, "c1", before=(NOW, "m1"), limit=50),
+    "a stretch of a conversation": lambda c: timeline.stretch(c, "c1", before=(NOW, "m1"), limit=50),
 }
 
 
