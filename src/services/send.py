@@ -103,7 +103,7 @@ class Send:
         yield_turn: Callable[[], Awaitable[None]] = no_yield,
         keep_going: Callable[[], bool] = lambda: True,
     ) -> int:
-        """Settle what was left in the middle, then send what is due while ``keep_going()``. Returns the jobs handled.
+        """Settle what was left in the middle, then send what is due while ``keep_going()``. Returns how many jobs.
 
         ``yield_turn`` is awaited between two jobs, so that many replies do not keep SYNC from what comes meanwhile.
         Raises Halt and ChannelGone (state kept), and TransientError for the database or for a job that could

@@ -136,14 +136,16 @@ class SendRows:
         with self._db.write() as conn:
             check_viewer(conn, self._account, view.viewer_id, now)
             intake = take_in(conn, self._account, view, rules=self._rules, now=now, in_hand=job)
-            if intake.against is not None:
+            if intake.reason_to_cancel is not None:
                 if job.armed:
                     outbox_queue.disarm(conn, job.id, self._owner)
-                outbox_queue.cancelled(conn, job.id, _IN_HAND, intake.against, now, owner=self._owner)
+                outbox_queue.cancelled(
+                    conn, job.id, _IN_HAND, intake.reason_to_cancel, now, owner=self._owner
+                )
         tell(intake, self._wakeup)
-        if intake.against is not None:
-            logger.info("Reply {} cancelled before Send: {}", job.id, intake.against)
-        return intake if intake.against is None else None
+        if intake.reason_to_cancel is not None:
+            logger.info("Reply {} cancelled before Send: {}", job.id, intake.reason_to_cancel)
+        return intake if intake.reason_to_cancel is None else None
 
     def arm(self, job: Job, wanted: Intake) -> Job:
         """Committed when this returns; ours is looked for after the newest message that was taken in only."""

@@ -61,7 +61,7 @@ class Intake:
     cancelled_replies: list[Job] = field(default_factory=list)
     settled: list[Job] = field(default_factory=list)
     host_wrote: bool = False
-    against: CancelReason | None = None
+    reason_to_cancel: CancelReason | None = None
     """Why the job in hand is not wanted any more, or None."""
     newest_external_id: str | None = None
     """The newest message, in the order in which they came."""

@@ -12,7 +12,7 @@ from src.model.statuses import CancelReason, InboxStatus
 from src.services.intake.context import Intake, IntakeContext, answered_by
 
 
-def against_job(context: IntakeContext, job: Job) -> CancelReason | None:
+def reason_to_cancel_job(context: IntakeContext, job: Job) -> CancelReason | None:
     """Why a reply is not wanted any more as the conversation stands now; None if it still is."""
     why = _against_reply(context, job)
     newest = context.seen.newest
@@ -28,7 +28,7 @@ def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
     if request is not None:
         if request.is_too_late(context.now):
             return CancelReason.EXPIRED
-        return _against(context, request)
+        return _reason_to_cancel(context, request)
     newest = context.seen.newest
     if newest is None:
         return CancelReason.NOT_ANSWERABLE
@@ -39,7 +39,7 @@ def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
     return None
 
 
-def _against(context: IntakeContext, request: Request) -> CancelReason | None:
+def _reason_to_cancel(context: IntakeContext, request: Request) -> CancelReason | None:
     """Why an answer to this request is not wanted any more; None if it still is."""
     if context.refused is not None:
         return CancelReason.NOT_ANSWERABLE
@@ -54,10 +54,10 @@ def _against(context: IntakeContext, request: Request) -> CancelReason | None:
             return CancelReason.GUEST_CHANGED_MESSAGE
     if place is None:
         return CancelReason.GUEST_UNSENT_MESSAGE if context.seen.opened else None
-    return _against_what_follows(context, request, later)
+    return _reason_in_later_messages(context, request, later)
 
 
-def _against_what_follows(
+def _reason_in_later_messages(
     context: IntakeContext, request: Request, later: Sequence[SeenMessage]
 ) -> CancelReason | None:
     if not later:
@@ -85,7 +85,7 @@ def cancel_overtaken(context: IntakeContext, intake: Intake, in_hand: Job | None
     conn, conversation_id = context.conn, context.conversation.id
     request = inbox_queue.open_request(conn, conversation_id)
     if request is not None:
-        why = _against(context, request)
+        why = _reason_to_cancel(context, request)
         # A post that looked failed may have reached the AI: what it answers then is not the whole burst.
         unasked = request.status is InboxStatus.PENDING and request.attempts == 0
         extends = why is CancelReason.GUEST_WROTE_AGAIN and unasked
@@ -96,7 +96,7 @@ def cancel_overtaken(context: IntakeContext, intake: Intake, in_hand: Job | None
             done = inbox_queue.cancelled(conn, request.id, [request.status], why, context.now)
             intake.cancelled_requests.append(done)
     for job in [*outbox_views.unsent(conn, conversation_id), *_left_unarmed(context, in_hand)]:
-        why = against_job(context, job)
+        why = reason_to_cancel_job(context, job)
         if why is not None:
             intake.cancelled_replies.append(
                 outbox_queue.cancelled(conn, job.id, [job.status], why, context.now)

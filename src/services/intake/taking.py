@@ -23,7 +23,7 @@ from src.services.intake.context import (
     load_intake,
     put_in_order_of_arrival,
 )
-from src.services.intake.overtaken import against_job, cancel_overtaken
+from src.services.intake.overtaken import cancel_overtaken, reason_to_cancel_job
 from src.services.intake.unanswered import hold_unopened, queue_unanswered
 
 _TRIES = 3
@@ -74,7 +74,7 @@ def take_in(
     """Store a view of a conversation and bring both queues in line with it. Repeatable: a second time does nothing.
 
     ``fingerprint`` is how the list names the newest message, where that may differ from the opened view's.
-    ``in_hand`` is the job that the caller is about to send; whether it is still wanted is in ``Intake.against``.
+    ``in_hand`` is the job that the caller is about to send; ``Intake.reason_to_cancel`` says why it is not wanted.
     ``cannot_be_opened``: this is all that there will be to see; what would be answered is left to a person.
     StaleJob if another process (the AI's callback) moves a row in the same instant: to be made again.
     """
@@ -87,7 +87,7 @@ def take_in(
     intake.newest_external_id = context.seen.newest.external_id if context.seen.newest else None
     _note_host(context, intake)
     if in_hand is not None:
-        intake.against = against_job(context, in_hand)
+        intake.reason_to_cancel = reason_to_cancel_job(context, in_hand)
     cancel_overtaken(context, intake, in_hand)
     queue_unanswered(context, intake, in_hand)
     if cannot_be_opened:

@@ -38,7 +38,7 @@ def queue_unanswered(context: IntakeContext, intake: Intake, in_hand: Job | None
     newest = context.seen.newest
     if context.refused is not None or newest is None or not context.seen.opened:
         return
-    if in_hand is not None and in_hand.request_id is None and intake.against is None:
+    if in_hand is not None and in_hand.request_id is None and intake.reason_to_cancel is None:
         return  # the reply in hand answers what is there, though no request ever carried it
     run, crossed = _unanswered(context)
     _explain_answered(context, run)
@@ -127,7 +127,7 @@ def _answer_overtaken(context: IntakeContext, request: Request, intake: Intake, 
     jobs = outbox_views.for_request(context.conn, request.id)
     return bool(jobs) and all(
         (job.status is OutboxStatus.CANCELLED and job.reason in _ASK_ANEW)
-        or (in_hand is not None and job.id == in_hand.id and intake.against in _ASK_ANEW)
+        or (in_hand is not None and job.id == in_hand.id and intake.reason_to_cancel in _ASK_ANEW)
         for job in jobs
     )
 
