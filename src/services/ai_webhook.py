@@ -59,7 +59,7 @@ LEASE = timedelta(seconds=30)
 
 
 class AiWebhook:
-    """For all accounts together, fair: none takes more than half of what is posted at a time.
+    """For all accounts together, fair: while others wait, none has more than half of what is posted at a time.
 
     The clock around it calls ``run_once`` when ``next_event_at`` is past. It also expires what is overdue and takes
     back what a dead process held.
@@ -86,7 +86,8 @@ class AiWebhook:
     ) -> None:
         """``is_at_work`` says of an account's name whether its AI is to be asked now: not while it is halted.
 
-        ``at_once``: so many posts at a time; of one account at most half of them, where there are several.
+        ``at_once``: so many posts at a time. Of several accounts one has at most half of them while others wait,
+        and at most all but one while nobody does: who comes next need not wait for a slow AI of another account.
         ``askers`` by account: the built-in assistant of those that have no webhook.
         """
         self._db = db
@@ -220,21 +221,42 @@ class AiWebhook:
     def _claim(self, in_hand: Counter[str], *, first: bool) -> list[Request]:
         """What is due, one of each account after the other, as long as there is room."""
         asked, now = self._asked(), self._clock()
-        room = self._at_once - in_hand.total()
-        most = self._at_once if len(self._accounts) == 1 else max(1, self._at_once // 2)
+        if in_hand.total() >= self._at_once or not (first or self._is_due(now)):
+            return []
         claimed: list[Request] = []
-        if room <= 0 or not (first or self._is_due(now)):
-            return claimed
         with self._db.write() as conn:
-            while asked and len(claimed) < room:
-                for account in list(asked):
-                    left = most - in_hand[account.name] - sum(one.account == account.name for one in claimed)
-                    limit = min(left, 1 if len(asked) > 1 else room - len(claimed), room - len(claimed))
-                    found = self._claim_of(conn, account, now, limit)
-                    if len(found) < max(limit, 1):
-                        asked.remove(account)
-                    claimed += found
+            if len(asked) == 1:
+                room = self._at_once - in_hand.total()
+                claimed = self._claim_of(conn, asked[0], now, room)
+            else:
+                half, all_but_one = max(1, self._at_once // 2), self._at_once - 1
+                claimed = self._claim_in_turn(conn, asked, in_hand, now, most=half, up_to=self._at_once)
+                mine = in_hand + Counter(one.account for one in claimed)
+                claimed += self._claim_in_turn(conn, asked, mine, now, most=all_but_one, up_to=all_but_one)
         self._last_served += 1
+        return claimed
+
+    def _claim_in_turn(
+        self,
+        conn: Connection,
+        asked: list[Account],
+        in_hand: Counter[str],
+        now: datetime,
+        *,
+        most: int,
+        up_to: int,
+    ) -> list[Request]:
+        """One of each account after the other: ``most`` in hand for one account, ``up_to`` in hand for all."""
+        claimed: list[Request] = []
+        mine, waiting = Counter(in_hand), list(asked)
+        while waiting:
+            for account in list(waiting):
+                room = min(most - mine[account.name], up_to - mine.total())
+                found = self._claim_of(conn, account, now, min(room, 1))
+                if not found:
+                    waiting.remove(account)
+                mine[account.name] += len(found)
+                claimed += found
         return claimed
 
     def _claim_of(self, conn: Connection, account: Account, now: datetime, limit: int) -> list[Request]:

@@ -35,10 +35,20 @@ class SlowAi(httpx.AsyncBaseTransport):
     def __init__(self):
         self.asked = []
         self.go = asyncio.Event()
+        self._alone = []
+
+    def let_go(self, how_many):
+        """End so many of the calls that came first."""
+        for one in self._alone[:how_many]:
+            one.set()
 
     async def handle_async_request(self, request):
         self.asked.append(request.url.host.partition(".")[0])
-        await self.go.wait()
+        self._alone.append(mine := asyncio.Event())
+        ends = [asyncio.ensure_future(one.wait()) for one in (self.go, mine)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for one in ends:
+            one.cancel()
         return httpx.Response(202)
 
 
@@ -87,15 +97,37 @@ def requests_of(inbox):
 
 async def test_an_account_with_many_messages_leaves_room_for_the_others(webhook, ai, requests_of):
     requests_of("busy", 12)
-    requests_of("calm", 1)
+    requests_of("calm", 12)
     running = asyncio.create_task(webhook.run_once())
-    await until(lambda: len(ai.asked) >= 5)
-    assert sorted(ai.asked) == ["busy"] * 4 + ["calm"]
-    requests_of("calm", 1)  # it comes while the others are with a slow AI
-    await until(lambda: ai.asked.count("calm") == 2)
-    assert ai.asked.count("busy") == 4, "never more than half"
+    await until(lambda: len(ai.asked) >= 8)
+    assert sorted(ai.asked) == ["busy"] * 4 + ["calm"] * 4, "never more than half while others wait"
+    ai.go.set()
+    assert await running == {"busy": 12, "calm": 12}
+
+
+async def test_an_account_alone_with_its_messages_was_given_only_half_of_the_posts(webhook, ai, requests_of):
+    requests_of("busy", 12)
+    running = asyncio.create_task(webhook.run_once())
+    await until(lambda: len(ai.asked) >= 7)
+    assert ai.asked == ["busy"] * 7, "all but the place for who comes next"
+    requests_of("calm", 2)  # they come while the others are with a slow AI
+    await until(lambda: ai.asked.count("calm") == 1)
+    assert ai.asked.count("busy") == 7
     ai.go.set()
     assert await running == {"busy": 12, "calm": 2}
+
+
+async def test_who_waits_goes_before_an_account_that_has_more_than_half(webhook, ai, requests_of):
+    requests_of("busy", 12)
+    running = asyncio.create_task(webhook.run_once())
+    await until(lambda: len(ai.asked) >= 7)
+    requests_of("calm", 4)
+    await until(lambda: ai.asked.count("calm") == 1)
+    ai.let_go(3)
+    await until(lambda: len(ai.asked) >= 11)
+    assert ai.asked.count("calm") == 4, "each place that became free went to who had waited"
+    ai.go.set()
+    assert await running == {"busy": 12, "calm": 4}
 
 
 async def test_an_account_that_is_not_at_work_is_not_asked_for(db, clock, ai, requests_of, inbox):
