@@ -1,6 +1,6 @@
 """The tables as the statements see them: names and types of the columns, nothing that only making them needs.
 
-``src/model/tables.py`` declares the tables (keys, indexes, checks, defaults) with SQLModel, which takes as long
+``src/model/tables/`` declares the tables (keys, indexes, checks, defaults) with SQLModel, which takes as long
 to load as a short command may last. Its columns are, name by name, the fields of the dataclasses in
 ``src/model/rows.py``, so those serve here. A test compares the two.
 """
