@@ -5,7 +5,7 @@ The way of a message::
     guest ─▶ channels/airbnb ─▶ services/sync ─▶ queue_inbox ─▶ services/ai_webhook ─▶ (the AI)
                                  (stored + queued,                                        │
                                   one transaction)                                        ▼
-    guest ◀─ channels/airbnb ◀─ services/send ◀─ queue_outbox ◀─ services/callback ◀── POST /api/ai/webhook-simple
+    guest ◀─ channels/airbnb ◀─ services/send ◀─ queue_outbox ◀─ services/answers ◀─── POST /api/ai/webhook-simple
              (typed, pressed once,               (enqueued in the transaction
               read back)                          that closes the request)
 

@@ -36,7 +36,7 @@ from src.errors import TransientError
 from src.logs import hide
 from src.model.remote import LinkRefused
 from src.model.values import utc_now
-from src.services.callback import IsConversationId
+from src.services.answers import IsConversationId
 from src.services.chat import Desk
 from src.services.hearing import Hearing
 from src.services.refusals import Conflict, Malformed, NotFound

@@ -17,8 +17,9 @@ from src.api.ids import OUR_ID
 from src.api.limits import read_json
 from src.api.metrics import Metrics
 from src.db import inbox_queue
+from src.model.answer import Action, Answer, Outcome, Result
 from src.services.ai_exchange import CALLBACK_PATH
-from src.services.callback import Action, Answer, Outcome, Result, take_answer_with_others
+from src.services.answers import take_answer_with_others
 from src.services.refusals import Conflict, Malformed
 from src.services.said import LONGEST_HOLD, LONGEST_NAME, MOST_PARTS, MOST_SOURCES, join_parts, make_said
 

@@ -14,7 +14,7 @@ from src.db.engine import Database
 from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.model.secrets import NO_SECRETS, Secrets
-from src.services.callback import IsConversationId
+from src.services.answers import IsConversationId
 from src.services.hearing import Hearing
 from src.settings import AlertSettings
 

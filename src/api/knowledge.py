@@ -18,8 +18,8 @@ from src.api.ids import OUR_ID
 from src.api.limits import read_json
 from src.assistant.values import Audience
 from src.assistant_settings import AssistantSettings
-from src.services.callback import clean_message
 from src.services.refusals import Malformed, NotFound
+from src.services.texts import clean_message
 
 if TYPE_CHECKING:
     from src.api.knowledge_desk import Desk

@@ -9,7 +9,7 @@ from src.api.context import Context
 from src.api.docs import REFUSALS
 from src.api.limits import refusal
 from src.api.which import Asked, the_account
-from src.services.ai_webhook import verify
+from src.services.http_asker import verify
 from src.services.signatures import diagnose, is_signed
 
 

@@ -27,7 +27,7 @@ from src.db.engine import Database
 from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsError, TransientError
 from src.logs import close_logs, safe_error
 from src.services import notify
-from src.services.ai_webhook import look_for_ai
+from src.services.http_asker import look_for_ai
 from src.settings import Settings, load_settings
 from src.workers.halts import halted, what_to_do
 from src.workers.parts import Machine, Parts

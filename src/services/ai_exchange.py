@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from src.model.answer import Action, Answer
 from src.model.blank import is_blank
 from src.model.rows import Request, StoredConversation, StoredMessage
 from src.model.stages import stage_of
 from src.model.values import Direction
-from src.services.callback import Action, Answer
 from src.services.said import LONGEST_NAME, read_hold, read_messages, read_said
 
 CALLBACK_PATH = "/api/ai/webhook-simple"

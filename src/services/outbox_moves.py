@@ -19,8 +19,8 @@ from src.model.rows import Job
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import UNSENT_OUTBOX, CancelReason, OutboxStatus
 from src.services import autonomy
-from src.services.callback import LONGEST_REASON, clean_message, clean_text
 from src.services.refusals import Conflict, NotFound
+from src.services.texts import LONGEST_REASON, clean_message, clean_text
 
 _SENT_AGAIN = frozenset({OutboxStatus.UNCONFIRMED, OutboxStatus.CANCELLED})
 

@@ -19,10 +19,11 @@ from src.channels.chat.settings import ChatSettings
 from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
+from src.model.answer import Action, Answer
 from src.model.statuses import OutboxStatus
 from src.services.ai_exchange import Response
 from src.services.ai_webhook import AiWebhook
-from src.services.callback import Action, Answer, take_answer
+from src.services.answers import take_answer
 from src.settings import Settings
 from tests.support.waiting import until
 

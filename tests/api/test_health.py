@@ -146,7 +146,7 @@ async def test_a_bug_is_500_without_details_and_the_next_call_works(client, inbo
     def bug(*_, **__):
         raise RuntimeError("canary-3141")
 
-    monkeypatch.setattr("src.services.callback._settle", bug)
+    monkeypatch.setattr("src.services.answers.taking.settle", bug)
     response = await one.post(inbox.url(request), json=body())
     assert response.status_code == 500
     assert response.json()["success"] is False

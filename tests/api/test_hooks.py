@@ -17,9 +17,10 @@ from src.api.hooks import LARGEST_CALL
 from src.db import accounts, conversations, inbox_queue, incidents, outbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
+from src.model.answer import Answer
 from src.model.sending import Receipt
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.services.callback import Answer, take_answer
+from src.services.answers import take_answer
 from src.services.hearing import Hearing
 from src.services.own_messages import store_sent
 from src.settings import Settings

@@ -216,12 +216,12 @@ MUTANTS = (
     ),
     Mutant(
         "the sender's webhook-id makes nothing unique",
-        "tests/services/test_callback.py::test_the_senders_id_makes_an_unasked_message_repeatable",
+        "tests/services/test_answers.py::test_the_senders_id_makes_an_unasked_message_repeatable",
         (
             Change(
-                "src/services/callback.py",
+                "src/services/answers/settling.py",
                 '        key = f"webhook:{answer.webhook_id}"\n',
-                "        key = f\"webhook:{answer.webhook_id}:{id(answer)}:{around.now.timestamp()}:{len(external_id)}:{__import__('uuid').uuid4()}\"\n",
+                "        key = f\"webhook:{answer.webhook_id}:{id(answer)}:{context.now.timestamp()}:{len(external_id)}:{__import__('uuid').uuid4()}\"\n",
             ),
         ),
     ),

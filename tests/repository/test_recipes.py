@@ -12,8 +12,8 @@ from httpx import ASGITransport
 from standardwebhooks import Webhook
 
 from src.db import conversations
+from src.model.answer import Action
 from src.services.ai_exchange import build_payload, parse_answer
-from src.services.callback import Action
 from tests.support.api import WEBHOOK_SECRET, client, inbox, thread_id  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
 

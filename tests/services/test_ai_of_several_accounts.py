@@ -11,9 +11,10 @@ import pytest
 from src.account import Account, AccountSettings
 from src.db import inbox_queue
 from src.db.wakeup import Wakeup
+from src.model.answer import Answer
 from src.model.statuses import InboxStatus
 from src.services.ai_webhook import AiWebhook
-from src.services.callback import Answer, take_answer
+from src.services.answers import take_answer
 from src.services.refusals import Malformed
 from tests.support.api import Inbox
 from tests.support.waiting import until

@@ -21,7 +21,8 @@ from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import tokens
 from src.services.ai_exchange import Response, parse_answer, seconds_until_retry
-from src.services.ai_webhook import AiWebhook, look_for_ai, verify
+from src.services.ai_webhook import AiWebhook
+from src.services.http_asker import look_for_ai, verify
 from src.settings import Settings
 from tests.support.api import ACCOUNT, WEBHOOK_SECRET, inbox, is_conversation_id, thread_id  # noqa: F401
 

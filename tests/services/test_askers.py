@@ -12,8 +12,8 @@ import pytest
 
 from src.model.asking import Asked
 from src.services.ai_exchange import parse_answer
-from src.services.ai_webhook import HttpAsker
 from src.services.askers import BuiltInAsker, find_dead
+from src.services.http_asker import HttpAsker
 
 PAYLOAD = {"conversation_id": "c1", "message": "Is there a cot?", "request_id": "r1"}
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from src.db import conversations, inbox_queue
+from src.model.answer import Action, Answer
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services import outbox_moves
+from src.services.answers import take_answer
 from src.services.asking_again import ask_again
-from src.services.callback import Action, Answer, take_answer
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -6,12 +6,13 @@ import pytest
 
 from src.db import accounts, autonomy, outbox_queue
 from src.db.wakeup import Wakeup
+from src.model.answer import Action, Answer
 from src.model.autonomy import NEEDS_APPROVAL
 from src.model.rows import Said
 from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import outbox_moves
-from src.services.callback import Action, Answer, take_answer
+from src.services.answers import take_answer
 from src.settings import Settings
 from tests.support.api import ACCOUNT, inbox, is_conversation_id, thread_id  # noqa: F401
 

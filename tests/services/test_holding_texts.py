@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from src.db import inbox_queue, outbox_queue
+from src.model.answer import Action, Answer
 from src.model.rows import Request
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
 from src.model.values import ReplyMode
-from src.services.callback import Action, Answer, take_answer
+from src.services.answers import take_answer
 from src.settings import Settings
 from tests.support.house import ACCOUNT
 

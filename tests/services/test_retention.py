@@ -11,9 +11,10 @@ from sqlalchemy import insert, update
 from src.db import conversations, missing_facts
 from src.db.statements import INBOX, OUTBOX, RUNS
 from src.errors import TransientError
+from src.model.answer import Action, Answer
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services import outbox_moves
-from src.services.callback import Action, Answer, take_answer
+from src.services.answers import take_answer
 from src.services.refusals import Conflict, NotFound
 from src.services.retention import drop_evidence, forget, purge
 from src.workers.housekeeping import purge_old

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from src.model.answer import Action
 from src.services.ai_exchange import parse_answer
-from src.services.callback import Action
 
 SOURCE = {"title": "Kettle", "id": "a.md#kettle", "more": 1}
 

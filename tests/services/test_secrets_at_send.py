@@ -10,10 +10,11 @@ from loguru import logger
 
 from src.assistant.keystroke import KeystrokeSecrets
 from src.errors import ChannelGone
+from src.model.answer import Answer, Result
 from src.model.secrets import NO_SECRETS
 from src.model.statuses import OutboxStatus
 from src.services import outbox_moves
-from src.services.callback import Answer, Result, take_answer
+from src.services.answers import take_answer
 from tests.assistant.knowledge.folders import write
 from tests.support.house import RULES, House
 

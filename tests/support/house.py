@@ -12,12 +12,13 @@ from typing import Any, Self
 from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
+from src.model.answer import Answer, Outcome
 from src.model.caps import Caps
 from src.model.inbox import SeenConversation
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
 from src.model.tables import ReplyMode
-from src.services.callback import Answer, Outcome, take_answer
+from src.services.answers import take_answer
 from src.services.intake import Intake, Rules, take_in
 from src.services.send import Pace, Send
 from src.services.sync import Sync, SyncReport

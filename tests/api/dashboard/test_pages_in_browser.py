@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from src.db import outbox_queue, outbox_views
 from src.model.statuses import OutboxStatus
 from src.model.tables import DEFAULT_ACCOUNT as A
-from src.services import callback
+from src.services import texts
 from tests.api.dashboard.conftest import SIZES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -98,7 +98,7 @@ async def test_news_come_by_themselves_and_everything_works_by_keyboard(house, p
             conn,
             A,
             job.conversation_id,
-            callback.clean_message("A draft that came while nobody clicked."),
+            texts.clean_message("A draft that came while nobody clicked."),
             request_id=None,
             idempotency_key="news",
             status=OutboxStatus.DRAFT,

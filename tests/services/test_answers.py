@@ -8,11 +8,12 @@ import pytest
 
 from src.db import accounts, inbox_queue, outbox_queue
 from src.db.wakeup import Wakeup
+from src.model.answer import Action, Answer, Result
 from src.model.rows import Said
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import outbox_moves, tokens
-from src.services.callback import Action, Answer, Result, take_answer
+from src.services.answers import take_answer
 from src.services.refusals import Conflict, Malformed, NotFound
 from src.settings import Settings
 from tests.support.api import ACCOUNT, inbox, is_conversation_id, thread_id  # noqa: F401

@@ -1,0 +1,113 @@
+"""The transaction that takes an answer in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from src.account import Account
+from src.db.engine import Connection, Database
+from src.db.shared_writes import SharedWrites
+from src.db.wakeup import Wakeup
+from src.errors import StaleJob, TransientError
+from src.model.answer import Answer, Outcome
+from src.model.blank import is_blank
+from src.model.secrets import NO_SECRETS, Secrets
+from src.services.answers.context import AnswerContext, IsConversationId
+from src.services.answers.settling import accounts_that_could_be_meant, settle
+from src.services.refusals import Conflict, Malformed
+from src.services.texts import LONGEST_REASON, clean_message, clean_text
+
+_TRIES = 3
+_AGAIN_AND_AGAIN = "the request is being settled by others again and again"
+
+
+def take_answer(
+    db: Database,
+    wakeup: Wakeup,
+    answer: Answer,
+    *,
+    accounts: Mapping[str, Account],
+    now: datetime,
+    is_conversation_id: IsConversationId,
+    secrets: Secrets = NO_SECRETS,
+) -> Outcome:
+    """Settle an answer and wake the SEND worker. Repeatable: the first answer to a request stands.
+
+    Raises ``Malformed`` (nothing happened), ``Conflict`` (not wanted any more; nothing was enqueued) and
+    ``TransientError`` (the database; nothing happened, or it did and repeating it is safe).
+    """
+    work = _work(wakeup, answer, accounts, now, is_conversation_id, secrets)
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                settled = work(conn)
+        except StaleJob:
+            continue  # another process settled the same request in this instant: look again
+        return _wanted(settled)
+    raise TransientError(_AGAIN_AND_AGAIN)
+
+
+async def take_answer_with_others(
+    writes: SharedWrites,
+    wakeup: Wakeup,
+    answer: Answer,
+    *,
+    accounts: Mapping[str, Account],
+    now: datetime,
+    is_conversation_id: IsConversationId,
+    secrets: Secrets = NO_SECRETS,
+) -> Outcome:
+    """The same, in a transaction that is shared with the answers that come in at the same time."""
+    work = _work(wakeup, answer, accounts, now, is_conversation_id, secrets)
+    for _ in range(_TRIES):
+        try:
+            settled = await writes.write(work)
+        except StaleJob:
+            continue
+        return _wanted(settled)
+    raise TransientError(_AGAIN_AND_AGAIN)
+
+
+def _work(
+    wakeup: Wakeup,
+    answer: Answer,
+    accounts: Mapping[str, Account],
+    now: datetime,
+    is_conversation_id: IsConversationId,
+    secrets: Secrets,
+) -> Callable[[Connection], Outcome | Conflict]:
+    """What is to be done in the transaction, which may be tried more than once. Raises Malformed."""
+    answer = _checked(answer)
+    context = AnswerContext(wakeup, accounts, is_conversation_id, now, secrets)
+    if answer.request_id is None:
+        accounts_that_could_be_meant(context, answer)
+    return lambda conn: settle(conn, context, answer)
+
+
+def _wanted(settled: Outcome | Conflict) -> Outcome:
+    if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
+        raise settled
+    return settled
+
+
+def _checked(answer: Answer) -> Answer:
+    answer = replace(
+        answer,
+        reason=clean_text("reason", answer.reason or "", LONGEST_REASON) or None,
+        hold=clean_text("hold", answer.hold or "", LONGEST_REASON) or None,
+    )
+    if answer.action is not None:
+        if not is_blank(answer.message):
+            raise Malformed("action", "comes with a message; send one of them")
+        holding, draft = answer.holding_message, answer.draft
+        return replace(
+            answer,
+            message=None,
+            holding_message=clean_message(holding, "holding_message") if holding else None,
+            draft=clean_message(draft, "draft") if draft else None,
+        )
+    if answer.message is None:
+        raise Malformed("message", "is missing")
+    return replace(answer, message=clean_message(answer.message))
