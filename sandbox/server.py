@@ -61,7 +61,7 @@ class ThreadedServer:
         self._thread: threading.Thread | None = None
 
     def application(self) -> ASGIApp:
-        """What to serve; made anew at each start."""
+        """What to serve; made again at each start."""
         raise NotImplementedError
 
     @property

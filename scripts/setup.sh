@@ -47,7 +47,7 @@ packages_are_there() {
     [ "$requirements" = requirements.txt ] && is_stamped runtime "$(runtime_fingerprint)"
 }
 
-# A virtual environment that was moved, copied or half made is made anew.
+# A virtual environment that was moved, copied or half made is made again.
 venv_is_usable() {
     [ -f .venv/place ] && [ "$(cat .venv/place)" = "$(pwd -P)" ] &&
         "$VENV_PYTHON" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null

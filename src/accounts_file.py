@@ -150,7 +150,7 @@ class _Table:
         own = self._made(model)
         ai = cast("Ai | None", self._choice("ai")) or self._ai(settings)
         if "reply_mode" not in self._table and "REPLY_MODE" not in self._around.given:
-            # Nobody waits on an inbox: what an assistant wrote is looked at first.
+            # Nobody waits for a reply there, so a person looks at what an assistant wrote.
             mode = "draft" if ai == "assistant" and channel != "chat" else "auto"
             settings = settings.model_copy(update={"reply_mode": mode})
         self._check_ai(ai, settings)

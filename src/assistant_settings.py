@@ -107,7 +107,7 @@ class AssistantSettings(Variables):
         120.0, "longest time for all calls of one answer", "seconds", gt=0, lt=180
     )
     assistant_tokens_day: Annotated[int, Field(ge=0, le=10**12)] = variable(
-        1_000_000, "above so many tokens in a day (UTC) no model is asked and a person answers", "tokens"
+        1_000_000, "tokens a day (UTC); above it no model is asked and a person answers", "tokens"
     )
     assistant_knowledge_dir: Path = variable(
         Path("./knowledge"), "what the assistant knows: your files", "a folder"
@@ -137,10 +137,10 @@ class AssistantSettings(Variables):
     )
     cohere_api_key: HeaderValue | None = variable(None, "its key", "a secret")
     rag_initial_results: Annotated[int, Field(ge=1, le=1000)] = variable(
-        20, "so many facts are found before they are sorted anew", "facts"
+        20, "how many facts are found before they are reranked", "facts"
     )
     rag_final_results: Annotated[int, Field(ge=1, le=1000)] = variable(
-        8, "so many of them are given to the model", "facts"
+        8, "how many facts the model is given", "facts"
     )
     assistant_send_from: Share = variable(0.8, "an answer this sure may be sent by itself", "0 to 1")
     assistant_draft_from: Share = variable(

@@ -34,7 +34,7 @@ class NotUnderstood(TransientError):
 
 
 class ChannelGone(TransientError):
-    """What the channel works with (a browser, a connection) went away; it is opened anew, the step tried again."""
+    """What the channel works with (a browser, a connection) went away; it is opened again, the step tried again."""
 
 
 class ComposerBusy(TransientError):

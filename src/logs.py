@@ -162,7 +162,7 @@ def close_logs() -> None:
 class _File(ConcurrentRotatingFileHandler):
     """A rotating file for many processes. A full disk costs lines, never the program.
 
-    Folder, file and lock file may be deleted while it is open: they are made anew for the next line. The lock that
+    Folder, file and lock file may be deleted while it is open: they are made again for the next line. The lock that
     counts is the one that lies in the folder now, because that is the one which the other processes find.
     """
 

@@ -28,7 +28,7 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def ip_address(text: str) -> IpAddress:
-    """The address (with or without brackets). ValueError if it is none.
+    """The address (with or without brackets). ValueError if it is not one.
 
     An IPv4 caller of a socket that listens on ``::`` comes as ``::ffff:a.b.c.d`` (RFC 4291, 2.5.5.2). That is
     the IPv4 address.
@@ -129,7 +129,7 @@ def _host(text: str) -> str:
 
 
 def networks_in(text: str) -> list[IpNetwork]:
-    """The addresses and networks that stand in a list of them. ValueError if one is none."""
+    """The addresses and networks in a list. ValueError if an item is neither."""
     found = []
     for one in text.replace(",", " ").split():
         try:

@@ -134,7 +134,7 @@ class Settings(AccountSettings, AlertSettings):
     playwright_session_dir: Path = variable(Path("./session"), "the saved browser login", "a folder")
     ai_concurrency: Annotated[int, Field(ge=1, le=64)] = variable(
         8,
-        "so many messages are with an AI at a time; of one account at most half, where there are several",
+        "how many messages may be with an AI at once; one account gets at most half of it while others wait",
         "messages",
     )
     database_url: DatabaseUrl = variable(
@@ -142,7 +142,7 @@ class Settings(AccountSettings, AlertSettings):
     )
     crash_loop_starts: Count = variable(
         5,
-        "so many starts that fail within 10 minutes (four times as many that are killed) are a halt",
+        "how many starts may fail within 10 minutes before the account halts (a killed start counts a quarter)",
         "starts",
     )
     halt_wait: bool = variable(
@@ -160,7 +160,7 @@ class Settings(AccountSettings, AlertSettings):
         Path("./logs"), "app.log has everything, api.log and worker.log their part", "a folder"
     )
     browser_memory_mb: Annotated[float, Field(allow_inf_nan=False, ge=200, le=1_000_000)] = variable(
-        1200.0, "a browser that takes more is closed between two jobs and opened anew", "megabytes"
+        1200.0, "a browser that takes more is closed between two jobs and opened again", "megabytes"
     )
     browser_executable_path: Path | None = variable(
         None, "the browser to use", "a file", shown="found: Playwright's own, else a Chrome or Chromium"

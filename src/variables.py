@@ -32,7 +32,7 @@ _NARROWER_PREFIXES = {
 _SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_", "CHAT_"})
 
 _LONG_WORD, _NEAR = 5, 0.8
-"""A misspelt word is recognised if the right one has so many letters, and this share of both is the same."""
+"""A misspelt word is recognised if the right one is at least this long, and this share of both is the same."""
 
 
 def variable(default: Any, meaning: str, unit: str = "", *, shown: str | None = None, **limits: Any) -> Any:

@@ -23,7 +23,7 @@ def network_of(address: str) -> str:
 
 
 def visitor_of(request: Request, trusted: Sequence[IpNetwork]) -> str:
-    """The address of whoever calls; empty if there is none.
+    """The caller's address; empty if unknown.
 
     It is the one that is connected to us, unless that is a trusted proxy. Then it is the last in X-Forwarded-For
     that is not: each proxy writes at the end who called it, and what stands before that may be anybody's

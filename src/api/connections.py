@@ -2,7 +2,7 @@
 
 A connection waits for a request's header, then for its body, then for our answer. One that waits for us is left
 alone. One that we wait for costs its owner nothing, so it is closed when its time is over, or when it is in the way
-of a call: an AI may share its address with whoever holds hundreds of idle connections.
+of a call: an AI may share its address with a client that holds hundreds of idle connections.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def shutdown(self) -> None:
-        if self.waits_for == "body":  # who has not finished asking is not waited for
+        if self.waits_for == "body":  # a client that has not sent its whole request is not waited for
             self.transport.abort()
         else:
             super().shutdown()

@@ -1,6 +1,6 @@
 """Who is let in: a valid token, the API key, a valid signature, a login; with none of them set, this machine.
 
-Whoever shows something that is wrong stays outside, wherever the call comes from.
+A caller with a wrong key is refused, wherever the call comes from.
 
                  token   key   signature   login   this machine
     callback       x      x        x         -     without API_KEY and WEBHOOK_SECRET
@@ -123,7 +123,7 @@ class Doors:
         return await self._others(request, shown=False, machine=not self._closed_to_machine)
 
     async def chat(self, request: Request, chat_key: SecretStr | None) -> Entry:
-        """For whoever asks in one call: either key, or loopback where there is none. Raises ``Unauthorized``."""
+        """For a question-and-answer call: either key, or loopback where no key is set. Raises ``Unauthorized``."""
         if self._shows_key(request):
             return Entry("key")
         own = chat_key.get_secret_value().encode() if chat_key else None
@@ -170,7 +170,7 @@ class Doors:
             raise WrongHost
 
     def visitor(self, request: Request) -> str:
-        """The address of whoever calls; behind a trusted proxy, the one that it says. Empty if there is none."""
+        """The caller's address; behind a trusted proxy, the one that the proxy names. Empty if unknown."""
         return visitor_of(request, self._trusted)
 
     def _has_ended(self, login_id: str) -> bool:

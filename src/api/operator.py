@@ -219,7 +219,7 @@ def _add_alerts(router: APIRouter, context: Context) -> None:
     @router.post(
         "/alerts/test",
         tags=["account"],
-        summary="Send a test alert to everybody who is told of alerts",
+        summary="Send a test alert to every address that gets alerts",
         responses={409: {"description": "nobody is told"}, 502: {"description": "nobody took it"}},
     )
     async def alerts_test() -> JSONResponse:

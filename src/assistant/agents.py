@@ -1,4 +1,4 @@
-"""The assistant's voices: ``agents/<name>.md``. Read anew for each answer: they are few and short.
+"""The assistant's voices: ``agents/<name>.md``. Read again for each answer: they are few and short.
 
 ---
 name: host            # by default the file's name

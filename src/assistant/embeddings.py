@@ -1,4 +1,4 @@
-"""Meaning as numbers: texts into vectors by a local model or a service, and sorting anew by a service. Ports.
+"""Ports: texts into vectors (a local model or a service), and reranking (a service).
 
     off     none: the search goes by words alone
     local   a model inside an installed package (requirements-local-embeddings.txt); no word leaves the machine
@@ -41,7 +41,7 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """Stored beside every vector: those of another name are made anew."""
+        """Stored beside every vector; vectors with another name are made again."""
         ...
 
     @property

@@ -79,7 +79,7 @@ class Holding:
         return self.own.get(code, {}), shipped.get(code, shipped[_FALLBACK])
 
     def is_one(self, text: str) -> bool:
-        """Whether a text that we sent is one of these, whoever the guest was."""
+        """Whether a text that we sent is one of these, for any guest."""
         wanted = _squeezed(text)
         return any(
             pattern.fullmatch(wanted) for texts in (shipped_texts(), self.own) for pattern in _patterns(texts)

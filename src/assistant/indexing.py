@@ -20,7 +20,7 @@ from src.model.values import new_id, utc_now
 
 LOOK_EVERY_SEC = 2.0
 AWAY_SEC = 60.0
-"""So long a service that is away is left alone."""
+"""How long a service that failed is left alone."""
 
 
 class Indexer:

@@ -35,7 +35,7 @@ from src.model.rows import AssistantRun
 from src.model.values import utc_now
 
 PUT_OFF_AT_MOST = timedelta(minutes=10)
-"""So long a request is tried again while no model answers; then a person is asked."""
+"""How long a request is retried while no model answers. Then it goes to a person."""
 _TROUBLE = frozenset(FailureKind)
 _MISSING_AT_MOST, _LONGEST_QUESTION = 5, 300
 

@@ -37,7 +37,7 @@ def make_parts(settings: AssistantSettings, search: Search) -> Parts:
     def holding() -> Holding:
         return load_holding(
             settings.assistant_agents_dir
-        )  # anew each time: it is short, and the host edits it
+        )  # read again each time: it is short, and the host edits it
 
     return Parts(
         find_classes=lambda text, language: [hit.hard_class for hit in find_classes(text, language)],

@@ -30,9 +30,9 @@ _WEIGHTS_OF_WORDS_ALONE = (0.0, 0.5, 0.5)
 _CLOSE = 1.15
 """A best fact that is not better than the best one left out by this factor was found by a close call."""
 _LOOKED_AT = 1000
-"""Of the facts that fit at all, so many are put in order."""
+"""How many of the fitting facts are put in order."""
 _CARRIED = 1000
-"""So many texts that are no longer used are carried along at least before the index is built anew."""
+"""The index is rebuilt once it holds at least this many texts that are no longer used."""
 
 Query = Mapping[str, str]
 """One question: language (ISO 639-1, or "" where it is not known) to the question's text in it."""
@@ -146,7 +146,7 @@ class Search:
         return [Hit(facts[place], scores[place] / top) for place in best if scores[place] > 0]
 
     def renew(self, texts: Iterable[str]) -> None:
-        """Build the index anew for these texts, if most of what it carries is no longer used. Blocking."""
+        """Rebuild the index for these texts, if most of what it carries is no longer used. Blocking."""
         wanted = set(texts)
         if len(self._index.numbers) > 2 * len(wanted) + _CARRIED:
             self._index = _Index()
@@ -159,7 +159,7 @@ class Search:
         try:
             order = await self._reranker.rank(text, [hit.fact.text for hit in hits])
         except ServiceAway as error:
-            logger.debug("what was found is not sorted anew: {}", error)
+            logger.debug("what was found is not reranked: {}", error)
             return hits
         return [hits[place] for place in order]
 

@@ -40,7 +40,7 @@ class Triage(BaseModel):
 
     @property
     def known_topic(self) -> str:
-        """The topic, `other` where it is none of ours."""
+        """The topic; `other` for one that is not in our list."""
         return self.topic if self.topic in TOPICS else "other"
 
     @property

@@ -9,7 +9,7 @@ concurrently; only ``hear`` may be called at any time. Every method may raise:
 
 * ``WallHit``        a challenge, a login page or a block was met: the caller halts and touches nothing more
 * ``PageChanged``    the page, the tables or their data are not understood: the caller halts
-* ``ChannelGone``    the browser or connection went away: the caller closes the channel and opens it anew later
+* ``ChannelGone``    the browser or connection went away: the caller closes the channel and opens it again later
 * ``TransientError`` the site or the network did not answer as it should this time
 * ``NotUnderstood``  the site answered, but not in a way that is understood (a TransientError)
 
@@ -242,7 +242,7 @@ class Attended(Channel, Protocol):
         ...
 
     async def worn(self) -> str | None:
-        """Why it should be closed and opened anew before the next job (age, memory); None if it need not. Cheap."""
+        """Why it should be restarted before the next job (age, memory); None if it need not. Cheap."""
         ...
 
     async def evidence(self, label: str) -> str | None:

@@ -15,7 +15,7 @@ from sandbox.airbnb.site import SimulatedSite
 
 PATIENCE_SEC = 90.0
 QUIET_SEC = 3.0
-"""So long nothing more may be written once all is there."""
+"""How long nothing more may be written once all is there."""
 
 
 @dataclass

@@ -96,7 +96,7 @@ def _configuration(say: Callable[[Finding], None]) -> Settings | None:
 
 
 def _drives_browser(account: Account) -> bool:
-    """Whoever can show a window has one."""
+    """Whether a window can be shown."""
     return "headless" in type(account.own).model_fields
 
 

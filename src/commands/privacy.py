@@ -69,7 +69,7 @@ def _is_open(path: Path) -> bool:
     try:
         return bool(path.stat().st_mode & _OTHERS)
     except OSError:
-        return False  # not there, or not ours to look at: whoever needs it says so
+        return False  # not there, or not readable: the part that needs it says so
 
 
 def _is_secret(name: str, value: str) -> bool:

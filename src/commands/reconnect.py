@@ -24,7 +24,7 @@ from src.workers.parts import Machine, Parts
 from src.workers.reconnect import BROWSER_SEC, prove_and_end_halt
 
 PERSON_SEC = 900.0
-"""So long the window waits for the person."""
+"""How long the window waits for the person."""
 
 
 def main(arguments: list[str]) -> int:
@@ -79,7 +79,7 @@ async def _let_person_in(console: Console, account: Account, machine: Machine, d
     parts = Parts()
     channel = parts.make_channel(account, machine, headless=False)
     if not isinstance(channel, Attended):
-        console.print("Nobody logs in here; run it with --check once the cause is mended.")
+        console.print("A login does not help here; run it with --check once the cause is mended.")
         return False
     exclusion = parts.make_exclusion(account, db)
     console.print("A browser window opens. Log in or solve what it asks, until you see your inbox.")
@@ -124,7 +124,7 @@ async def _prove(console: Console, account: Account, machine: Machine, db: Datab
     )
     if done.released or done.stale:
         console.print(f"Of the replies that waited, {len(done.stale)} came too late and are cancelled;")
-        console.print(f"{len(done.released)} are let go slowly, each judged again before it is typed.")
+        console.print(f"{len(done.released)} go out slowly; each is judged again before it is typed.")
     console.print(
         "Start again: python src/main.py syncsend   (under PM2: pm2 restart workers; "
         "with HALT_WAIT=true it goes on by itself)"

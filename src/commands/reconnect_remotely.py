@@ -92,7 +92,7 @@ def _say_where(console: Console, settings: ServingSettings, address: str, token:
     console.print(f"  {address}{PATH}#{token}", soft_wrap=True)
     if port == settings.api_port and settings.dashboard_url not in (address, f"http://localhost:{port}"):
         console.print(f"  or {settings.dashboard_url}{PATH}#{token}", soft_wrap=True)
-    console.print("Whoever has it drives the browser of your account: give it to nobody.")
+    console.print("Anyone with this link controls the browser of your account: give it to nobody.")
     console.print(
         "From another machine, first:", f"ssh -L {port}:127.0.0.1:{port} you@this-machine", soft_wrap=True
     )

@@ -32,7 +32,7 @@ from src.workers.parts import Machine, Parts
 from src.workers.process import Beside, Process, make_process
 
 LOOK_FOR_API_SEC = 5.0
-"""So often a process that stands by looks whether the API is still served by another one."""
+"""How often a waiting process looks whether another one still serves the API."""
 
 
 def run_workers(*, sync: bool, send: bool, api: bool, parts: Parts | None = None) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHECK_SEC = 2.0
 """So often the holder looks after its connection."""
 ANSWER_SEC = 5.0
-"""So long a look may take; then the connection counts as lost."""
+"""How long a check may take before the connection counts as lost."""
 GRACE_SEC = 25.0
 """Longer than a look, its answer and the closing of a browser take together."""
 
@@ -94,7 +94,7 @@ class AccountLock:
         """Give it back, or leave the line. Never raises."""
         conn, was_held = self._conn, self.held
         if conn is not None:
-            with suppress(Exception):  # whoever comes next waits a moment then
+            with suppress(Exception):  # the next caller waits a moment then
                 if was_held:
                     conn.execute(_FORGET, (self._note, self._holder))
                 conn.execute("SELECT pg_advisory_unlock_all()")

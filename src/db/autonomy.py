@@ -103,7 +103,7 @@ def _conversations_of(record: TopicRecord) -> Any:
 
 
 def set_level(conn: Connection, key: Key, level: str, reason: str, now: datetime) -> TopicRecord:
-    """From now on this level holds, and ``reason`` says why. At ``draft`` the row begins anew. Repeatable."""
+    """Set this level; ``reason`` says why. At ``draft`` the row starts again. Repeatable."""
     _ensure(conn, key, now)
     changes: dict[str, Any] = {"level": level, "reason": reason, "updated_at": now}
     if level == DRAFT:

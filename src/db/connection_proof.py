@@ -141,7 +141,7 @@ class _Connection:
 
 @contextmanager
 def _limited(conns: list[psycopg.Connection[Any]], seconds: float) -> Iterator[None]:
-    """Cut the connections after so long: libpq, which waits for an answer without an end, sees that they are lost.
+    """Cut the connections after this time: libpq, which waits without an end, sees that they are lost.
 
     A pooler whose clients are all served keeps a new one waiting in silence; so does a network that has died.
     """

@@ -78,7 +78,7 @@ def make_engine(url: URL) -> Engine:
 
 
 def make_migration_engine(url: URL) -> Engine:
-    """An engine for one use. On SQLite foreign keys rest, since a table is changed by making it anew."""
+    """An engine for one use. On SQLite foreign keys are off, since a table is changed by rebuilding it."""
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     if url.get_backend_name() == "postgresql":
         return engine

@@ -67,7 +67,7 @@ def passing(error: exc.DBAPIError) -> str | None:
 
 
 def _is_of_postgres(cause: BaseException | None) -> TypeGuard[psycopg.Error]:
-    """Whether PostgreSQL's driver raised it. Nobody has its errors who has not loaded it."""
+    """Whether PostgreSQL's driver raised it. psycopg can't have raised it if it was never imported."""
     driver = sys.modules.get("psycopg")
     return driver is not None and isinstance(cause, driver.Error)
 

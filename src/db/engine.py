@@ -92,7 +92,7 @@ class Database:
             raise TransientError("the database file is gone")
 
     def compact(self) -> None:
-        """Write the SQLite file anew, so that nothing of what was taken out of it is left. Elsewhere: nothing.
+        """Rewrite the SQLite file, so that nothing of what was taken out of it is left. Elsewhere: nothing.
 
         TransientError if others are at work in it for longer than a moment.
         """
@@ -126,7 +126,7 @@ class Database:
             self._turn.release()
 
     def _still_open(self, conn: Connection) -> None:
-        # A full disk makes SQLite roll the transaction back by itself; whoever caught that error must not go on.
+        # A full disk makes SQLite roll the transaction back by itself; code that caught that error must not go on.
         if self.path is not None and not _sqlite_in_transaction(conn):
             raise TransientError("the database gave the transaction up")
 

@@ -65,7 +65,7 @@ def closed(conn: Connection, incident_id: str, *, tell_at: datetime | None, now:
 
 
 def to_tell(conn: Connection, account: str, now: datetime) -> list[StoredIncident]:
-    """What somebody should be told of now, oldest first. Claims nothing."""
+    """What a person should be told now, oldest first. Claims nothing."""
     due = _INCIDENT.select.where(_I.account == account, _I.tell_at <= now)
     return rows(conn, due.order_by(_I.opened_at, _I.id), _INCIDENT)
 
@@ -88,7 +88,7 @@ def told(conn: Connection, incident_id: str, *, tell_at: datetime | None) -> Non
 
 
 def not_told(conn: Connection, incident_id: str, *, tell_at: datetime) -> None:
-    """Nobody took the alert; it is tried again then."""
+    """No service took the alert; it is tried again then."""
     conn.execute(
         update(INCIDENTS).where(_I.id == incident_id).values(failures=_I.failures + 1, tell_at=tell_at)
     )

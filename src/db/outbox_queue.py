@@ -165,7 +165,7 @@ def enqueue(
 
 
 def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> Job:
-    """From draft to pending, with the person's ``text`` if there is one. Due at once; its attempts begin anew.
+    """From draft to pending, with the person's ``text`` if there is one. Due at once; its attempts start again.
 
     The text of the AI is kept as ``drafted_text`` if the person's is another one.
     """
@@ -187,7 +187,7 @@ def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> J
 
 
 def retry(conn: Connection, job_id: str, now: datetime) -> Job:
-    """From failed to pending, when a person asks for it. Due at once; its attempts begin anew. Not if purged."""
+    """From failed to pending, when a person asks for it. Due at once; its attempts start again. Not if purged."""
     return _move(
         conn,
         _from(job_id, [_S.FAILED], _S.PENDING).where(_Q.purged_at.is_(None)),

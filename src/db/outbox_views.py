@@ -213,7 +213,7 @@ _APPROVED = select(_Q.id).where(
 
 
 def left_behind(conn: Connection, account: str) -> list[Job]:
-    """Jobs in processing: to who has the account's turn and none in hand, what a worker left in the middle."""
+    """Jobs in `processing`. If you hold the account's turn and have no job yourself, a dead worker left these."""
     return rows(conn, _LEFT_BEHIND, JOB, {"p_account": account})
 
 

@@ -28,7 +28,7 @@ def begin(
 ) -> AssistantRun:
     """A run that works from now on. A live request that was tried before goes on with its own run. Repeatable.
 
-    ``created_at`` says since when it is being tried: a request that was done, and is asked again, begins anew.
+    ``created_at`` says since when it is being tried: a request that was done, and is asked again, starts again.
     """
     values = {
         "id": new_id(),

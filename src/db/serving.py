@@ -1,7 +1,7 @@
 """Which process serves which account, where several processes share a PostgreSQL database.
 
 One connection for all accounts of a process, with an advisory lock for each that it serves. The server frees them
-when the process ends, however it ends; whoever stands by takes them then. (That nobody else drives the inbox at a
+when the process ends, however it ends; a waiting process then takes them. (That nobody else drives the inbox at a
 press is a lock of its own, ``account_lock.py``: this one says who is to work at all.)
 """
 

@@ -47,7 +47,7 @@ def forget(conn: Connection, account: str, start_id: str) -> None:
 
 
 def clear(conn: Connection, account: str) -> None:
-    """A good cycle was made, or a person has been told: the counting begins anew. Repeatable."""
+    """A good cycle was made, or a person has been told: the counting starts again. Repeatable."""
     conn.execute(delete(META).where(META.c.key == _key(account)))
 
 

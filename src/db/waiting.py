@@ -45,9 +45,9 @@ RESPONSE_CLOCK = timedelta(hours=24)
 CLOCK_LEFT = timedelta(hours=4)
 """With less than this left, whatever is not answered waits for a person."""
 UNTOUCHED = timedelta(minutes=20)
-"""A reply leaves within seconds; after so long something is in its way."""
+"""A reply leaves within seconds. After this time something is in its way."""
 _MOST = 200
-"""Of one kind: a person who has more of them is told that there are many."""
+"""How many of one kind are listed; for more, the page says that there are many."""
 _UNREADABLE = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
 _SET_ASIDE = [str(r) for r in (Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, Refusal.CANNOT_BE_OPENED)]
 _PEOPLE = [Direction.INBOUND, Direction.OUTBOUND]

@@ -3,7 +3,7 @@
 A wake-up is a hint and may get lost: who waits looks at the database after every wake *and* every timeout.
 
     SQLite       one Unix datagram socket for each listener, in the folder ``<database>.wake`` (0700)
-    PostgreSQL   LISTEN/NOTIFY on a connection of its own, opened anew when it is lost
+    PostgreSQL   LISTEN/NOTIFY on a connection of its own, opened again when it is lost
     this process the listener directly
 """
 
@@ -26,7 +26,7 @@ from src.db.engine import Connection, Database, after_commit
 Topic = Literal["inbox", "outbox"]
 
 _PROCESS = secrets.token_hex(8)
-"""Tells our own notes from those of others: whoever listens in this process is woken without them."""
+"""Marks our own notes: listeners in this process are woken without them."""
 _LISTENERS: weakref.WeakSet[Wakeup] = weakref.WeakSet()
 _LISTENERS_LOCK = threading.Lock()
 _REOPEN_AFTER_SEC = 5.0

@@ -1,4 +1,4 @@
-"""Search by words in a process's own memory: two FTS5 tables, built anew in each process.
+"""Search by words in a process's own memory: two FTS5 tables, rebuilt in each process.
 
 FTS5 serves also where the rows are in PostgreSQL: one ranking everywhere, and one that finds Japanese, which
 PostgreSQL's own search does not. `words` has whole words, without accents and English endings; `pieces` has

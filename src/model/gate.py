@@ -23,7 +23,7 @@ class Refusal(StrEnum):
     FROM_SITE = "from_site"
     """Written by the site: a service, support, an announcement."""
     CARD = "card"
-    """A card or template (a request, an alteration, a claim), whoever its author is."""
+    """A card or template (a request, an alteration, a claim), by any author."""
     BULLETIN = "bulletin"
     MEDIA = "media"
     """A photo or a file without text."""

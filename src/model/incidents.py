@@ -15,7 +15,7 @@ class IncidentKind(StrEnum):
     PAGE_CHANGED = "page_changed"
     """The site looks different from what is known: nothing works until somebody looks."""
     NOTHING_READ = "nothing_read"
-    """No look at the inbox has succeeded for too long; a quiet inbox is none."""
+    """The inbox could not be read for too long. A quiet inbox does not count."""
     AI_UNREACHABLE = "ai_unreachable"
     """The AI has not taken a request several times in a row."""
     UNCONFIRMED = "unconfirmed"
@@ -43,7 +43,7 @@ _PATIENCE = {
     IncidentKind.STUCK: timedelta(minutes=10),
     IncidentKind.UNREADABLE: timedelta(minutes=10),
 }
-"""So long it must have been so before anybody is told: these often settle by themselves."""
+"""How long it must last before an alert: these often settle by themselves."""
 
 _SURE_AFTER = {
     IncidentKind.NOTHING_READ: timedelta(minutes=5),
@@ -52,7 +52,7 @@ _SURE_AFTER = {
         days=1
     ),  # a moment, and no state that somebody could look at again
 }
-"""So long it must have been well before it counts as over: these come and go."""
+"""How long all must be well before it counts as over: these come and go."""
 
 NOT_TOLD_WHEN_OVER = frozenset(
     {IncidentKind.DRAFT, IncidentKind.FAILED, IncidentKind.UNANSWERED, IncidentKind.UNREADABLE}

@@ -124,7 +124,7 @@ class RemoteState:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Link:
-    """Lets one person in, once, until it expires. Whoever has it drives the browser."""
+    """Lets one person in, once, until it expires. Its holder controls the browser."""
 
     token: str
     expires_at: datetime

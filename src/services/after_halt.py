@@ -42,7 +42,7 @@ def end_halt(
 ) -> Released:
     """Clear the halt and judge what it held, in one transaction. Repeatable: without a halt nothing happens.
 
-    Only for who has just seen the inbox readable. ``max_age``: so long an answer is of use (Rules).
+    Call this only after the inbox was read successfully. ``max_age``: how long a reply stays useful.
     Blocking. Raises TransientError; then the halt stands.
     """
     with db.write() as conn:

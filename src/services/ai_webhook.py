@@ -49,7 +49,7 @@ from src.services.refusals import Conflict, Malformed
 _LOOK_SEC = 0.5
 """While some are being posted and there is room for more, what becomes due is looked for so often."""
 LEASE = timedelta(seconds=30)
-"""A request in hand is taken back after so long when its process has died; a living one renews it in time."""
+"""The lease of a request. A living process renews it; after a death the request is taken back."""
 
 
 class AiWebhook:

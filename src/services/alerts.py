@@ -1,4 +1,4 @@
-"""What a person should know now, and what has to be told of it: once, again after hours, and when it is over.
+"""What a person should know now, and which alerts that makes: one, a reminder after hours, and one when it is over.
 
     find() ──▶ take_note(): opened, closed ──▶ due(): claimed by one process ──▶ notify ──▶ told / not_told
 
@@ -29,7 +29,7 @@ from src.services.status import Intervals, Verdict, read_verdict
 
 READING_INTERVALS = 10
 READING_AT_LEAST = timedelta(minutes=15)
-"""Without a good look for so long, and for so many intervals, the reader is blind."""
+"""After this time, and this many intervals, without a good look the reader is blind."""
 _KINDS = {
     "draft": IncidentKind.DRAFT,
     "unconfirmed": IncidentKind.UNCONFIRMED,
@@ -38,14 +38,14 @@ _KINDS = {
     "unanswered": IncidentKind.UNANSWERED,
     "unreadable": IncidentKind.UNREADABLE,
 }
-"""What is "late" is told of as an inquiry, like everything else whose 24 hours are nearly over."""
+"""What is "late" is alerted as an inquiry, like everything else whose 24 hours are nearly over."""
 _NAGS_FOR = {
     IncidentKind.DRAFT: timedelta(days=2),
     IncidentKind.FAILED: timedelta(days=1),
     IncidentKind.UNANSWERED: timedelta(days=2),
     IncidentKind.UNREADABLE: timedelta(days=1),
 }
-"""After so long nobody is reminded of it any more; the overview still shows it."""
+"""After this time there are no more reminders; the overview still shows it."""
 CLAIM = timedelta(minutes=3)
 """A process that dies while it tells gives way to another after this."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
@@ -64,7 +64,7 @@ class Notice:
 
     @property
     def again(self) -> bool:
-        """Somebody has been told of it before, and it is still so."""
+        """It was alerted before, and it is still so."""
         return not self.over and all(one.told for one in self.incidents)
 
 
@@ -110,7 +110,7 @@ def _reading(account: Account, state: AccountState, verdict: Verdict, now: datet
 
 
 def _waiting(conn: Connection, account: str, now: datetime) -> Iterator[Found]:
-    """All of the overview's list: nobody is told of what it does not show, and everything on it is told of once."""
+    """The overview's whole list: an alert for each item, and for nothing else."""
     for one in waiting(conn, account, now):
         kind = _KINDS.get(one.what)
         if kind is not None and now - one.since < _NAGS_FOR.get(kind, LOOK_BACK):
@@ -147,7 +147,7 @@ def take_note(db: Database, account: Account, now: datetime) -> None:
 
 
 def due(db: Database, account: str, now: datetime) -> list[Notice]:
-    """What is to be told now, and by this process alone: whoever calls this must say how it went. Blocking."""
+    """The alerts to send now, claimed by this process alone. The caller must say how it went. Blocking."""
     with db.read() as conn:
         if not incidents.to_tell(conn, account, now):
             return []

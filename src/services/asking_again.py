@@ -18,7 +18,7 @@ from src.model.values import HOLDING
 _TRIES = 3
 _REPLACED = "replaced"
 _UNTIL_READ = timedelta(seconds=2)
-"""So long another process may take to see what the host has just written into the folder."""
+"""How long another process may take to see what the host has just written into the folder."""
 _ANSWERING = frozenset(
     {OutboxStatus.PENDING, OutboxStatus.PROCESSING, OutboxStatus.SENT, OutboxStatus.UNCONFIRMED}
 )
@@ -92,5 +92,5 @@ def _still_waits(conn: Connection, request: Request, now: datetime) -> bool:
 
 
 def _answers(job: Job) -> bool:
-    """Whether the guest gets this reply as the answer: a holding text is none, nor is what still waits."""
+    """Whether this reply is an answer to the guest: a holding text is not, nor is one that still waits."""
     return job.kind != HOLDING and job.status in _ANSWERING

@@ -62,7 +62,7 @@ def note_host(conn: Connection, conversation: StoredConversation, wrote_at: date
 
 
 def note_complaint(conn: Connection, conversation: StoredConversation, now: datetime) -> None:
-    """The guest's newest message is a complaint: what was said just before it is looked at anew."""
+    """The guest's newest message is a complaint: what was said just before it is looked at again."""
     job = autonomy.last_sent(conn, conversation.id, now)
     if job is not None:
         _lose(conn, job, Loss.COMPLAINT, now)

@@ -36,7 +36,7 @@ from src.services.refusals import Malformed
 from src.services.sync import tell
 
 SAME_FOR = timedelta(minutes=10)
-"""So long the same text without a key is the same call again."""
+"""How long the same text without a key counts as the same call again."""
 _TRIES = 3
 _LOOK_SEC = 1.0
 """The net under the wake-ups."""
@@ -262,7 +262,7 @@ class Desk:
                 outbox_queue.cancelled(conn, job_id, [OutboxStatus.PENDING], CancelReason.EXPIRED, now)
                 return self._held()
             job = outbox_queue.claim_one(conn, job_id, owner=owner, lease_until=now + _LEASE)
-            if PLACEHOLDER.search(job.text):  # nobody who calls here has proven who they are
+            if PLACEHOLDER.search(job.text):  # callers here have not proven who they are
                 outbox_queue.hold(conn, job_id, [OutboxStatus.PROCESSING], "secret_not_due", owner=owner)
                 return self._held()
             newest = conversations.messages_of(conn, job.conversation_id, 1)[-1:]

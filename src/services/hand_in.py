@@ -60,7 +60,7 @@ class HandIn:
                 line.info("an answer was handed in")
                 return True
             if status is not None and 400 <= status < 500 and status not in _PASSING:
-                line.warning("an answer was refused by who asked for it")
+                line.warning("an answer was refused by our own callback")
                 return False
             if pause is not None:
                 await asyncio.sleep(pause)

@@ -4,7 +4,7 @@
                          └──▶ what became of our replies ────────────┴─▶ one COMMIT ─▶ 200
 
 A call tells one message and intake wants the conversation as it stands, so the newest stored messages are put
-around what was told. Copies and any order are normal: a message has one row, whoever brings it first.
+around what was told. Copies and any order are normal: a message has one row.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from src.services.own_messages import store_sent
 from src.services.sync import tell
 
 LOOKED_AT = 50
-"""So many of the newest stored messages are put around what was told."""
+"""How many of the newest stored messages are put around what was told."""
 _TRIES = 3
 _AWAITING = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
 

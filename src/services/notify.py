@@ -29,7 +29,7 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 
 
 def check(settings: AlertSettings) -> None:
-    """Raise SettingsError if an address of NOTIFY_URLS is none that Apprise knows. Sends nothing."""
+    """Raise SettingsError if Apprise does not know an address of NOTIFY_URLS. Sends nothing."""
     problems = [
         f"NOTIFY_URLS: address {number} is none that Apprise knows; see https://github.com/caronc/apprise/wiki"
         for number, address in enumerate(settings.alert_addresses, 1)
@@ -91,7 +91,7 @@ def _all_bounded(works: Sequence[Callable[[], bool]], seconds: float) -> list[bo
         try:
             results[place] = works[place]()
         except Exception as error:  # noqa: BLE001 (whatever a service makes of it: it is no reason to stop)
-            logger.debug("A service that is told of alerts: {}", safe_error(error))
+            logger.debug("A service that gets alerts: {}", safe_error(error))
 
     threads = [
         threading.Thread(target=run, args=[place], name="notify", daemon=True) for place in range(len(works))

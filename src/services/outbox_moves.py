@@ -36,7 +36,7 @@ def approve(
 ) -> Job:
     """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed.
 
-    The first click wins: whoever comes second gets ``Conflict``. So does who approves a draft that is overtaken or
+    The first click wins; the second gets ``Conflict``. So does approving a draft that is overtaken or
     whose message is too old by now: SEND would cancel it anyway, and a person should hear of it here.
     """
     text = None if message is None else clean_message(message)

@@ -42,7 +42,7 @@ __all__ = ["Pace", "Send"]
 
 
 _LAST_WORD_SEC = 0.5
-"""So long a page may take to empty the composer when the program ends."""
+"""How long a page may take to empty the composer when the program ends."""
 
 
 async def nobody_else() -> None:
@@ -67,7 +67,7 @@ class Send:
     ) -> None:
         """``wakeup`` wakes who asks the AI, where SEND finds a message before SYNC does.
 
-        ``mark`` is told of every step, so that a watchdog can tell slow from stuck.
+        ``mark`` is called at every step, so that a watchdog can tell slow from stuck.
 
         ``check_alone`` raises ChannelGone if another machine may drive the inbox by now; asked before every press.
         """
@@ -206,7 +206,7 @@ class Send:
     async def _prove(
         self, channel: Channel, job: Job, conversation_id: str, known: set[str], *, pressed_now: bool = True
     ) -> None:
-        """Watch for the message; if it does not come, look once more on a page that is loaded anew.
+        """Watch for the message; if it does not come, look once more on a page that is reloaded.
 
         It is ours by the id that the site itself named for our press, else by its text (docs/own-messages.md).
         After a crash (not ``pressed_now``) the page has just been loaded, and the site has had its time: a shorter
@@ -287,7 +287,7 @@ class Send:
     ) -> tuple[int, TransientError | None]:
         """Jobs in processing while nobody is at work: not armed, back to pending; armed, settled by reading only.
 
-        One that cannot be looked for this time stays as it is and keeps no other reply waiting.
+        If a reply's conversation can't be read now, the reply stays `processing` and the others go on.
         """
         handled, trouble = 0, None
         for job in await asyncio.to_thread(self._rows.left_behind):

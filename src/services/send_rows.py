@@ -49,7 +49,7 @@ class Pace:
     press_within: float = 10.0
     """From the arm to the press; a worker that was frozen in between does not press any more."""
     proof: float = 20.0
-    """How long the page is watched for the proof before it is loaded anew, and again after that."""
+    """How long the page is watched for the proof before it is reloaded, and again after that."""
     first_retry: float = 5.0
     longest_retry: float = 300.0
     composer_busy: float = 60.0
@@ -57,7 +57,7 @@ class Pace:
     """So often a composer with somebody's text in it is looked at again before the reply is held for a person."""
     attempts: int = 5
     lost_attempts: int = 10
-    """After so many tries of which the last ended with its process, the reply is held for a person."""
+    """A reply whose worker has died this many times is held for a person."""
 
 
 class SendRows:
@@ -176,7 +176,7 @@ class SendRows:
     def settle_by_receipt(self, job: Job, receipt: Receipt) -> None:
         """The remote has the message, under this id. Where it says at once that it cannot deliver it: failed.
 
-        Never raises StaleJob: whoever has settled it meanwhile knows as much.
+        Never raises StaleJob: if another process settled it meanwhile, that stands.
         """
         undeliverable = receipt.standing is Delivery.FAILED
         try:
@@ -205,7 +205,7 @@ class SendRows:
         )
 
     def unconfirmed(self, job: Job, reason: str, named: str | None = None) -> None:
-        """Never raises StaleJob: whoever has settled it meanwhile knows more.
+        """Never raises StaleJob: if another process settled it meanwhile, that one knew more.
 
         ``named``: the message that the site itself named for the press, though it does not show it (yet).
         """

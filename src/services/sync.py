@@ -26,7 +26,7 @@ _OVERLAP = timedelta(minutes=10)
 """The list is read again this far behind the last complete look; the site's clock need not be ours."""
 
 FAILURES_OF_ONE = 5
-"""So many failed readings make a conversation one that cannot be opened."""
+"""After this many failed readings a conversation counts as one that cannot be opened."""
 
 
 @dataclass(slots=True)
@@ -146,7 +146,7 @@ class Sync:
                 self._failed[listed.external_id] = self._failed.get(listed.external_id, 0) + 1
                 if self._failed[listed.external_id] < FAILURES_OF_ONE:
                     return
-                unopenable = True  # alone in failing again and again: a person should look, the others go on
+                unopenable = True  # only this conversation keeps failing: leave it to a person
         self._failed.pop(listed.external_id, None)
         intake = await asyncio.to_thread(self._store, listed, view, unopenable)
         report.new_messages += intake.new_guest_messages

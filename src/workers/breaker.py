@@ -30,7 +30,7 @@ class Breaker:
     """For one process of workers. A start that ends in order (a signal, a halt) does not count."""
 
     def __init__(self, db: Database, account: str, most: int) -> None:
-        """``most``: so many starts within WINDOW may fail by themselves (CRASH_LOOP_STARTS)."""
+        """``most``: how many starts within WINDOW may fail (CRASH_LOOP_STARTS)."""
         self._db = db
         self._account = account
         self._most = most

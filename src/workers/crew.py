@@ -32,7 +32,7 @@ from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
 
 CLOSING_SEC = 12.0
-"""Closing the browser may take so long after a halt or a mistake."""
+"""How long closing the browser may take after a halt or a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Crew:
         return self.account.name
 
     async def run(self, stop: asyncio.Event) -> Halt | None:
-        """Until ``stop`` (None), or the halt that was met: it is stored then, and the inbox let go of.
+        """Until ``stop`` (None), or the halt that was met: it is stored then, and the inbox released.
 
         Raises SettingsError if another copy is at work already, and whatever ends a worker by mistake.
         """
@@ -123,7 +123,7 @@ class Crew:
                 await asyncio.to_thread(self._serving.release, self.name)
 
     async def _stand_by(self, serving: Serving, stop: asyncio.Event) -> Halt | None:
-        """Until the account is ours to serve (None), or stopped (None), or halted by whoever serves it."""
+        """Until the account is ours to serve (None), or stopped (None), or halted by the process that serves it."""
         said = False
         if not self._began:
             await waits.sleep(stop, self._first_try_after)
@@ -143,7 +143,7 @@ class Crew:
         return None
 
     async def _watch_serving(self, serving: Serving, end: asyncio.Event) -> None:
-        """Who serves it no more ends in order, and stands by again."""
+        """A crew that lost its account ends in order, and waits again."""
         while await asyncio.to_thread(serving.still_held, self.name):
             await waits.sleep(end, self._parts.stand_by_sec)
             if end.is_set():
@@ -266,7 +266,7 @@ class Crew:
         mine.set()
 
     def _time_to_close(self) -> float:
-        """What is left of the time to end. After a message was looked for it begins anew."""
+        """What is left of the time to end. After a message was looked for it starts again."""
         if self._stopped_at is None:
             return CLOSING_SEC
         left = self._stopped_at + self._parts.end_sec - time.monotonic()
@@ -274,7 +274,7 @@ class Crew:
 
 
 def make_owner() -> str:
-    """A name for who claims rows, another one each time."""
+    """A new name for a claimer of rows."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
 

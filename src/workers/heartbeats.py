@@ -21,7 +21,7 @@ class Heartbeats:
     def __init__(
         self, db: Database, account: str, clock: Callable[[], datetime], *, proof: str = "sync"
     ) -> None:
-        """``proof`` is the worker whose first good cycle shows that this start was none of a crash loop."""
+        """``proof``: the worker whose first good cycle ends the crash-loop count."""
         self._db = db
         self._proof: str | None = proof
         self._account = account

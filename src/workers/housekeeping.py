@@ -22,7 +22,7 @@ EVIDENCE_DAYS = 7
 def start_housekeeping(
     evidence_dir: Path, db: Database, accounts: Sequence[str], *, keep: timedelta
 ) -> AsyncIOScheduler:
-    """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: so long guests' words stay."""
+    """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: how long guests' words stay."""
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )

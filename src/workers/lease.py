@@ -16,7 +16,7 @@ KEEP_LOGIN_SEC = 3.0
 
 
 class Lease:
-    """Nobody calls it but who has the account's turn."""
+    """Call it only while you hold the account's turn."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Lease:
         return channel
 
     async def close_if_worn(self) -> None:
-        """After a turn that went well: what has grown old or heavy is closed; the next turn opens it anew."""
+        """After a good turn: a browser that grew old or heavy is closed; the next turn opens a new one."""
         channel = self._channel
         why = await channel.worn() if isinstance(channel, Attended) else None
         if why is not None and self._channel is channel:
-            logger.info("Closing the browser, to be opened anew: {}", why)
+            logger.info("Restarting the browser: {}", why)
             await self.keep_login()
             await self.close()
 
@@ -112,7 +112,7 @@ class Lease:
         if await self._exclusion.check():
             return
         logger.warning("The account's lock in the database was lost; closing the browser")
-        if self._channel is not None:  # whoever is at work with it notices at its next step
+        if self._channel is not None:  # the worker that uses it notices at its next step
             with suppress(ChannelGone):
                 await self._channel.close()
         raise ChannelGone("The account's lock in the database was lost.")

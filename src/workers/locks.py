@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def place_of(folder: Path) -> str:
-    """A name for this folder on this machine since it was started: whoever has the same shares our file locks."""
+    """Identifies this folder on this boot. Two processes with the same value share file locks."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     facts = folder.stat()
     try:

@@ -46,7 +46,7 @@ def make_askers(settings: Settings, db: Database) -> dict[str, Asker]:
 
 
 FINISH_SEC = 45.0
-"""After a stop signal the look for a message that was pressed may take so long (pm2.json allows 60 s).
+"""How long after a stop signal a pressed message may be looked for (pm2.json allows 60 s).
 
 Whatever else is in hand ends within five seconds.
 """
@@ -92,19 +92,19 @@ class Parts:
     clock: Callable[[], datetime] = utc_now
     finish_sec: float = FINISH_SEC
     give_up_sec: float = 5.0
-    """So long what is at work may take to end after a halt or a mistake, before it is cancelled."""
+    """How long running work may take to end after a halt or a mistake, before it is cancelled."""
     other_copy_sec: float = 10.0
-    """A copy that is just ending may take so long to let go of its lock."""
+    """How long a copy that is ending may take to release its lock."""
     ai_grace_sec: float = 2.0
     """A slow AI is not waited for at the end: the request is posted again, under the same id, by the next start."""
     grace_sec: float = 1.0
-    """So long a step on the page may go on after a stop signal while nothing is at stake; then it is broken off."""
+    """How long a step on the page may go on after a stop signal before the press; then it is broken off."""
     leave_sec: float = 1.5
-    """So long a step that was broken off may take to put things away."""
+    """How long a step that was broken off may take to clean up."""
     end_sec: float = 4.5
     """All of it together, with the closing of the browser; what is left of that ends with the process."""
     share_sec: float = 0.5
-    """A process waits so long between two accounts that it takes at its start, so that others may take some."""
+    """The pause between two accounts that a process takes at its start, so that others may take some."""
     stand_by_sec: float = 2.0
     """So often it is looked whether an account that another process serves is free."""
     halt_look_sec: float = 2.0

@@ -53,7 +53,7 @@ class Process:
         serving: Serving | None = None,
         parts: Parts | None = None,
     ) -> None:
-        """``on_wait`` is told of each account whose halt is waited out."""
+        """``on_wait`` is called for each account whose halt is waited out."""
         self._serving = serving
         self._watchdog = watchdog
         self._db = db
@@ -76,7 +76,7 @@ class Process:
     async def run(self, beside: Sequence[Beside] = (), stop: asyncio.Event | None = None) -> ExitCode:
         """Until a signal, or until no account is left that works; then the highest code of their halts.
 
-        ``stop`` asks it to end in place of a signal: whoever gives it listens to the signals.
+        ``stop`` asks it to end in place of a signal: the caller then listens to the signals.
         Raises SettingsError if another copy is at work already, and whatever ended a part by mistake.
         """
         if stop is None:

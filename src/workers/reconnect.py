@@ -22,7 +22,7 @@ from src.workers.parts import Machine, Parts
 SETTLE_SEC = 3.0
 """A challenge may lie down over the page a moment after the list is there: it is looked at once more."""
 BROWSER_SEC = 60.0
-"""So long another process may take to hand over the browser."""
+"""How long another process may take to hand over the browser."""
 LOOK_SEC = 120.0
 
 

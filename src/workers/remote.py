@@ -42,11 +42,11 @@ class RemotePace:
     """Times of the remote view, in seconds. The defaults are the product's; tests shorten them."""
 
     link: float = 600.0
-    """So long a link may be used for the first time."""
+    """How long a new link waits for its first use."""
     person: float = 900.0
-    """So long the browser waits for the person to get in."""
+    """How long the browser waits for the person to get in."""
     viewer_gone: float = 60.0
-    """After so long without a viewer the browser is closed: a phone may lose its network for a moment."""
+    """After this time without a viewer the browser is closed: a phone may lose its network for a moment."""
     told_every: float = 5.0
     """The state is told at least this often; a viewer that has gone is noticed by it."""
 
@@ -147,7 +147,7 @@ class Remote:
         self._start()
         viewer = secrets.token_urlsafe(24)
         self._viewer = _Right(_mark(viewer), right.account, right.halted_at)
-        self._stream += 1  # whoever was let in before this one sees nothing of what comes
+        self._stream += 1  # earlier viewers see nothing of what comes
         logger.info("A person has entered the remote view")
         return viewer
 
@@ -167,7 +167,7 @@ class Remote:
         self._run = asyncio.create_task(self._reconnect())
 
     async def check(self, viewer: str) -> None:
-        """LinkRefused: not_yours for whoever is not the viewer that was let in last, over after the halt's end."""
+        """LinkRefused: ``not_yours`` for all but the last viewer who was let in, ``over`` after the halt's end."""
         right = self._right_of(viewer)
         if self._state.stage is Stage.DONE:
             raise self._refuse("over")

@@ -17,7 +17,7 @@ from src.workers.turns import Turns
 LONGEST_BACK_OFF_SEC = 900.0
 KEEP_LOGIN_EVERY_SEC = 600.0
 NOT_UNDERSTOOD_AT_MOST = 5
-"""So many cycles in a row whose answers are not understood mean that the page has changed."""
+"""After this many cycles in a row whose answers are not understood, the page has changed."""
 
 
 class SyncWorker:

@@ -1,4 +1,4 @@
-"""A fair lock for the workers of one process: one at a time, and between two steps whoever waits goes first."""
+"""A fair lock for the workers of one process: one at a time; between two steps a waiting worker goes first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Turn:
-    """For workers that are known by a name. Nobody has it twice."""
+    """For workers that are known by a name. A worker must not take it twice."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -45,7 +45,7 @@ class Turn:
         self._away.add(who)
         self._lock.release()
         await asyncio.sleep(0)
-        await self.take()  # as for a turn: who has it now lets this one go on between two of its own steps
+        await self.take()  # we count as waiting, so the holder hands the turn back at its next step
         self._away.discard(who)
         return True
 

@@ -70,7 +70,7 @@ class Turns:
             if self._latch.halt is None:
                 await self._lease.close_if_worn()
         except Halt as halt:
-            self.forbid(halt)  # whoever comes next, however soon, touches the site no more
+            self.forbid(halt)  # the next caller no longer touches the site
             await self._lease.close()
             raise
         except (ChannelGone, SettingsError, asyncio.CancelledError):

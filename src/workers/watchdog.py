@@ -1,4 +1,4 @@
-"""Ends the process when the browser is stuck in a call that never returns; a supervisor starts it anew.
+"""Ends the process when the browser is stuck in a call that never returns; a supervisor restarts it.
 
 Some calls have no time limit and hang on a stuck renderer; the loop that waits for them cannot notice. What is in
 hand is safe: an unarmed job goes back, an armed one is settled by reading.

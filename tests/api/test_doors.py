@@ -199,7 +199,7 @@ async def test_guesses_at_the_key_are_slowed_as_logins_are(client, clock, method
     assert (await show(KEY)).headers["retry-after"] == "5"
     clock.advance(5)
     assert (await show(KEY)).status_code not in {401, 429}
-    assert (await show("guess")).status_code == 401, "the right one begins anew"
+    assert (await show("guess")).status_code == 401, "the right one starts again"
 
 
 async def test_a_guesser_keeps_no_token_and_no_signature_out(client, inbox):

@@ -130,7 +130,7 @@ def fill(db: Database, now) -> None:
 
 
 def test_a_table_made_anew_keeps_the_rows_of_every_status_and_its_links(empty_url, clock):
-    # SQLite changes a table by making it anew: what the next migration will do, done here by hand.
+    # SQLite changes a table by making it again: what the next migration will do, done here by hand.
     db = Database.open(empty_url)
     fill(db, clock())
     before = _everything(db)

@@ -35,7 +35,7 @@ class _Beginning:
 class Stage:
     """``await set(2)``: two conversations, each with a reply in the outbox, made by the product's own services.
 
-    On SQLite the beginning is made once and copied back for each story; elsewhere it is made anew each time.
+    On SQLite the beginning is made once and copied back for each story; elsewhere it is made again each time.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ from tests.support.site import FakeConversation, FakeMessage, FakeSite, Press
 
 
 class Case:
-    """What is judged: a database, and what the site is (asked anew each time)."""
+    """What is judged: a database, and what the site is (asked again each time)."""
 
     account = ACCOUNT
     rules = RULES

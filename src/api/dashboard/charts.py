@@ -25,7 +25,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars for each day, its days' names, and the same as a table for who does not see it."""
+    """Bars for each day, its days' names, and the same as a table for screen readers."""
 
     title: str
     series: list[str]

@@ -23,7 +23,7 @@ LOOK_EVERY_SEC = 2.0
 _SIGN_OF_LIFE_SEC = 10.0
 """Without news a comment is sent so often, which keeps a proxy from closing the stream."""
 AT_MOST = 32
-"""Watchers at once; whoever comes later has a page that asks again by the clock."""
+"""How many pages may watch at once. Later ones ask again by the clock."""
 
 
 class News:

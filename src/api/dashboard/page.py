@@ -271,7 +271,7 @@ def _in_words(error: Exception) -> tuple[int, str, str]:
         case Unauthorized():
             return 401, sentence("You are not let in"), words.NOT_LET_IN
         case WrongHost():
-            return 421, sentence("This is not my name"), words.WRONG_HOST
+            return 421, sentence("Wrong address"), words.WRONG_HOST
         case NotFound():
             return 404, sentence("There is nothing here"), words.NOT_FOUND
         case TransientError():

@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message of the conversation, or a reply that is none (yet); with its story."""
+    """A message of the conversation, or a reply that is not a message yet; with its history."""
 
     at: datetime
     message: StoredMessage | None

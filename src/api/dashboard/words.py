@@ -25,7 +25,7 @@ NOT_LET_IN = _(
 )
 TOO_MANY_GUESSES = _("Too many wrong keys came from your address. Wait a little, then try again.")
 WRONG_HOST = _(
-    "This page was asked for by a name that is not the dashboard's. Open it as localhost or by its IP address, or "
+    "The dashboard does not answer at this address. Open it as localhost or by its IP address, or "
     "write its address into DASHBOARD_URL and start Nightporter again."
 )
 NOT_FOUND = _("There is no page, conversation or reply with this address. It may have been typed wrong.")
@@ -95,13 +95,13 @@ REASONS = {
     "approval_required": _("The mode is draft: you decide."),
     "topic_needs_approval": _("You decide on this topic: it is not allowed to go out by itself."),
     "host_answered": _("You, or a co-host, wrote in the conversation after the guest."),
-    "guest_wrote_again": _("The guest wrote again; the AI is asked anew with everything."),
-    "guest_changed_message": _("The guest changed the message; the AI is asked anew."),
+    "guest_wrote_again": _("The guest wrote again; the AI is asked again with everything."),
+    "guest_changed_message": _("The guest changed the message; the AI is asked again."),
     "guest_unsent_message": _("The guest took the message back."),
     "not_the_newest": _(
         "Something that is no guest's text (a card, a photo, a notice) came after the message."
     ),
-    "not_answerable": _("The conversation, or its newest message, is none that is answered by machine."),
+    "not_answerable": _("This conversation, or its newest message, is not one that the AI answers."),
     "already_answered": _("Another reply to the same message is there."),
     "expired": _("An answer would come too late to be of use."),
     "rejected": _("You rejected the draft."),

@@ -51,7 +51,7 @@ _STATE, _PICTURE = b"\x00", b"\x01"
 
 
 def remote_routes(remote: RemoteView, default_language: str) -> APIRouter:
-    """Everything under ``/reconnect/view``. Nobody is let in but by a link; no other door leads here."""
+    """Everything under ``/reconnect/view``. Only a link lets a person in."""
     router = APIRouter(prefix=PATH, include_in_schema=False)
 
     @router.get("")

@@ -25,7 +25,7 @@ class RemoteView(Protocol):
         ...
 
     async def check(self, viewer: str) -> None:
-        """Refuses whoever is not the viewer that was let in."""
+        """Refuses everyone but the viewer who was let in."""
         ...
 
     async def again(self, viewer: str) -> None:

@@ -20,7 +20,7 @@ from src.assistant.values import Fact
 
 _REVIEW_AFTER = timedelta(days=365)
 _TELLING = 5
-"""From so many characters on, a value of one listing in a file of another is no accident."""
+"""A value this long that appears in two listings' files is no accident."""
 _COMPARED = 200
 """Facts of one topic that are compared with each other; the work grows with the square."""
 

@@ -12,7 +12,7 @@ from src.assistant.knowledge.loading import Knowledge, load
 from src.assistant.secrets import Secret
 
 GOOD_FOR_SEC = 86_400.0
-"""So long the last good version of a file stands in for one that fails now."""
+"""How long the last good version of a file is used when the file cannot be read."""
 
 
 class LiveFolder:

@@ -78,7 +78,7 @@ class Knowledge:
         )
 
     def fact(self, fact_id: str) -> Fact | None:
-        """The fact with this id, whoever may be told it and whenever."""
+        """The fact with this id, whatever its audience and dates."""
         return next((one for document in self.documents for one in document.facts if one.id == fact_id), None)
 
     def contradicting(self, fact_ids: Collection[str]) -> tuple[Contradiction, ...]:

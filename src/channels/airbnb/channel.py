@@ -44,12 +44,12 @@ class AirbnbChannel:
     capabilities = CAPABILITIES
 
     RECYCLE_AFTER = 100
-    """A fresh page after so many glances and readings keeps the memory flat; between jobs, never within one."""
+    """After this many glances and readings the page is replaced, to keep memory flat. Only between jobs."""
     OLDEST_BROWSER_SEC = 86_400.0
-    """A browser is closed and opened anew once a day."""
+    """The browser is restarted once a day."""
     WEIGH_EVERY_SEC = 30.0
     SETTLED_SEC = 10.0
-    """So long after a press all that came of it, and what others wrote in that moment, should have been told."""
+    """How long after a press the page may take to tell what came of it, and what others wrote meanwhile."""
     YOUNGEST_TO_CLOSE_SEC = 600.0
     """A browser that is too heavy from its beginning is not closed again and again."""
 
@@ -81,7 +81,7 @@ class AirbnbChannel:
         return await self._visit.problem_soon()
 
     def stop_at(self, halt: Halt) -> None:
-        """From now on every call raises this, until the channel is opened anew."""
+        """From now on every call raises this, until the channel is opened again."""
         self._visit.stop_at(halt)
 
     async def go_offline(self) -> None:

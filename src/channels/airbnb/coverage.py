@@ -2,7 +2,7 @@
 
 The page fetches the list in stretches: again from the top when something changed, further down when scrolled.
 A stretch from the top that shares nothing with what was seen before may hide changes below it. Then the known
-begins anew, and what the page fetches further down continues the old list, not the new top: it counts no more.
+starts again, and what the page fetches further down continues the old list, not the new top: it counts no more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Coverage:
         self._stretch_newest: datetime | None = None
         self._ended = False
         self.broken = False
-        """There is a gap that only loading the page anew can fill."""
+        """There is a gap that only a reload can fill."""
 
     def add(self, page: ListPage) -> None:
         """Take in one stretch.
@@ -61,7 +61,7 @@ class Coverage:
         return edge is not None and edge < since
 
     def _shares(self, prints: dict[str, str | None]) -> bool:
-        """Whether a stretch has a conversation in it that stands as it stood when it was seen before."""
+        """Whether a stretch holds a conversation that has not changed since it was seen before."""
         return any(
             key in self._fingerprints and self._fingerprints[key] == value for key, value in prints.items()
         )

@@ -25,7 +25,7 @@ class ListReader:
     STRETCHES_AT_MOST = 400
     """An end to scrolling, whatever the page says about a next stretch."""
     LOADS_AT_MOST = 3
-    """An end to loading the page anew within one glance, whatever the gaps in its list."""
+    """How often one glance may reload the page, however many gaps its list has."""
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit

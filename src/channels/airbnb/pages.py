@@ -106,10 +106,10 @@ class ComposerState:
     text: str
     """As it would be sent."""
     free: bool
-    """Nothing lies over it."""
+    """Nothing covers it."""
     focused: bool
     ready: bool
-    """Send is enabled, and nothing lies over it."""
+    """Send is enabled, and nothing covers it."""
 
     @classmethod
     def of(cls, told: dict[str, Any] | None) -> ComposerState | None:
@@ -169,7 +169,7 @@ class ListOfConversations:
     async def _click(self, link: Locator) -> None:
         try:
             await link.click(timeout=3_000)
-        except PlaywrightTimeout:  # something lies over it: close it as a person would, then once more
+        except PlaywrightTimeout:  # something covers it: close that as a person would, then try again
             await close_what_covers(self.page)
             await link.click(timeout=3_000)
 
@@ -262,7 +262,7 @@ class OpenConversation:
             try:
                 await composer.click(timeout=3_000)
             except PlaywrightTimeout:
-                raise TransientError("Something lies over the composer.") from None
+                raise TransientError("Something covers the composer.") from None
 
 
 async def close_what_covers(page: Page, *, escape: bool = True) -> None:

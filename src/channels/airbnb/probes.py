@@ -63,7 +63,7 @@ el => {
   return hint !== '' && copy.trim() === hint ? '' : copy;
 }
 """
-# The composer in all known variants (3.4). "free": nothing lies over the middle of it, so a click would reach it.
+# The composer in all known variants (3.4). "free": nothing covers the middle of it, so a click reaches it.
 _COMPOSER = f"""
 ([bar, old, editable, send, focus]) => {{
   const all = (root, sel) => [...root.querySelectorAll(sel)];
@@ -118,7 +118,7 @@ ITEMS = Question("items", _ITEMS, (selectors.MESSAGE_LIST, selectors.ITEMS))
 def composer(*, focus: bool) -> Question:
     """``{text, free, focused, ready}`` or None without a composer; with ``focus`` the caret is put into it if free.
 
-    ``ready``: Send is enabled and nothing lies over it.
+    ``ready``: Send is enabled and nothing covers it.
     """
     places = (selectors.COMPOSER, selectors.OLD_COMPOSER, selectors.EDITABLE, selectors.SEND_BUTTON, focus)
     return Question("composer", _COMPOSER, places)

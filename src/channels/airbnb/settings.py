@@ -29,7 +29,7 @@ def _split(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is none
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
         return None
     return parts if parts.hostname and parts.username is None and parts.password is None else None

@@ -26,7 +26,7 @@ from src.model.inbox import MessageKind, SeenConversation, SeenMessage
 
 Enough = Callable[[SeenConversation], bool]
 _ASIDE_TRIES = 3
-"""So many other rows are looked for; one that is not on the screen cannot be clicked."""
+"""How many other rows are looked for. A row that is not on the screen cannot be clicked."""
 
 
 class ThreadReader:

@@ -28,7 +28,7 @@ class Visit:
     LOAD_SEC = 30.0
     """How long the inbox may take to appear, two looks together."""
     REFRESH_SEC = 2.5
-    """How long the page may take to fetch its news when asked gently, before it is loaded anew."""
+    """How long the page may take to fetch its news when asked gently, before it is reloaded."""
     PROMPT_SEC = 0.5
     """A page that reacts to being asked begins to fetch within this time; a later fetch has another cause.
 
@@ -62,7 +62,7 @@ class Visit:
 
     @property
     def this_page(self) -> tuple[Page, int]:
-        """Equal as long as the page has not been loaded anew."""
+        """Equal as long as the page has not been reloaded."""
         return self.page, self.loaded_at_seq
 
     @property
@@ -90,7 +90,7 @@ class Visit:
 
     @property
     def refreshes_gently(self) -> bool:
-        """Whether there is a way left of making this page fetch its news without loading it anew."""
+        """Whether there is a way left of making this page fetch its news without reloading it."""
         return self.comebacks.way is not None
 
     def listen(self) -> None:
@@ -174,7 +174,7 @@ class Visit:
         return way is not None
 
     async def try_news(self) -> bool:
-        """Ask for news once, in the way that works here or is tried next; True if the list was told anew.
+        """Ask for news once, in the way that works here or is tried next; True if the list was told again.
 
         What is told was asked after this call began. A page that does not begin to fetch is not waited for.
         """
@@ -191,7 +191,7 @@ class Visit:
         return told
 
     async def refresh_gently(self) -> bool:
-        """Have the page fetch its list without loading it anew; remembers which way works here, if any."""
+        """Have the page fetch its list without reloading it; remembers which way works here, if any."""
         while self.refreshes_gently:
             way = self.comebacks.way
             if await self.try_news():

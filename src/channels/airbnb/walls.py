@@ -92,7 +92,7 @@ async def by_page(page: Page) -> WallHit | None:
 
 
 def by_elements(seen: dict[str, Any]) -> WallHit | None:
-    """A wall by what a look told of the page."""
+    """The wall that a probe of the page found, if any."""
     if seen["challenge"]:
         return WallHit(CHALLENGE, f"the page shows {seen['challenge']}")
     if seen["login"]:

@@ -28,7 +28,7 @@ from src.model.inbox import SeenConversation, SeenMessage
 _BODY_TIMEOUT_SEC = 15.0
 _WALL_BODY_TIMEOUT_SEC = 2.0
 _LONG_ASKED_SEC = 5.0
-"""A question that has been open for so long is a connection held for news, or lost; nobody waits for it."""
+"""A question open for longer is a held connection, or a lost one. Nobody waits for it."""
 
 
 class Wiretap:
@@ -90,7 +90,7 @@ class Wiretap:
             await asyncio.wait(list(self._tasks), timeout=timeout)
 
     async def all_answered(self, timeout: float) -> None:
-        """Wait, at most so many seconds, until the page has no question open and all answers are taken in.
+        """Wait, at most ``timeout`` seconds, until the page has no question open and all answers are taken in.
 
         What is told after this was asked after this: an answer that was on its way already shows the inbox as it
         was, which is not enough where it matters what has come since.

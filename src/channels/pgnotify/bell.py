@@ -2,7 +2,7 @@
 
 What it says may be lost, doubled or late: the rows are the truth, and a look at an interval is the net. A
 connection that died without a word looks like a quiet one, so the bell is rung by us, over the working connection,
-and one that does not hear it is opened anew. After each opening everything is looked at.
+and one that does not hear it is opened again. After each opening everything is looked at.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Bell:
         return self._conn is not None
 
     async def heard_within(self, ring: Callable[[], Any], timeout: float = HEARD_WITHIN_SEC) -> bool:
-        """Ring it by ``ring`` and wait for it; a bell that does not hear it is opened anew. False then."""
+        """Ring it by ``ring`` and wait for it; a bell that does not hear it is opened again. False then."""
         self._heard.clear()
         await ring()
         try:

@@ -118,7 +118,7 @@ class PgnotifyChannel:
             self._ringing = asyncio.get_running_loop().create_task(self._keep_ringing())
 
     async def _connect(self) -> Link:
-        """The working connection, made anew if need be, with the catalogue that was looked up over it."""
+        """The working connection, made again if need be, with the catalogue that was looked up over it."""
         async with self._connecting:
             if self._link is not None and self._link.is_open and not self._suspect:
                 return self._link

@@ -47,7 +47,7 @@ Row = tuple[Any, ...]
 
 
 class Link:
-    """The working connection. One statement or transaction at a time; made anew by a new Link."""
+    """The working connection. One statement or transaction at a time; made again by a new Link."""
 
     def __init__(self, conn: psycopg.AsyncConnection[Row]) -> None:
         self._conn = conn
@@ -205,7 +205,7 @@ async def ours() -> AsyncIterator[None]:
 
 
 def our_error(error: psycopg.Error) -> NightporterError:
-    """What the workers do about it: opened anew, tried again, or a halt."""
+    """What the workers do about it: opened again, tried again, or a halt."""
     kinds = psycopg.errors
     if isinstance(error, (kinds.UndefinedTable, kinds.UndefinedColumn, kinds.InvalidSchemaName)):
         return PageChanged("the tables and columns of the mapping", "the app's database")

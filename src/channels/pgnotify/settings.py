@@ -38,7 +38,7 @@ class PgnotifySettings(Variables):
         10.0, "the newest rows are looked at this often, rung for or not", "seconds", gt=0
     )
     self_ring_sec: Seconds = variable(
-        15.0, "the bell is tried this often; one that is not heard is opened anew", "seconds", gt=0
+        15.0, "the bell is tried this often; one that is not heard is opened again", "seconds", gt=0
     )
     thorough_min: Minutes = variable(
         10.0, "everything within MAX_MESSAGE_AGE_HOURS is looked at this often", "minutes", gt=0

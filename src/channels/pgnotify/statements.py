@@ -142,7 +142,7 @@ class _Names:
         return sql.SQL(
             "SELECT {home}::text, now(), {is_open}, v.version, {members}, {facts},"
             " y.id, y.sender, y.text, y.sent_at, y.edited_at, y.deleted, y.kind"
-            # OFFSET 0 keeps it a step of its own: else the version is made anew for each message that is shown.
+            # OFFSET 0 keeps it a step of its own: else the version is made again for each message that is shown.
             " FROM {conversations} c {joins} CROSS JOIN LATERAL (SELECT {version} AS version OFFSET 0) v"
             " LEFT JOIN LATERAL ({newest}) y ON true"
             " WHERE {home} = ANY(%(ids)s::{id_type}[]) ORDER BY 1, y.sent_at, y.id"

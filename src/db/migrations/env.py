@@ -18,7 +18,7 @@ def run(conn: Connection) -> None:
         target_metadata=SQLModel.metadata,
         compare_type=True,
         compare_server_default=True,
-        render_as_batch=True,  # SQLite cannot change a column; Alembic makes the table anew
+        render_as_batch=True,  # SQLite cannot change a column; Alembic rebuilds the table
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -17,7 +17,7 @@ from src.model.tables.people import Conversation, Message
 from src.model.tables.queues import InboxRequest, OutboxJob
 from src.model.values import DEFAULT_ACCOUNT, OPEN_INBOX_SQL, Direction, LinkState, ReplyMode, new_id, utc_now
 
-# Those of `values` moved to a module that loads faster; whoever works with the tables has them at hand here, too.
+# Those of `values` moved to a module that loads faster; they can still be imported from here.
 __all__ = [
     "DEFAULT_ACCOUNT",
     "OPEN_INBOX_SQL",

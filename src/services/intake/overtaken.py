@@ -71,7 +71,7 @@ def _reason_in_later_messages(
 
 
 def _left_unarmed(context: IntakeContext, in_hand: Job | None) -> list[Job]:
-    """Claimed by a worker that ended before the arm: who takes in has the turn, so nobody is at work on it."""
+    """Claimed by a worker that died before arming. Safe to cancel: our caller holds the turn."""
     return [
         job
         for job in outbox_views.left_behind(context.conn, context.account)

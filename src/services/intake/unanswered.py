@@ -19,7 +19,7 @@ _ASK_ANEW = {
     CancelReason.GUEST_CHANGED_MESSAGE,
     CancelReason.GUEST_UNSENT_MESSAGE,
 }
-"""A reply cancelled for one of these leaves its messages unanswered: the AI is asked anew with them."""
+"""A reply cancelled for one of these leaves its messages unanswered: the AI is asked again with them."""
 _HELD_BY_US = {
     Refusal.NOT_THE_NEWEST,
     Refusal.CROSSED_OUR_REPLY,
