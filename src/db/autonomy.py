@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, case, exists, func, select
 
+from src.db.answers import is_answer
 from src.db.outbox_views import JOB
 from src.db.statements import AUTONOMY, CONVERSATIONS, MESSAGES, OUTBOX, RowShape, literal, one_or_none, rows
 from src.model.autonomy import DRAFT, FIRST, STAY, TOPICS, Judgement
 from src.model.rows import Job, StoredConversation, TopicRecord
 from src.model.stages import stage_of
 from src.model.statuses import OutboxStatus
-from src.model.values import ANSWER, Direction
+from src.model.values import ANSWER
 
 _A, _O, _M = AUTONOMY.c, OUTBOX.c, MESSAGES.c
 _RECORD = RowShape.of(TopicRecord, AUTONOMY)
@@ -48,7 +49,7 @@ def key_of(
 def _has_answer(conn: Connection, conversation_id: str, before: datetime) -> bool:
     ours = exists().where(
         _M.conversation_id == conversation_id,
-        _M.direction == literal(Direction.OUTBOUND),
+        is_answer(MESSAGES),
         _M.sent_at < before,
     )
     return bool(conn.execute(select(ours)).scalar_one())

@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 
 from src.db import accounts
+from src.db.answers import is_answer
 from src.db.conversations import waits_again, written_at
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, Unindexed, literal
 from src.model.gate import Refusal
@@ -50,7 +51,6 @@ _MOST = 200
 """How many of one kind are listed; for more, the page says that there are many."""
 _UNREADABLE = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
 _SET_ASIDE = [str(r) for r in (Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, Refusal.CANNOT_BE_OPENED)]
-_PEOPLE = [Direction.INBOUND, Direction.OUTBOUND]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Waiting:
     """When the guest wrote what this is about."""
     asked: str | None
     first: bool
-    """Nobody of the host's side has ever written in the conversation."""
+    """Nobody of the host's side has ever written in the conversation; a holding text is no answer."""
     subject: str
     """Our id of the reply that waits, else of the guest's message."""
     since: datetime
@@ -315,27 +315,23 @@ def _answered_later(conversation_id: ColumnElement[Any], at: ColumnElement[Any])
     return exists().where(
         later.c.conversation_id == conversation_id,
         later.c.sent_at > at,
-        later.c.direction == literal(Direction.OUTBOUND),
+        is_answer(later),
     )
 
 
 def _followed() -> ColumnElement[bool]:
-    """A person, or the product, has written after the message: it is answered, or a newer one stands for it."""
+    """A person has written, or we have answered, after the message: it is answered, or a newer one stands for it."""
     later = MESSAGES.alias("next")
     return exists().where(
         later.c.conversation_id == MESSAGES.c.conversation_id,
         later.c.sent_at > MESSAGES.c.sent_at,
-        later.c.direction.in_(_PEOPLE),
+        or_(later.c.direction == literal(Direction.INBOUND), is_answer(later)),
     )
 
 
 def _never_answered(conversation_id: ColumnElement[Any]) -> ColumnElement[bool]:
     ever = MESSAGES.alias("ever")
-    return not_(
-        exists().where(
-            ever.c.conversation_id == conversation_id, ever.c.direction == literal(Direction.OUTBOUND)
-        )
-    )
+    return not_(exists().where(ever.c.conversation_id == conversation_id, is_answer(ever)))
 
 
 def _made(conn: Connection, wanted: Select[Any]) -> list[Waiting]:

@@ -4,13 +4,14 @@
 
 import pytest
 
-from src.db import accounts, autonomy, outbox_queue
+from src.db import accounts, autonomy, conversations, outbox_queue
 from src.db.wakeup import Wakeup
 from src.model.answer import Action, Answer
 from src.model.autonomy import NEEDS_APPROVAL
+from src.model.inbox import AuthorRole
 from src.model.rows import Said
 from src.model.statuses import OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.tables import Direction, ReplyMode
 from src.services import outbox_moves
 from src.services.answers import take_answer
 from src.settings import Settings
@@ -162,6 +163,30 @@ def test_the_first_answer_to_an_inquiry_is_earned_for_itself(host):
     assert host.answered(stay={"reservation_status": "INQUIRY"}).status == "draft"
     host.allow(stage="inquiry")
     assert host.answered(stay={"reservation_status": "INQUIRY"}).status == "pending"
+
+
+def test_a_holding_text_is_no_first_answer_to_an_inquiry(host, inbox, db, clock, make_message):
+    home, inquiry = thread_id(77), {"reservation_status": "INQUIRY"}
+    request = inbox.waiting(home, "Is there a crane?", listing_id=LISTING, stay=inquiry)
+    said = Answer(home, request.id, action=Action.ESCALATE, holding_message="We have your message.")
+    host.allow()
+    holding = host.take(said, reply_mode="auto").job
+    host.send(holding)
+    with db.write() as conn:
+        seen = make_message(holding.text, role=AuthorRole.HOST, sent_at=clock())
+        ours = conversations.insert_message(
+            conn,
+            ACCOUNT,
+            holding.conversation_id,
+            seen,
+            direction=Direction.OUTBOUND,
+            origin="assistant",
+            skip_reason=None,
+            now=clock(),
+        )
+        conversations.attach_receipt(conn, ours.id, holding.id)
+    clock.advance(60)
+    assert host.answered(77, stay=inquiry).status == "draft"
 
 
 def test_in_the_mode_auto_nothing_has_to_be_earned(host):

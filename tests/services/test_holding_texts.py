@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from src.db import inbox_queue, outbox_queue
+from src.db.waiting import waiting
 from src.model.answer import Action, Answer
 from src.model.rows import Request
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
@@ -172,3 +173,19 @@ def test_what_a_dead_process_held_in_hand_is_taken_back(house, where):
         assert inbox_queue.take_back(conn, ACCOUNT, ["dead"], house.clock()) == []
     assert (back.id, back.status) == (claimed[0].id, InboxStatus.PENDING)
     assert house.request(claimed[1]).status is InboxStatus.PROCESSING
+
+
+async def test_what_a_holding_text_was_sent_for_still_waits_for_a_person(house, where):
+    escalate(house, where)
+    await house.sent()
+    house.take_in(where)
+    with house.db.read() as conn:
+        (one,) = waiting(conn, ACCOUNT, house.clock())
+        assert (one.what, one.reason, one.first) == ("unanswered", "missing_fact", True)
+        house.clock.advance(21 * 3600)
+        (one,) = waiting(conn, ACCOUNT, house.clock())
+        assert one.nearly_over(house.clock())
+    house.site.host_writes(where, "Yes, in the cupboard.")
+    house.take_in(where)
+    with house.db.read() as conn:
+        assert waiting(conn, ACCOUNT, house.clock()) == []
