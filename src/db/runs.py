@@ -88,6 +88,18 @@ def tokens_since(conn: Connection, since: datetime) -> int:
     return int(conn.execute(select(total).where(_R.created_at >= since)).scalar_one())
 
 
+def went_over_budget(conn: Connection, account: str, since: datetime) -> datetime | None:
+    """When the day's tokens were used up, if this account's guest was the first to meet it since then.
+
+    Of several accounts only the first one has it, because one budget is told of once.
+    """
+    over = select(_R.account, _R.created_at).where(_R.reason == "over_budget", _R.created_at >= since)
+    if conn.execute(over.where(_R.account == account).limit(1)).first() is None:
+        return None
+    first = conn.execute(over.order_by(_R.created_at, _R.id).limit(1)).one()
+    return first.created_at if first.account == account else None
+
+
 def drop_words(conn: Connection, account: str, before: datetime) -> int:
     """Requests that were never answered lose their words. Returns how many. Repeatable."""
     old = update(RUNS).where(_R.account == account, _R.created_at < before, _R.payload.is_not(None))

@@ -6,11 +6,13 @@ failed         a reply could not be delivered
 stuck          a reply should have left long ago
 unanswered     a guest's message that is left to a person: by the AI, by time, or by the gate
 unreadable     a photo, a card or something else that no machine reads
-late           a guest's message that nobody has answered, while its 24 hours are nearly over
+late           a guest's message that nobody has answered, while its 24 hours are nearly over; the first message of an
+               inquiry or a request from half of them on
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +38,7 @@ from src.db.answers import is_answer
 from src.db.conversations import waits_again, written_at
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, Unindexed, literal
 from src.model.gate import Refusal
+from src.model.stages import stage_of
 from src.model.statuses import FINAL_OUTBOX, InboxStatus, OutboxStatus
 from src.model.values import Direction
 
@@ -45,11 +48,14 @@ RESPONSE_CLOCK = timedelta(hours=24)
 """Airbnb counts whether new inquiries are answered within it (field guide; its help pages on the response rate)."""
 CLOCK_LEFT = timedelta(hours=4)
 """With less than this left, whatever is not answered waits for a person."""
+INQUIRY_HALFWAY = RESPONSE_CLOCK / 2
+"""From here on the first message of an inquiry or a request waits for a person: it counts for the response rate."""
 UNTOUCHED = timedelta(minutes=20)
 """A reply leaves within seconds. After this time something is in its way."""
 _MOST = 200
 """How many of one kind are listed; for more, the page says that there are many."""
 _UNREADABLE = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
+_NOTHING: ColumnElement[Any] = null()
 _SET_ASIDE = [str(r) for r in (Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, Refusal.CANNOT_BE_OPENED)]
 
 
@@ -77,6 +83,19 @@ class Waiting:
     """Of a draft: after this it cannot be sent any more."""
     written_at: datetime | None = None
     """Of what is left to a person: the newest that the guest has written of it, or changed."""
+    hard_class: str | None = None
+    """What the AI says that the message is about, where it leaves it to a person."""
+    stage: str = "inquiry"
+    """Of the stay (``model/stages.py``)."""
+
+    @property
+    def opens_inquiry(self) -> bool:
+        """It is about the first message of an inquiry or a request, and no answer has been sent."""
+        return self.first and self.stage in {"inquiry", "request"}
+
+    def is_halfway(self, now: datetime) -> bool:
+        """It opens an inquiry or a request, and half of the 24 hours are over, but not yet nearly all."""
+        return self.opens_inquiry and INQUIRY_HALFWAY <= now - self.asked_at < RESPONSE_CLOCK - CLOCK_LEFT
 
     def is_too_late(self, now: datetime) -> bool:
         """It is a draft that is of no use any more."""
@@ -183,6 +202,7 @@ def _jobs(what: ColumnElement[Any], since: ColumnElement[datetime]) -> Select[An
         OUTBOX.c.id.label("job_id"),
         OUTBOX.c.text.label("reply"),
         INBOX.c.reply_by.label("reply_by"),
+        CONVERSATIONS.c.stay.label("stay"),
     ).select_from(home)
 
 
@@ -209,6 +229,7 @@ def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datet
                 func.coalesce(INBOX.c.reason, str(status)),
                 since=func.coalesce(INBOX.c.processed_at, INBOX.c.created_at, type_=INBOX.c.created_at.type),
                 written=newest,
+                hard_class=INBOX.c.hard_class,
             )
             .select_from(home)
             .where(
@@ -261,10 +282,10 @@ def _messages_waiting(
 
 
 def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
-    """Guests' texts whose 24 hours are nearly over, and after which nobody has written: whoever has them in hand.
+    """Guests' texts after which nobody has written, whoever has them in hand, and whose 24 hours are nearly over.
 
-    The newest of each conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left
-    out.
+    The first message of an inquiry or a request is among them from half of its 24 hours on. The newest of each
+    conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left out.
     """
     request = INBOX.alias("request")
     needs_none = exists().where(
@@ -278,7 +299,7 @@ def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
             MESSAGES.c.account == account,
             MESSAGES.c.direction == Direction.INBOUND,
             MESSAGES.c.sent_at > begun,
-            MESSAGES.c.sent_at <= begun + CLOCK_LEFT,
+            MESSAGES.c.sent_at <= begun + INQUIRY_HALFWAY,
             MESSAGES.c.deleted_at.is_(None),
             MESSAGES.c.skip_reason.is_(None),
             not_(_followed()),
@@ -286,7 +307,8 @@ def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
             waits_again(written_at(MESSAGES)),
         )
     )
-    return _made(conn, wanted.order_by(MESSAGES.c.sent_at))
+    found = _made(conn, wanted.order_by(MESSAGES.c.sent_at))
+    return [one for one in found if one.nearly_over(now) or one.is_halfway(now)]
 
 
 def _of_message(
@@ -295,6 +317,7 @@ def _of_message(
     *,
     since: ColumnElement[datetime],
     written: ColumnElement[datetime],
+    hard_class: ColumnElement[Any] = _NOTHING,
 ) -> Select[Any]:
     return select(
         what.label("what"),
@@ -307,6 +330,8 @@ def _of_message(
         MESSAGES.c.id.label("subject"),
         since.label("since"),
         written.label("written_at"),
+        hard_class.label("hard_class"),
+        CONVERSATIONS.c.stay.label("stay"),
     )
 
 
@@ -336,4 +361,9 @@ def _never_answered(conversation_id: ColumnElement[Any]) -> ColumnElement[bool]:
 
 def _made(conn: Connection, wanted: Select[Any]) -> list[Waiting]:
     found = conn.execute(wanted.limit(_MOST)).mappings()
-    return [Waiting(**{**row, "what": str(row["what"]), "first": bool(row["first"])}) for row in found]
+    return [_waiting_of(dict(row)) for row in found]
+
+
+def _waiting_of(row: dict[str, Any]) -> Waiting:
+    stage = stage_of(json.loads(row.pop("stay") or "{}"))
+    return Waiting(**{**row, "what": str(row["what"]), "first": bool(row["first"]), "stage": stage})

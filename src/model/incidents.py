@@ -24,8 +24,12 @@ class IncidentKind(StrEnum):
     """A reply waits for a person's approval."""
     UNANSWERED = "unanswered"
     """A guest's message is left to a person: the AI says so, or no answer came."""
+    URGENT = "urgent"
+    """A guest's message about danger, an injury or a closed door is left to a person."""
     UNREADABLE = "unreadable"
     """A guest's photo or card, or something else that no machine reads."""
+    INQUIRY_WAITS = "inquiry_waits"
+    """The first message of an inquiry or a request has waited for half of its 24 hours."""
     INQUIRY = "inquiry"
     """A guest's message is unanswered and its 24 hours are nearly over."""
     STUCK = "stuck"
@@ -34,6 +38,14 @@ class IncidentKind(StrEnum):
     """A call of a channel's service was genuine, but something in it is not known; what it said is kept."""
     FAILED = "failed"
     """A reply could not be delivered."""
+    OVER_BUDGET = "over_budget"
+    """The built-in assistant has used up its tokens of the day: a person answers until tomorrow (UTC)."""
+
+
+ARE_URGENT = frozenset({IncidentKind.URGENT, IncidentKind.INQUIRY})
+"""Told of as urgent: a phone may let them through at night."""
+URGENT_CLASSES = frozenset({"safety", "medical", "access"})
+"""What a guest's message is about (``hard_class``) that cannot wait for the morning."""
 
 
 _AT_ONCE = timedelta(0)
@@ -56,7 +68,7 @@ _SURE_AFTER = {
 
 NOT_TOLD_WHEN_OVER = frozenset(
     {IncidentKind.DRAFT, IncidentKind.FAILED, IncidentKind.UNANSWERED, IncidentKind.UNREADABLE}
-    | {IncidentKind.NOT_UNDERSTOOD}
+    | {IncidentKind.NOT_UNDERSTOOD, IncidentKind.URGENT, IncidentKind.INQUIRY_WAITS, IncidentKind.OVER_BUDGET}
 )
 """Their end is a person's own doing, or only the passing of a day."""
 

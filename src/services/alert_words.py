@@ -27,6 +27,7 @@ _TITLES = {
     _K.PAGE_CHANGED: _("Nightporter has stopped: Airbnb's page has changed"),
     _K.NOTHING_READ: _("Nightporter has not read the inbox for a while"),
     _K.AI_UNREACHABLE: _("Your AI cannot be reached"),
+    _K.OVER_BUDGET: _("The assistant has used up its tokens of today"),
 }
 _OVER = {
     _K.HALTED: _("Nightporter works again"),
@@ -47,6 +48,11 @@ _MEANS = {
     _K.UNCONFIRMED: _("Send was pressed, and the message was not found. Look whether it is there."),
     _K.DRAFT: _("Approve it, change it or reject it."),
     _K.UNANSWERED: _("The AI leaves it to you, or gave no answer. Read it and answer the guest."),
+    _K.URGENT: _("Danger, an injury, or a door that does not open. Call the guest or answer now."),
+    _K.INQUIRY_WAITS: _("Airbnb counts a first answer within 24 hours. Half of them are over."),
+    _K.OVER_BUDGET: _(
+        "Until tomorrow (UTC) every message is left to you. ASSISTANT_TOKENS_DAY says how many there are."
+    ),
     _K.UNREADABLE: _("A photo, a card or a kind of message that no machine reads. Look at it yourself."),
     _K.INQUIRY: _("Airbnb counts an answer within 24 hours. Less than 4 are left."),
     _K.STUCK: _("A text of somebody else may stand in the composer, or each try fails."),
@@ -70,6 +76,9 @@ _PLACES = {
     _K.UNCONFIRMED: "/outbox?state=unconfirmed",
     _K.DRAFT: "/outbox?state=draft",
     _K.UNANSWERED: "/",
+    _K.URGENT: "/",
+    _K.INQUIRY_WAITS: "/",
+    _K.OVER_BUDGET: "/",
     _K.UNREADABLE: "/",
     _K.INQUIRY: "/",
     _K.STUCK: "/outbox?state=pending",
@@ -121,8 +130,20 @@ def _title(lang: Language, notice: Notice) -> str:
                 "%(num)s photos or cards of guests wait for you",
                 number,
             )
+        case _K.URGENT:
+            return lang.say_many(
+                "Urgent: %(num)s guest needs you now", "Urgent: %(num)s guests need you now", number
+            )
+        case _K.INQUIRY_WAITS:
+            return lang.say_many(
+                "%(num)s new inquiry has waited for 12 hours",
+                "%(num)s new inquiries have waited for 12 hours",
+                number,
+            )
         case _K.INQUIRY:
-            return lang.say_many("%(num)s guest still waits", "%(num)s guests still wait", number)
+            return lang.say_many(
+                "Urgent: %(num)s guest still waits", "Urgent: %(num)s guests still wait", number
+            )
         case _K.STUCK:
             return lang.say_many("%(num)s reply does not get out", "%(num)s replies do not get out", number)
         case _K.NOT_UNDERSTOOD:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from src.account import Account
-from src.db import incidents
+from src.db import incidents, runs
 from src.db.engine import Connection, Database
 from src.db.waiting import LOOK_BACK, waiting
 from src.errors import ExitCode
 from src.model.incidents import (
+    ARE_URGENT,
     NOT_TOLD_WHEN_OVER,
+    URGENT_CLASSES,
     Found,
     IncidentKind,
     patience,
@@ -43,6 +45,7 @@ _NAGS_FOR = {
     IncidentKind.DRAFT: timedelta(days=2),
     IncidentKind.FAILED: timedelta(days=1),
     IncidentKind.UNANSWERED: timedelta(days=2),
+    IncidentKind.URGENT: timedelta(days=2),
     IncidentKind.UNREADABLE: timedelta(days=1),
 }
 """After this time there are no more reminders; the overview still shows it."""
@@ -63,6 +66,11 @@ class Notice:
     """With ``over``: how many of the kind are still open."""
 
     @property
+    def urgent(self) -> bool:
+        """It cannot wait for the morning."""
+        return not self.over and self.kind in ARE_URGENT
+
+    @property
     def again(self) -> bool:
         """It was alerted before, and it is still so."""
         return not self.over and all(one.told for one in self.incidents)
@@ -80,6 +88,7 @@ def find(conn: Connection, account: Account, now: datetime) -> list[Found]:
     return [
         *_halt(state),
         *_ai(verdict),
+        *_budget(conn, account.name, now),
         *_waiting(conn, account.name, now),
         *_reading(account, state, verdict, now),
     ]
@@ -95,6 +104,14 @@ def _halt(account: AccountState) -> Iterator[Found]:
 def _ai(verdict: Verdict) -> Iterator[Found]:
     if verdict.ai is not None and verdict.ai_fails:
         yield Found(IncidentKind.AI_UNREACHABLE, detail=verdict.ai.last_outcome or "")
+
+
+def _budget(conn: Connection, account: str, now: datetime) -> Iterator[Found]:
+    """Once for each day (UTC), as the budget is counted."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    since = runs.went_over_budget(conn, account, midnight)
+    if since is not None:
+        yield Found(IncidentKind.OVER_BUDGET, f"{now:%Y-%m-%d}", since=since)
 
 
 def _reading(account: Account, state: AccountState, verdict: Verdict, now: datetime) -> Iterator[Found]:
@@ -113,10 +130,14 @@ def _waiting(conn: Connection, account: str, now: datetime) -> Iterator[Found]:
     """The overview's whole list: an alert for each item, and for nothing else."""
     for one in waiting(conn, account, now):
         kind = _KINDS.get(one.what)
+        if one.hard_class in URGENT_CLASSES:
+            kind = IncidentKind.URGENT
         if kind is not None and now - one.since < _NAGS_FOR.get(kind, LOOK_BACK):
             yield Found(kind, one.subject, one.reason or "", one.since)
         if one.nearly_over(now):
             yield Found(IncidentKind.INQUIRY, one.subject, since=one.asked_at)
+        elif one.is_halfway(now):
+            yield Found(IncidentKind.INQUIRY_WAITS, one.subject, since=one.asked_at)
 
 
 # --- what is written down --------------------------------------------------------------------------------
@@ -169,8 +190,9 @@ def _grouped(account: str, mine: Iterable[StoredIncident], still_open: list[str]
 
 
 def told(db: Database, notice: Notice, now: datetime, *, repeat_after: timedelta) -> None:
-    """Somebody took it: the next time is hours away, or never if it is over. Blocking."""
-    again = None if notice.over else now + repeat_after
+    """Somebody took it: the next time is hours away, or never if it is over or is told once. Blocking."""
+    once = notice.over or notice.kind is IncidentKind.OVER_BUDGET
+    again = None if once else now + repeat_after
     with db.write() as conn:
         for one in notice.incidents:
             incidents.told(conn, one.id, tell_at=again)

@@ -47,7 +47,10 @@ def anybody(settings: AlertSettings) -> bool:
 def tell(settings: AlertSettings, words: Words, notice: Notice | None, account: str) -> bool:
     """Tell everybody at once; True if at least one took it. ``notice`` None: a test. Blocks up to PATIENCE_SEC."""
     ways: list[tuple[str, Callable[[], bool]]] = [
-        (f"address {number} of NOTIFY_URLS", partial(_by_apprise, address, words))
+        (
+            f"address {number} of NOTIFY_URLS",
+            partial(_by_apprise, address, words, urgent=notice is not None and notice.urgent),
+        )
         for number, address in enumerate(settings.alert_addresses, 1)
     ]
     if settings.alert_webhook_url is not None:
@@ -111,6 +114,7 @@ def _payload(words: Words, notice: Notice | None, account: str) -> dict[str, Any
         "title": words.title,
         "message": words.text,
         "link": words.link,
+        "urgent": notice is not None and notice.urgent,
         "sent_at": datetime.now(UTC).isoformat(),
     }
     if notice is not None:
@@ -135,9 +139,13 @@ def _post(url: str, payload: dict[str, Any]) -> bool:
         return client.post(url, json=payload).is_success
 
 
-def _by_apprise(address: str, words: Words) -> bool:
+def _by_apprise(address: str, words: Words, *, urgent: bool) -> bool:
     service = _apprise(address)
-    return service is not None and bool(service.notify(title=words.title, body=f"{words.text}\n{words.link}"))
+    if service is None:
+        return False
+    # Apprise's own words for how grave it is; services show them as a colour, a sign or a priority.
+    kind = "failure" if urgent else "info"
+    return bool(service.notify(title=words.title, body=f"{words.text}\n{words.link}", notify_type=kind))
 
 
 def _apprise(address: str) -> Any:

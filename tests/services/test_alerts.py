@@ -294,7 +294,8 @@ def test_a_guest_whose_24_hours_run_out_is_told_of_unless_answered(
     make_message,
 ):
     asked = clock()
-    inbox.conversation(thread_id(1), make_message("Is it free?", sent_at=asked))
+    booked = {"reservation_status": "ACCEPTED"}
+    inbox.conversation(thread_id(1), make_message("Is it free?", sent_at=asked), stay=booked)
     inbox.conversation(
         thread_id(2),
         make_message("And in May?", sent_at=asked),
@@ -447,7 +448,7 @@ async def test_a_service_that_hangs_neither_blocks_nor_outlives_the_process(
 
 def test_a_service_that_hangs_does_not_keep_the_next_one_from_being_told(monkeypatch):
     all_are_told = threading.Barrier(2)
-    monkeypatch.setattr(notify, "_by_apprise", lambda *_: all_are_told.wait(10) in {0, 1})
+    monkeypatch.setattr(notify, "_by_apprise", lambda *_, **__: all_are_told.wait(10) in {0, 1})
     settings = Settings(notify_urls="json://one json://two")
     assert notify.tell(settings, words_of_test(settings), None, ACCOUNT)
 

@@ -80,7 +80,8 @@ def test_a_message_that_was_too_old_is_shown_while_its_24_hours_run(db, clock, i
 
 
 def test_a_request_that_still_waits_is_shown_when_its_24_hours_are_nearly_over(db, clock, inbox, look):
-    inbox.waiting(thread_id(1), "Is there a cot?", reply_in=24 * HOUR)
+    booked = {"reservation_status": "ACCEPTED"}  # of a first message of an inquiry: test_urgent_alerts.py
+    inbox.waiting(thread_id(1), "Is there a cot?", reply_in=24 * HOUR, stay=booked)
     clock.advance(19 * HOUR)
     assert look() == ([], [])
     clock.advance(2 * HOUR)
