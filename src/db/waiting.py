@@ -6,8 +6,8 @@ failed         a reply could not be delivered
 stuck          a reply should have left long ago
 unanswered     a guest's message that is left to a person: by the AI, by time, or by the gate
 unreadable     a photo, a card or something else that no machine reads
-late           a guest's message that nobody has answered, while its 24 hours are nearly over; the first message of an
-               inquiry or a request from half of them on
+late           a guest's message that nobody has answered, while its 24 hours are nearly over
+               (the first message of an inquiry or a request: while half of them are over)
 """
 
 from __future__ import annotations
@@ -345,7 +345,7 @@ def _answered_later(conversation_id: ColumnElement[Any], at: ColumnElement[Any])
 
 
 def _followed() -> ColumnElement[bool]:
-    """A person has written, or we have answered, after the message: it is answered, or a newer one stands for it."""
+    """A person has written, or we have answered, after the message: it is answered, or a newer one is."""
     later = MESSAGES.alias("next")
     return exists().where(
         later.c.conversation_id == MESSAGES.c.conversation_id,
