@@ -26,7 +26,7 @@ def load() -> Callable[[], int]:
     parser = argparse.ArgumentParser(
         description="Print the unanswered guest messages; store and send nothing."
     )
-    parser.add_argument("--account", help="whose inbox it is; needed where there are several accounts")
+    parser.add_argument("--account", help="only this account's inbox; without it all of them")
     name = parser.parse_args().account
     return lambda: run_look(name)
 

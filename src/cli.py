@@ -20,6 +20,7 @@ app = typer.Typer(
     help="Nightporter answers a host's Airbnb inbox through the host's own AI.",
 )
 
+OfAccount = Annotated[str | None, typer.Option("--account", help="The account, where there are several.")]
 NoApi = Annotated[bool, typer.Option("--no-api", help="Leave the callback API to another process.")]
 
 
@@ -88,21 +89,22 @@ def demo(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(account: OfAccount = None) -> None:
     """Check all that syncsend needs, a line each."""
     from src.commands.doctor import run_doctor
 
-    _end(run_doctor)
+    _end(lambda: run_doctor(account))
 
 
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    account: OfAccount = None,
 ) -> None:
     """Counts of the queues, state of the link, last cycles."""
     from src.commands.status import run_status
 
-    _end(lambda: run_status(as_json=as_json))
+    _end(lambda: run_status(account, as_json=as_json))
 
 
 @app.command()
@@ -270,8 +272,6 @@ pgnotify = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="An app's own PostgreSQL tables as an inbox."
 )
 app.add_typer(pgnotify, name="pgnotify")
-
-OfAccount = Annotated[str | None, typer.Option("--account", help="The account, where there are several.")]
 
 
 @pgnotify.command("check")

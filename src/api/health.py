@@ -103,6 +103,7 @@ def report(context: Context, moment: Moment) -> dict[str, Any]:
         "database": "ok",
         "database_id": context.db.database_id,
         "browser": _browser(context, verdict),
+        **_bell(moment.verdicts[account.name] for account in counted),
         "ai_webhook": _ai(shown, verdict),
         "halt": _halt(verdict.account) if verdict.halted else None,
         "paused": verdict.paused,
@@ -145,6 +146,12 @@ def _halt(account: AccountState | None) -> dict[str, Any] | None:
         "exit_code": account.halt_exit_code,
         "since": account.halted_at.isoformat() if account.halted_at else None,
     }
+
+
+def _bell(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """Where there are bells to speak of: none, if one of them does not ring."""
+    bells = [verdict.account.bell for verdict in verdicts if verdict.account and verdict.account.bell]
+    return {"bell": "none" if "none" in bells else "rings"} if bells else {}
 
 
 def _worker(worker: Worker) -> dict[str, Any]:

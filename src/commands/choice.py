@@ -21,6 +21,11 @@ def choose(accounts: Sequence[Account], name: str | None) -> Account:
     return found
 
 
+def chosen(accounts: Sequence[Account], name: str | None) -> tuple[Account, ...]:
+    """The account of this name alone; without one all of them. SettingsError that names them."""
+    return tuple(accounts) if name is None else (choose(accounts, name),)
+
+
 def named(accounts: Sequence[Account], account: Account) -> str | None:
     """The name as a person has to say it: None where there is one account only."""
     return account.name if len(accounts) > 1 else None

@@ -15,7 +15,7 @@ from src.account import Account
 from src.api.port import probe
 from src.channels.base import Watches
 from src.channels.browser import STATE_FILE, find_usable_browsers
-from src.commands.choice import named
+from src.commands.choice import chosen, named
 from src.commands.doctor_assistant import look_at_assistant
 from src.commands.findings import Finding, missing
 from src.commands.folders import make_folders
@@ -36,9 +36,10 @@ MOST_ON_SQLITE = 10
 """SQLite has one writer; a guess that leaves room."""
 
 
-def run_doctor() -> int:
-    """Check all of it and print as it goes. Sends nothing.
+def run_doctor(name: str | None = None) -> int:
+    """Check all of it, for all accounts or the named one, and print as it goes. Sends nothing.
 
+    SettingsError if there is no account of this name.
     0 only if all that syncsend needs is there; 2 if a setting is wrong, as every command; else 1.
     """
     console = Console(highlight=False)
@@ -54,22 +55,23 @@ def run_doctor() -> int:
     settings = _configuration(say)
     if settings is None:
         return ExitCode.SETTINGS
+    accounts = chosen(settings.accounts, name)
     begin_logs(settings, "worker")
     with ExitStack() as stack:
         stack.callback(close_logs)
         db = _database(settings, say)
         if db is not None:
             stack.callback(db.close)
-        driven = any(_drives_browser(account) for account in settings.accounts)
+        driven = any(_drives_browser(account) for account in accounts)
         browser = _browser(settings, say) if driven else True
-        for account in settings.accounts:
+        for account in accounts:
             called = named(settings.accounts, account)
             tell = _telling(say, called)
             if db is not None and (browser or not _drives_browser(account)):
                 with console.status(f"opening the inbox{f' of {called}' if called else ''} (up to a minute)"):
                     _inbox(account, Machine.of(settings), db, called, tell)
             tell(_ai(account))
-        if any(account.ai == "assistant" for account in settings.accounts):
+        if any(account.ai == "assistant" for account in accounts):
             for finding in look_at_assistant(settings):
                 say(finding)
         say(_alerts(settings))
@@ -158,29 +160,40 @@ def _inbox(
     account: Account, machine: Machine, db: Database, called: str | None, say: Callable[[Finding], None]
 ) -> None:
     """Saved login and page structure, by one look at the list; no conversation is opened."""
+    driven = _drives_browser(account)
     state = halted(db, account.name)
     if state is not None:
         words = (
             f"halted since {state.halted_at:%Y-%m-%d %H:%M} UTC ({state.halt_kind}); the site is not touched"
         )
-        say(
-            missing(
-                "saved login", words, what_to_do(int(state.halt_exit_code or 10), state.halt_kind, called)
-            )
-        )
+        advice = what_to_do(int(state.halt_exit_code or 10), state.halt_kind, called)
+        say(missing("saved login" if driven else "inbox", words, advice))
         return
-    saved = (account.session_dir / STATE_FILE).exists() or not _drives_browser(account)
+    saved = (account.session_dir / STATE_FILE).exists() or not driven
     try:
         number = run_briefly(_look(account, machine, db))
+    except SettingsError as error:
+        for problem in error.problems:
+            say(missing("inbox", problem, _where_to_correct(called), ExitCode.SETTINGS))
+        return
     except Halt as halt:
         what = "page structure" if halt.kind == "page_changed" else "saved login"
+        what = what if driven else "inbox"
         say(missing(what, f"{halt.kind}: {halt.detail}", what_to_do(int(halt.exit_code), halt.kind, called)))
         return
     except NightporterError as error:
-        say(missing("inbox", safe_error(error), "check the network and AIRBNB_BASE_URL, then try again"))
+        address = "AIRBNB_BASE_URL" if driven else "the account's address"
+        say(missing("inbox", safe_error(error), f"check the network and {address}, then try again"))
+        return
+    if not driven:
+        say(Finding("inbox", f"it opens, and is understood ({number} conversations in the last days)"))
         return
     say(Finding("saved login", "the inbox opens" + ("" if saved else " (no backup of the login yet)")))
     say(Finding("page structure", f"the list is understood ({number} conversations in the last days)"))
+
+
+def _where_to_correct(called: str | None) -> str:
+    return f"correct it in accounts.toml, account {called}, or in .env" if called else "correct it in .env"
 
 
 async def _look(account: Account, machine: Machine, db: Database) -> int:

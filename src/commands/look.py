@@ -10,7 +10,7 @@ from rich.console import Console
 
 from src.account import Account
 from src.channels.base import Watches
-from src.commands.choice import choose, named
+from src.commands.choice import chosen, named
 from src.commands.interruption import run_briefly
 from src.commands.opening import opened
 from src.db.engine import Database
@@ -18,6 +18,7 @@ from src.errors import ExitCode, Halt, NightporterError
 from src.logs import safe_error
 from src.model.gate import newest_refusal
 from src.model.inbox import InboxGlance, SeenConversation
+from src.settings import Settings
 from src.workers.halts import halted, what_to_do
 from src.workers.parts import Machine, Parts
 
@@ -25,14 +26,25 @@ WAIT_FOR_BROWSER_SEC = 180.0
 
 
 def run_look(name: str | None = None) -> int:
-    """0 · 2 configuration · 10 or 11 when the inbox cannot be read (nothing is stored) · 1 any other trouble.
+    """0 · 2 configuration · 10 or 11 when an inbox cannot be read (nothing is stored) · 1 any other trouble.
 
-    ``name`` of the account is needed where there are several.
+    Without ``name`` all accounts that have a list are looked at, one after the other; the highest code.
     """
     console = Console(highlight=False)
-    with opened("worker") as (settings, db):
-        account = choose(settings.accounts, name)
-        return _look(console, account, Machine.of(settings), db, named(settings.accounts, account))
+    with opened("worker", check=lambda settings: _check_name(settings, name)) as (settings, db):
+        code = 0
+        for account in chosen(settings.accounts, name):
+            if name is None and not Parts().find_channel(account.channel).CAPABILITIES.watches:
+                continue
+            called = named(settings.accounts, account)
+            if called:
+                console.print(f"[bold]{called}[/bold]")
+            code = max(code, _look(console, account, Machine.of(settings), db, called))
+        return code
+
+
+def _check_name(settings: Settings, name: str | None) -> None:
+    chosen(settings.accounts, name)
 
 
 def _look(console: Console, account: Account, machine: Machine, db: Database, called: str | None) -> int:

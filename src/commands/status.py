@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import typer
 
+from src.account import Account
+from src.commands.choice import chosen
 from src.commands.folders import make_folders
 from src.db import database_urls
 from src.db.engine import Database
 from src.db.overview import overview, together
 from src.model.rows import WorkerBeat
 from src.services.status import Worker, describe, most_telling, read_verdicts, whole
-from src.settings import Settings, load_settings
+from src.settings import load_settings
 
 
-def run_status(*, as_json: bool) -> int:
-    """Print it; 0 whatever it says. SettingsError if the database is out of reach."""
+def run_status(name: str | None = None, *, as_json: bool) -> int:
+    """Print it, of all accounts or the named one; 0 whatever it says.
+
+    SettingsError if the database is out of reach, or there is no account of this name.
+    """
     settings = load_settings()
+    accounts = chosen(settings.accounts, name)
     make_folders(settings, to_write=False)
     url = settings.database_url.get_secret_value()
     path = database_urls.sqlite_path(database_urls.parse(url))
@@ -32,7 +39,7 @@ def run_status(*, as_json: bool) -> int:
         return 0
     db = Database.open(url)
     try:
-        facts = _facts(db, settings)
+        facts = _facts(db, accounts)
     finally:
         db.close()
     if as_json:
@@ -42,8 +49,8 @@ def run_status(*, as_json: bool) -> int:
     return 0
 
 
-def _facts(db: Database, settings: Settings) -> dict[str, Any]:
-    now, accounts = datetime.now(UTC), settings.accounts
+def _facts(db: Database, accounts: Sequence[Account]) -> dict[str, Any]:
+    now = datetime.now(UTC)
     with db.read() as conn:
         numbers = together([overview(conn, account.name, now) for account in accounts])
         verdicts = read_verdicts(conn, accounts, now)
@@ -118,7 +125,8 @@ def _print(facts: dict[str, Any]) -> None:
                 if stopped_by
                 else ""
             )
-            typer.echo(f"{name} ({one['channel']}): {one['status']}{why}")
+            bell = "; no bell, new messages are found by looks" if one.get("bell") == "none" else ""
+            typer.echo(f"{name} ({one['channel']}): {one['status']}{why}{bell}")
         typer.echo(f"Of {facts['account']}:")
     if halt:
         word = typer.style("HALTED", fg="red", bold=True)

@@ -167,6 +167,11 @@ def set_swept_through(conn: Connection, account: str, through: datetime, now: da
     )
 
 
+def set_bell(conn: Connection, account: str, bell: str | None, now: datetime) -> None:
+    """Whether the remote announces what is new, as the last look saw it. Repeatable."""
+    conn.execute(update(ACCOUNTS).where(ACCOUNTS.c.account == account).values(bell=bell, updated_at=now))
+
+
 def beat(
     conn: Connection,
     account: str,

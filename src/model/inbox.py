@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
+
+BellState = Literal["rings", "none"]
 
 
 class AuthorRole(StrEnum):
@@ -135,3 +138,5 @@ class InboxGlance:
     conversations: tuple[SeenConversation, ...]
     complete: bool
     """Every conversation younger than the asked limit is in it."""
+    bell: BellState | None = None
+    """Whether the remote announces what is new, or looks alone find it; None: there is no bell to speak of."""

@@ -29,6 +29,7 @@ class AccountState:
     paused_at: datetime | None
     disclosed_at: datetime | None
     swept_through: datetime | None
+    bell: str | None
     updated_at: datetime
 
     @property

@@ -165,15 +165,23 @@ def _exit_code(state: AccountState | None) -> int:
 
 
 def describe(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> dict[str, dict[str, Any]]:
-    """Each account as ``/health`` and ``status --json`` show it: channel, status, halt (kind, detail, since)."""
+    """Each account as ``/health`` and ``status --json`` show it: channel, status, halt (kind, detail, since).
+
+    Where there is a bell to speak of also ``bell``: it rings, or is none and new messages are found by looks.
+    """
     return {
         account.name: {
             "channel": account.channel,
             "status": verdicts[account.name].short,
             "halt": _halt(verdicts[account.name].account),
+            **_bell(verdicts[account.name].account),
         }
         for account in of
     }
+
+
+def _bell(state: AccountState | None) -> dict[str, str]:
+    return {"bell": state.bell} if state is not None and state.bell is not None else {}
 
 
 def _halt(state: AccountState | None) -> dict[str, Any] | None:

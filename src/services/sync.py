@@ -120,6 +120,9 @@ class Sync:
         if state.external_id != glance.viewer_id:
             with self._db.write() as conn:
                 check_viewer(conn, self._account, glance.viewer_id, self._clock())
+        if state.bell != glance.bell:
+            with self._db.write() as conn:
+                accounts.set_bell(conn, self._account, glance.bell, self._clock())
         changed = [
             c for c in glance.conversations if c.newest and taken_in.get(c.external_id) != c.fingerprint
         ]

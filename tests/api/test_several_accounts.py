@@ -12,7 +12,6 @@ from src.commands.choice import choose
 from src.db import accounts
 from src.errors import ExitCode, SettingsError
 from src.model.values import utc_now
-from src.settings import Settings
 from tests.support.api import client, inbox, thread_id  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
 
@@ -58,6 +57,18 @@ async def test_health_names_each_account_and_is_degraded_while_one_of_them_works
     assert set(chalet["halt"]) == {"kind", "detail", "since"}
     assert (loft["status"], loft["halt"]) == ("stopped", None)
     assert "chalet: halted" in body["problems"]
+
+
+async def test_health_says_which_account_has_no_bell(one, db, rows):
+    assert "bell" not in (await one.get("/health")).json()
+    with db.write() as conn:
+        accounts.set_bell(conn, "chalet", "rings", utc_now())
+    assert (await one.get("/health")).json()["bell"] == "rings"
+    with db.write() as conn:
+        accounts.set_bell(conn, "loft", "none", utc_now())
+    body = (await one.get("/health")).json()
+    assert body["bell"] == "none"
+    assert [account["bell"] for account in body["accounts"].values()] == ["rings", "none"]
 
 
 async def test_health_is_halted_when_no_account_is_left(one, db, rows):
@@ -165,7 +176,7 @@ async def test_with_one_account_there_is_nothing_more_to_see(client, db, rows):
 
 def test_status_names_each_account_too(db, listed, rows):
     halt(db, "chalet")
-    facts = status._facts(db, Settings(listed=listed))
+    facts = status._facts(db, listed)
     assert facts["status"] == "degraded"
     assert (facts["account"], facts["halt"]) == ("loft", None), "what is halted stands in accounts"
     assert {name: one["status"] for name, one in facts["accounts"].items()} == {
@@ -173,7 +184,7 @@ def test_status_names_each_account_too(db, listed, rows):
         "loft": "stopped",
     }
     halt(db, "loft", ExitCode.HALTED_PAGE_CHANGED)
-    facts = status._facts(db, Settings(listed=listed))
+    facts = status._facts(db, listed)
     assert (facts["status"], facts["account"]) == ("halted", "loft"), "the one with the highest code"
     assert facts["halt"]["exit_code"] == ExitCode.HALTED_PAGE_CHANGED
 

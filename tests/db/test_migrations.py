@@ -268,7 +268,7 @@ def test_accounts_in_every_state_get_their_channel_and_keep_what_they_had(empty_
         before.setattr("alembic.command.upgrade", lambda config, _: upgrade(config, "0008"))
         before.setattr(migrate, "known_revisions", lambda: ["0008"])
         old = Database.open(empty_url)
-    columns = [column for column in ACCOUNTS.c if column.name != "channel"]
+    columns = [column for column in ACCOUNTS.c if column.name not in {"channel", "bell"}]
     ok = {"link_state": LinkState.OK, "updated_at": clock()}
     halt = {"halt_kind": "captcha", "halt_detail": "shown", "halt_exit_code": 10, "halted_at": clock()}
     states = {

@@ -130,7 +130,7 @@ async def test_status_health_metrics_and_alerts_agree_about_a_killed_worker(
     assert [(one.kind, one.detail) for one in found] == [("nothing_read", "silent")]
 
     monkeypatch.setattr(status, "datetime", SimpleNamespace(now=lambda _: clock()))
-    facts = status._facts(db, Settings())
+    facts = status._facts(db, Settings().accounts)
     assert facts["state"] == "silent"
     assert {w["worker"]: (w["state"], w["running"]) for w in facts["workers"]} == {
         "sync": ("silent", False),

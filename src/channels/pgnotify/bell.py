@@ -182,9 +182,12 @@ class Ear:
         """It rang without a name that could be understood."""
         self.everything = False
         """It was opened (anew): what was said meanwhile is lost."""
+        self.rang = False
+        """The app has rung at least once."""
 
     def told(self, payload: str | None) -> None:
         """A note; None: the bell was just opened."""
+        self.rang = self.rang or payload is not None
         if payload is None:
             self.everything = True
         elif (name := self._name_in(payload)) is not None:

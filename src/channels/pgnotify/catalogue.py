@@ -93,6 +93,13 @@ SELECT given.name FROM unnest(%(tables)s::text[], %(quoted)s::text[]) AS given(n
 """)
 
 
+_TRIGGERS = sql.SQL("""
+SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+ WHERE t.tgrelid = to_regclass(%(messages)s) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+   AND (position(%(channel)s IN p.prosrc) > 0 OR position(%(channel)s IN encode(t.tgargs, 'escape')) > 0)
+""")
+
+
 def table_name(name: str) -> sql.Identifier:
     """``public.messages`` or ``messages``, quoted."""
     return sql.Identifier(*name.split("."))
@@ -177,3 +184,12 @@ def inserted(mapping: Mapping, catalogue: Catalogue) -> list[str]:
     if sent_at and not sent_at.has_default and mapping.sent_at not in names:
         names.append(mapping.sent_at)
     return names
+
+
+async def has_trigger(link: Link, mapping: Mapping) -> bool:
+    """Whether a trigger of the messages names the bell. An app that rings by itself has none."""
+    if mapping.bell_messages is None:
+        return False
+    asked = {"messages": quoted(mapping.messages), "channel": mapping.bell_messages}
+    ((number,),) = await link.rows(_TRIGGERS, asked)
+    return bool(number)

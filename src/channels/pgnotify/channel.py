@@ -19,7 +19,14 @@ from psycopg import sql
 from src.channels.base import Place
 from src.channels.pgnotify import CAPABILITIES, is_conversation_id, wire
 from src.channels.pgnotify.bell import Bell, Ear
-from src.channels.pgnotify.catalogue import Catalogue, chooses_ids, compares, differences, look_up
+from src.channels.pgnotify.catalogue import (
+    Catalogue,
+    chooses_ids,
+    compares,
+    differences,
+    has_trigger,
+    look_up,
+)
 from src.channels.pgnotify.link import Link
 from src.channels.pgnotify.mapping import Mapping, load_mapping
 from src.channels.pgnotify.settings import PgnotifySettings
@@ -35,7 +42,7 @@ from src.errors import (
     SettingsError,
     TransientError,
 )
-from src.model.inbox import InboxGlance, SeenConversation
+from src.model.inbox import BellState, InboxGlance, SeenConversation
 from src.model.sending import Finding, Press, Receipt
 
 NAMESPACE = UUID("5c0a7c34-53ac-4bd0-93d3-9d5c3a5b7c5f")
@@ -78,6 +85,7 @@ class PgnotifyChannel:
         self._statements: Statements | None = None
         self._connecting = asyncio.Lock()
         self._bell: Bell | None = None
+        self._has_trigger = False
         self._ear = Ear(self._mapping.conversation, self.is_conversation_id)
         self._ringing: asyncio.Task[None] | None = None
         self._told: dict[str, str] = {}
@@ -243,16 +251,35 @@ class PgnotifyChannel:
         if thorough:
             self._span = max(self._span, datetime.now(UTC) - since)
         thorough = thorough or now - self._thorough_at >= self._settings.thorough_min * 60
+        if thorough:
+            await self._look_for_trigger()
         due = thorough or unnamed or not named or now - self._looked_at >= self._settings.poll_sec
         if not due:
-            return InboxGlance(self._mapping.viewer, tuple(await self._whole(sorted(named))), complete=False)
+            return InboxGlance(
+                self._mapping.viewer,
+                tuple(await self._whole(sorted(named))),
+                complete=False,
+                bell=self._rings,
+            )
         since = min(since, datetime.now(UTC) - self._span) if thorough else since
         told = await self._since(since - self._behind, named)
         self._looked_at = now
         if thorough:
             self._thorough_at = now
             self._told = {one.external_id: one.version or "" for one in told}
-        return InboxGlance(self._mapping.viewer, tuple(told), complete=True)
+        return InboxGlance(self._mapping.viewer, tuple(told), complete=True, bell=self._rings)
+
+    async def _look_for_trigger(self) -> None:
+        there = await self._reading(lambda link, _: has_trigger(link, self._mapping))
+        if self._has_trigger and not there:
+            self._ear.rang = False  # what rang was the trigger that is gone
+        self._has_trigger = there
+
+    @property
+    def _rings(self) -> BellState:
+        """Whether new rows announce themselves: by a trigger, or the app has rung by itself."""
+        listens = self._bell is not None and self._bell.is_open
+        return "rings" if listens and (self._has_trigger or self._ear.rang) else "none"
 
     async def _since(self, since: datetime, named: set[str]) -> list[SeenConversation]:
         heads = await self._reading(lambda link, ask: link.rows(ask.heads, {"since": since}))

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from src.channels.pgnotify import catalogue as catalogues
 from src.channels.pgnotify.bell import Bell, Ear
-from src.channels.pgnotify.catalogue import Catalogue, quoted, table_name
+from src.channels.pgnotify.catalogue import Catalogue, table_name
 from src.channels.pgnotify.link import Link
 from src.channels.pgnotify.mapping import Mapping
 from src.channels.pgnotify.statements import compose
@@ -22,11 +22,6 @@ from src.model.sending import Press
 
 _BELL_SEC = 5.0
 _CLOCK_SEC = 60.0
-_TRIGGERS = sql.SQL("""
-SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
- WHERE t.tgrelid = to_regclass(%(messages)s) AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-   AND position(%(channel)s IN p.prosrc) > 0
-""")
 _CLOCK = sql.SQL("SELECT now()")
 _RING = sql.SQL("SELECT pg_notify(%(channel)s, '')")
 
@@ -178,9 +173,7 @@ async def _try_one(link: Link, statements: Any, row: tuple[Any, ...], sender: st
 async def _triggers(link: Link, mapping: Mapping, _found: Catalogue) -> Check:
     if mapping.bell_messages is None:
         return Check("trigger", "none is wanted: new rows are found by looks")
-    asked = {"messages": quoted(mapping.messages), "channel": mapping.bell_messages}
-    ((number,),) = await link.rows(_TRIGGERS, asked)
-    if number:
+    if await catalogues.has_trigger(link, mapping):
         return Check("trigger", f"{mapping.messages} rings {mapping.bell_messages}")
     return Check(
         "trigger",

@@ -47,6 +47,8 @@ class Account(SQLModel, table=True):
     """When a person confirmed that people are told there that an AI answers."""
     swept_through: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """Everything in the list with activity before this time has been taken in."""
+    bell: str | None = None
+    """Whether the remote announces what is new: rings, or none; null where there is no bell to speak of."""
     updated_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
 
 

@@ -111,6 +111,27 @@ async def test_without_triggers_the_look_at_an_interval_finds_it(app, make_chann
     await channel.close()
 
 
+async def test_whether_new_rows_announce_themselves_is_said_with_each_look(app, channel):
+    async def bell(*, thorough):
+        while await channel.wait_for_news(0.3):
+            await channel.glance(LONG_AGO)
+        return (await channel.glance(LONG_AGO, thorough=thorough)).bell
+
+    assert await bell(thorough=True) == "rings"
+    app.conn.execute("DROP FUNCTION tell_bots CASCADE")
+    assert await bell(thorough=True) == "none"
+    app.conn.execute("SELECT pg_notify('bot_events', 'the app rings by itself')")
+    assert await channel.wait_for_news(5)
+    assert (await channel.glance(LONG_AGO)).bell == "rings"
+
+
+async def test_without_a_bell_in_the_mapping_none_is_said(app, make_channel):
+    channel = make_channel(f'bell = "none"\n{MAPPING}')
+    await channel.open()
+    assert (await channel.glance(LONG_AGO, thorough=True)).bell == "none"
+    await channel.close()
+
+
 async def test_a_listener_that_was_cut_is_opened_anew_and_everything_is_looked_at(app, channel):
     match = app.match()
     await channel.glance(LONG_AGO, thorough=True)
