@@ -18,7 +18,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 from babel.support import Translations
 from tzlocal import get_localzone
 
@@ -54,6 +54,17 @@ class Language:
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self._locale))
+
+    def dollars(self, value: float) -> str:
+        """US dollars, exact to a hundredth of a cent below one dollar."""
+        pattern = "¤#,##0.00" if value >= 1 or value == 0 else "¤0.00##"
+        if self.code == "fr":
+            pattern = f"{pattern[1:]}\u00a0¤"
+        return str(format_currency(value, "USD", pattern, locale=self._locale, currency_digits=False))
+
+    def name_of(self, code: str) -> str:
+        """A language's name; its code if it has none here."""
+        return str(self._locale.languages.get(code, code))
 
     def moment(self, at: datetime, zone: tzinfo, *, now: datetime) -> str:
         """Short: the time alone if it is of today, else with the day."""

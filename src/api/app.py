@@ -16,12 +16,13 @@ from src.api.autonomy import autonomy_routes
 from src.api.callback import callback_routes
 from src.api.chat import chat_routes
 from src.api.context import Context
+from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.routes import dashboard_routes
 from src.api.docs import add_docs
 from src.api.doors import Doors, TooManyGuesses, Unauthorized
 from src.api.health import health_routes
 from src.api.hooks import HOOKS, LARGEST_CALL, hook_routes
-from src.api.knowledge import knowledge_routes
+from src.api.knowledge import desk_of, knowledge_routes
 from src.api.limits import Guard, field_name, refusal
 from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
@@ -83,6 +84,7 @@ def create_app(
         secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
     )
     metrics = Metrics()
+    desk = desk_of(context, settings.assistant)
     app = FastAPI(
         title="Nightporter",
         description="Answers a host's inbox. The AI hands in its answers here; people see to the rest at /.",
@@ -92,12 +94,12 @@ def create_app(
     add_docs(app)
     app.state.streams = context.streams
     for routes in (
-        dashboard_routes(context),
+        dashboard_routes(context, AiSide(settings.assistant, desk, assistant)),
         callback_routes(context, metrics),
         hook_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
-        knowledge_routes(context, settings.assistant),
+        knowledge_routes(context, desk),
         autonomy_routes(context),
         verify_routes(context),
         metrics_routes(context, metrics),

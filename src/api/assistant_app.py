@@ -16,7 +16,7 @@ from src.api.chat import chat_routes
 from src.api.context import Context
 from src.api.docs import add_docs
 from src.api.doors import Doors
-from src.api.knowledge import knowledge_routes
+from src.api.knowledge import desk_of, knowledge_routes
 from src.api.limits import Guard
 from src.assistant.live import LiveAssistant
 from src.db.engine import Database
@@ -57,7 +57,7 @@ def create_assistant_app(
     add_docs(app)
     app.state.streams = context.streams
     app.include_router(assistant_routes(context, assistant, late))
-    app.include_router(knowledge_routes(context, settings.assistant))
+    app.include_router(knowledge_routes(context, desk_of(context, settings.assistant)))
     if chat is not None:
         app.include_router(chat_routes(context, Desk(db, chat, clock), only_api=True))
     app.include_router(_health_routes(db, assistant))

@@ -56,17 +56,16 @@ class AnswerBody(_Body):
     )
 
 
-def knowledge_routes(context: Context, settings: AssistantSettings) -> APIRouter:
+def knowledge_routes(context: Context, desk: Callable[[], Desk]) -> APIRouter:
     """Everything here goes through the operator's doors before anything of the request is used."""
     router = APIRouter(prefix="/api", dependencies=[Depends(context.doors.operator)], responses=REFUSALS)
-    desk = _desk_of(context, settings)
     _add_documents(router, desk)
     _add_folder(router, desk)
     _add_missing_facts(router, desk)
     return router
 
 
-def _desk_of(context: Context, settings: AssistantSettings) -> Callable[[], Desk]:
+def desk_of(context: Context, settings: AssistantSettings) -> Callable[[], Desk]:
     """What does the work, made with the first call: loading it takes longer than a start should."""
     made: list[Desk] = []
     lock = threading.Lock()

@@ -48,6 +48,10 @@ class Desk:
     def _agents(self) -> tuple[str, ...]:
         return load_agents(self._settings.assistant_agents_dir).names
 
+    def knowledge(self) -> Knowledge:
+        """The folder as it was at most a second ago. Blocking: reads files."""
+        return self._folder.current()
+
     # -- documents ----------------------------------------------------------------------------------------
 
     def documents(self, listing: str | None, agent: str | None, state: str) -> list[dict[str, Any]]:

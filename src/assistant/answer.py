@@ -20,7 +20,7 @@ from src.assistant.agents import Agents
 from src.assistant.burst import Burst
 from src.assistant.check import SHAPE as CHECK_SHAPE
 from src.assistant.check import Check, check_prompt, lay_draft
-from src.assistant.decide import Looks, decide
+from src.assistant.decide import Looks, decide, lay_confidence
 from src.assistant.draft import SHAPE as DRAFT_SHAPE
 from src.assistant.draft import Draft, draft_prompt
 from src.assistant.endings import URGENT, Endings, finished
@@ -236,7 +236,7 @@ class Assistant:
 
     async def _check(self, run: Run, triage: Triage, draft: Draft, around: Around) -> Check:
         questions = [one.question for one in triage.questions]
-        return await self._ask(
+        check = await self._ask(
             run,
             CHECK_SHAPE,
             Check,
@@ -250,6 +250,8 @@ class Assistant:
             lay_draft(questions, draft.text, run.code or "en"),
             draft=draft.text,
         )
+        run.steps[-1] = run.steps[-1].ended("ok", check.hold or "clear")
+        return check
 
     async def _ask(
         self,
@@ -285,7 +287,7 @@ class Assistant:
         verdict = decide(
             looks, send_from=settings.assistant_send_from, draft_from=settings.assistant_draft_from
         )
-        run.note("decide", verdict.hold or verdict.reason or "send")
+        run.note("decide", verdict.hold or verdict.reason or "send", lay_confidence(looks))
         if verdict.action is Action.ESCALATE:
             decision = self._endings.escalation(
                 run, verdict.reason or "low_confidence", draft=looks.draft.text

@@ -42,10 +42,25 @@ class Verdict:
 def find_confidence(looks: Looks) -> float:
     """0 to 1: the least of what the models say, cut where something was not clear. Computed, not believed."""
     least = min(looks.triage.confidence, looks.draft.confidence)
-    checked = looks.check is None or looks.check.hold is None
-    if looks.second_try or looks.close or looks.unsure_language or not checked:
-        least = min(least, UNSURE)
-    return round(least, 3)
+    return round(min(least, UNSURE) if find_cuts(looks) else least, 3)
+
+
+def find_cuts(looks: Looks) -> list[str]:
+    """Why confidence is cut: stable words, none if all was clear."""
+    cuts = (
+        (looks.second_try, "second_try"),
+        (looks.close, "search_unsure"),
+        (looks.unsure_language, "language_unsure"),
+        (looks.check is not None and looks.check.hold is not None, "check"),
+    )
+    return [word for is_so, word in cuts if is_so]
+
+
+def lay_confidence(looks: Looks) -> str:
+    """What confidence was computed from, for the run's last step: ``triage=0.95 draft=0.8 cut=second_try``."""
+    parts = [f"triage={looks.triage.confidence:g}", f"draft={looks.draft.confidence:g}"]
+    cuts = find_cuts(looks)
+    return " ".join([*parts, f"cut={','.join(cuts)}"] if cuts else parts)
 
 
 def decide(looks: Looks, *, send_from: float, draft_from: float) -> Verdict:

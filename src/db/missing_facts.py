@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
-from src.db.plain_tables import MISSING, MISSING_REQUESTS
-from src.db.statements import RowShape, insert_into, moved, one_or_none, rows
+from src.db.plain_tables import CONVERSATIONS, INBOX, MISSING, MISSING_REQUESTS
+from src.db.statements import RowShape, insert_into, literal, moved, one_or_none, rows
 from src.model.rows import MissingFact
+from src.model.statuses import InboxStatus
 from src.model.values import new_id
 
 OPEN, ANSWERED, DISMISSED = "open", "answered", "dismissed"
@@ -72,6 +74,58 @@ def list_facts(conn: Connection, state: str | None = OPEN, limit: int = 500) -> 
     """Those in a state (None: all), the one that was asked last first."""
     wanted = _FACT.select.order_by(_F.last_asked_at.desc(), _F.id).limit(limit)
     return rows(conn, wanted if state is None else wanted.where(_F.state == state), _FACT)
+
+
+def count_open(conn: Connection) -> int:
+    """How many questions wait for the host."""
+    return int(conn.execute(select(func.count()).where(_F.state == OPEN)).scalar_one())
+
+
+def open_of_requests(conn: Connection, request_ids: Collection[str]) -> dict[str, list[MissingFact]]:
+    """By request: the open questions that it waits for."""
+    if not request_ids:
+        return {}
+    wanted = select(_R.request_id, *_FACT.columns).join(MISSING, _F.id == _R.missing_fact_id)
+    wanted = wanted.where(_R.request_id.in_(list(request_ids)), _F.state == OPEN)
+    found: dict[str, list[MissingFact]] = {}
+    for request_id, *row in conn.execute(wanted.order_by(_F.first_asked_at, _F.id)):
+        found.setdefault(request_id, []).append(_FACT.make(*row))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A guest whose message is left to a person because the fact is missing."""
+
+    conversation_id: str
+    """The site's id."""
+    guest_name: str | None
+    account: str
+
+
+def askers_of(conn: Connection, fact_ids: Collection[str]) -> dict[str, list[Asker]]:
+    """By missing fact: who asked it and is left to a person, each conversation once."""
+    if not fact_ids:
+        return {}
+    home = MISSING_REQUESTS.join(INBOX, INBOX.c.id == _R.request_id).join(
+        CONVERSATIONS, CONVERSATIONS.c.id == INBOX.c.conversation_id
+    )
+    wanted = (
+        select(
+            _R.missing_fact_id,
+            CONVERSATIONS.c.external_id,
+            CONVERSATIONS.c.guest_name,
+            CONVERSATIONS.c.account,
+        )
+        .select_from(home)
+        .where(_R.missing_fact_id.in_(list(fact_ids)), INBOX.c.status == literal(InboxStatus.ESCALATED))
+        .distinct()
+        .order_by(CONVERSATIONS.c.guest_name, CONVERSATIONS.c.external_id)
+    )
+    found: dict[str, list[Asker]] = {}
+    for fact_id, *row in conn.execute(wanted):
+        found.setdefault(fact_id, []).append(Asker(*row))
+    return found
 
 
 def requests_of(conn: Connection, fact_id: str) -> list[str]:

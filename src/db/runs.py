@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +75,14 @@ def get(conn: Connection, run_id: str) -> AssistantRun | None:
 def of_request(conn: Connection, request_id: str) -> AssistantRun | None:
     """The live run of a request."""
     return one_or_none(conn, _RUN.select.where(_R.request_id == request_id, _R.kind == LIVE), _RUN)
+
+
+def of_requests(conn: Connection, request_ids: Collection[str]) -> dict[str, AssistantRun]:
+    """The live runs of these requests, by the request's id."""
+    if not request_ids:
+        return {}
+    wanted = _RUN.select.where(_R.request_id.in_(list(request_ids)), _R.kind == LIVE)
+    return {run.request_id or "": run for run in rows(conn, wanted, _RUN)}
 
 
 def to_take_up(conn: Connection, account: str) -> list[AssistantRun]:

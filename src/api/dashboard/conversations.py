@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard import timeline
+from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import SITE_ID, moment_of
@@ -43,7 +45,7 @@ class Row:
     mode: ReplyMode
 
 
-def conversation_routes(context: Context) -> APIRouter:
+def conversation_routes(context: Context, side: AiSide) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=page_routes(context))
 
     @router.get("/conversations")
@@ -82,7 +84,8 @@ def conversation_routes(context: Context) -> APIRouter:
         page = await open_page(context, request)
         if not SITE_ID.fullmatch(conversation_id):
             raise NotFound("there is no conversation with this id")
-        return page.show("conversation.html", **await run_in_threadpool(_conversation, page, conversation_id))
+        shown = await run_in_threadpool(_conversation, page, side, conversation_id)
+        return page.show("conversation.html", **shown)
 
     return router
 
@@ -142,7 +145,7 @@ def _narrowest(one: StoredConversation, rules: Rules) -> Rule | None:
 # --- one conversation ------------------------------------------------------------------------------------
 
 
-def _conversation(page: Page, external_id: str) -> dict[str, Any]:
+def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
     account, settings = page.account.name, page.account.settings
     with page.context.db.read() as conn:
         found = conversations.by_external_id(conn, account, external_id)
@@ -151,12 +154,14 @@ def _conversation(page: Page, external_id: str) -> dict[str, Any]:
         before = read_key(page.request.query_params.get("after"))
         part = stretch(conn, found.id, before=before, limit=MESSAGES)
         carried = messages_of_requests(conn, part.requests)
+        why = explain_requests(page, side, conn, part.requests)
         state = accounts.find(conn, account)
         rules = _rules(conn, account)
         left = left_to_a_person(conn, found.id, page.now) if before is None else []
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,
+        "why": why,
         "entries": timeline.entries(part, carried, found, newest=before is None),
         "left_until": max((one.written_at for one in left if one.written_at), default=None),
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,

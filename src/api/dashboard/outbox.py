@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
+from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import OUR_ID
@@ -33,13 +35,13 @@ _ORDER = (
 )
 
 
-def outbox_routes(context: Context) -> APIRouter:
+def outbox_routes(context: Context, side: AiSide) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=page_routes(context))
 
     @router.get("/outbox")
     async def outbox(request: Request) -> Response:
         page = await open_page(context, request)
-        return page.show("outbox.html", **await run_in_threadpool(_list, page))
+        return page.show("outbox.html", **await run_in_threadpool(_list, page, side))
 
     @router.post("/outbox/{job_id}/{move}")
     async def act(job_id: str, move: str, request: Request) -> Response:
@@ -71,7 +73,7 @@ def _deeds(context: Context, page: Page, form: dict[str, str]) -> dict[str, tupl
     }
 
 
-def _list(page: Page) -> dict[str, Any]:
+def _list(page: Page, side: AiSide) -> dict[str, Any]:
     account = page.account.name
     asked = page.request.query_params.get("state", "")
     after = read_key(page.request.query_params.get("after"))
@@ -85,9 +87,11 @@ def _list(page: Page) -> dict[str, Any]:
         # Only of a draft it matters that it has become too late: SEND sees to the others.
         drafts = {job.request_id for job in shown if job.request_id and job.status is OutboxStatus.DRAFT}
         requests = requests_by_id(conn, drafts)
+        why = explain_requests(page, side, conn, drafts)
     last = shown[-1] if len(found) > ROWS else None
     return {
         "state": status,
+        "why": why,
         "tabs": [(one, counts[one]) for one in _ORDER],
         "rows": [
             (job, homes[job.conversation_id], asked_for.get(key, []), requests.get(key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from src.api.context import Context
+from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.assets import asset_routes
 from src.api.dashboard.conversations import conversation_routes
 from src.api.dashboard.doors import door_routes
@@ -14,14 +15,14 @@ from src.api.dashboard.overview import overview_routes
 from src.api.dashboard.reconnect import reconnect_routes
 
 
-def dashboard_routes(context: Context) -> APIRouter:
+def dashboard_routes(context: Context, side: AiSide) -> APIRouter:
     router = APIRouter()
     for routes in (
         asset_routes(),
         door_routes(context),
         overview_routes(context),
-        conversation_routes(context),
-        outbox_routes(context),
+        conversation_routes(context, side),
+        outbox_routes(context, side),
         reconnect_routes(context),
         live_routes(context),
     ):

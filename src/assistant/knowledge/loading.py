@@ -81,6 +81,14 @@ class Knowledge:
         """The fact with this id, whatever its audience and dates."""
         return next((one for document in self.documents for one in document.facts if one.id == fact_id), None)
 
+    def line_of(self, fact_id: str) -> int | None:
+        """The line of its file on which the fact with this id begins."""
+        for document in self.documents:
+            for fact, line in zip(document.facts, document.lines, strict=True):
+                if fact.id == fact_id:
+                    return line
+        return None
+
     def contradicting(self, fact_ids: Collection[str]) -> tuple[Contradiction, ...]:
         """The contradictions in which one of these facts stands."""
         return tuple(one for one in self.contradictions if set(one.fact_ids) & set(fact_ids))
