@@ -65,7 +65,15 @@ class SecretWithheld(PermanentError):
 
 
 class NotPressed(TransientError):
-    """Send was not pressed, beyond doubt: the page was not where it should be."""
+    """Send was not pressed, or the remote refused it, beyond doubt: nothing was sent.
+
+    ``retry_after``: the remote asks for a slower pace, and the next try is not before so many seconds; 0 where it
+    says no number. None: no pace is asked for.
+    """
+
+    def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TooLarge(PermanentError):
@@ -91,15 +99,20 @@ class Halt(NightporterError):
 
     ``kind`` is a stable word for logs and the database, ``detail`` a sentence without personal data,
     ``evidence`` the path of a screenshot or a text that shows what was seen.
+
+    ``nothing_sent``: met at the press of Send, and the remote said beyond doubt that it did not take the message.
     """
 
     exit_code = ExitCode.HALTED_PERSON_NEEDED
 
-    def __init__(self, kind: str, detail: str, *, evidence: str | None = None) -> None:
+    def __init__(
+        self, kind: str, detail: str, *, evidence: str | None = None, nothing_sent: bool = False
+    ) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail
         self.evidence = evidence
+        self.nothing_sent = nothing_sent
 
 
 class WallHit(Halt):

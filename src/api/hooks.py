@@ -6,6 +6,9 @@ it is stored and queued in one transaction, and only then the service hears 200.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from fastapi import APIRouter, Request
 from loguru import logger
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +18,8 @@ from src.api.context import Context
 from src.api.limits import refusal
 from src.api.metrics import Metrics
 from src.errors import CallRefused, TransientError
-from src.model.hearing import Incoming
-from src.services.hearing import take
+from src.model.hearing import Heard, Incoming
+from src.services.hearing import Hearing, take
 from src.services.refusals import NotFound
 
 HOOKS = "/hooks/"
@@ -50,18 +53,37 @@ def hook_routes(context: Context, metrics: Metrics) -> APIRouter:
             remote=context.doors.visitor(request),
         )
         try:
-            heard = hearing.channel.hear(call)
+            told = _hear_all(hearing, list(context.hearing.values()), call)
         except CallRefused as error:
             metrics.hooks.labels(account, "refused").inc()
             logger.bind(account=account, client=call.remote or "unknown").warning("a call was not let in")
             return JSONResponse(refusal(str(error)), status_code=error.status)
-        if heard.views or heard.deliveries or heard.not_understood:
-            try:
-                await run_in_threadpool(take, context.db, context.wakeup, hearing, call, heard, context.clock)
-            except TransientError:
-                metrics.hooks.labels(account, "database_away").inc()
-                raise
-        metrics.hooks.labels(account, "taken").inc()
-        return Response(heard.answer, media_type=heard.content_type)
+        for one, heard in told:
+            if heard.views or heard.deliveries or heard.not_understood:
+                try:
+                    await run_in_threadpool(take, context.db, context.wakeup, one, call, heard, context.clock)
+                except TransientError:
+                    metrics.hooks.labels(one.account, "database_away").inc()
+                    raise
+            metrics.hooks.labels(one.account, "taken").inc()
+        return Response(told[0][1].answer, media_type=told[0][1].content_type)
 
     return router
+
+
+def _hear_all(called: Hearing, known: Sequence[Hearing], call: Incoming) -> list[tuple[Hearing, Heard]]:
+    """What a call tells, by account. A service may call one address for several accounts.
+
+    Each account's channel lets the call in by itself. CallRefused if nothing of it is for one of ours.
+    """
+    heard = called.channel.hear(call)
+    told = [(called, heard)]
+    if heard.for_others:
+        others = [one for one in known if one is not called and one.channel.name == called.channel.name]
+        for one in others:
+            with suppress(CallRefused):
+                told.append((one, one.channel.hear(call)))
+    mine = [(one, heard) for one, heard in told if heard.mine]
+    if not mine:
+        raise CallRefused(401, "nothing in the call is for an account of ours")
+    return mine

@@ -270,6 +270,20 @@ class Store(Protocol):
         """
         ...
 
+    async def name(self, press: Press, external_id: str) -> None:
+        """The remote named the message that a press made: what is told of that id is of this reply. Repeatable.
+
+        Best effort: what is settled meanwhile, or cannot be written, is left as it is.
+        """
+        ...
+
+    async def told_of(self, press: Press) -> Receipt | None:
+        """What the remote has told by itself of the message of a press; None if nothing yet. Repeatable.
+
+        FAILED without an id where it could not deliver a message that was never proven.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

@@ -89,7 +89,15 @@ _ARM = JOB.update.where(
     _Q.status == _S.PROCESSING,
     _Q.claimed_by == bindparam("p_owner"),
     _Q.arm_count == 0,
-).values(arm_count=1, armed_at=bindparam("p_now"), after_external_id=bindparam("p_after"))
+).values(
+    arm_count=1,
+    armed_at=bindparam("p_now"),
+    after_external_id=bindparam("p_after"),
+    # What the remote said of an earlier press that came to nothing is not said of this one.
+    receipt_external_id=None,
+    delivery=None,
+    delivery_error=None,
+)
 _enqueue_statements: dict[str, Any] = {}
 """One for each kind of database, made when it is first needed."""
 
@@ -327,17 +335,22 @@ def sent(
     return moved(conn, statement, JOB, str(_S.SENT), values)
 
 
-def delivered(conn: Connection, job_id: str, standing: Delivery, error: str | None) -> bool:
+def delivered(
+    conn: Connection, job_id: str, standing: Delivery, error: str | None, external_id: str | None = None
+) -> bool:
     """What became of a pressed reply at the remote; no move. It only rises: False if more is known already.
 
-    ``error`` is the remote's code where ``standing`` is FAILED. Repeatable.
+    ``error`` is the remote's code where ``standing`` is FAILED; ``external_id`` names the message where nobody has
+    yet. Repeatable.
     """
     before = deliveries_before(standing)
     known = [str(one) for one in before if one is not None]
     lower = or_(_Q.delivery.in_(known), _Q.delivery.is_(None) if None in before else false())
     failed_by = error if standing is Delivery.FAILED else None
     noted = update(OUTBOX).where(_Q.id == job_id, _Q.arm_count == 1, lower)
-    return conn.execute(noted.values(delivery=str(standing), delivery_error=failed_by)).rowcount == 1
+    named = func.coalesce(_Q.receipt_external_id, external_id)
+    values = {"delivery": str(standing), "delivery_error": failed_by, "receipt_external_id": named}
+    return conn.execute(noted.values(values)).rowcount == 1
 
 
 def unconfirmed(
@@ -358,10 +371,10 @@ def unconfirmed(
     return _move(conn, pressed, _S.UNCONFIRMED, reason=reason, processed_at=now, **named, **_UNCLAIMED)
 
 
-def name_message(conn: Connection, job_id: str, owner: str, receipt_external_id: str) -> None:
+def name_message(conn: Connection, job_id: str, owner: str | None, receipt_external_id: str) -> None:
     """The site named this message for the press of an armed job: no move, it stays in processing. Repeatable.
 
-    StaleJob if the job is not armed, or not the owner's.
+    StaleJob if the job is not armed, or not the owner's (None asks nothing).
     """
     mine = _owned(update(OUTBOX).where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.arm_count == 1), owner)
     if conn.execute(mine.values(receipt_external_id=receipt_external_id)).rowcount != 1:

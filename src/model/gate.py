@@ -29,6 +29,8 @@ class Refusal(StrEnum):
     """A photo or a file without text."""
     UNSUPPORTED = "unsupported"
     """A kind of content that is not known."""
+    REACTION = "reaction"
+    """A mark on another message, or a note of the service: it asks for nothing."""
     DELETED = "deleted"
     """Taken back by its author."""
     EMPTY = "empty"
@@ -52,6 +54,7 @@ _KIND_REFUSALS = {
     MessageKind.CARD: Refusal.CARD,
     MessageKind.BULLETIN: Refusal.BULLETIN,
     MessageKind.UNSUPPORTED: Refusal.UNSUPPORTED,
+    MessageKind.REACTION: Refusal.REACTION,
 }
 
 

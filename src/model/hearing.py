@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from src.model.inbox import SeenConversation
+from src.model.inbox import AuthorRole, SeenConversation, SeenMessage, SeenPerson
 from src.model.sending import Delivery
 
 
@@ -42,8 +42,10 @@ class DeliveryNote:
 class Heard:
     """What a call told, and what is answered once all of it is stored."""
 
-    account_hint: str | None = None
-    """Which of several accounts it is for, by the remote's name of it."""
+    mine: bool = True
+    """Something of it is for the account that was called; False only with ``for_others``."""
+    for_others: bool = False
+    """Something of it is for another account of the same service, which calls one address for all of them."""
     views: tuple[SeenConversation, ...] = ()
     deliveries: tuple[DeliveryNote, ...] = ()
     answer: bytes = b""
@@ -58,3 +60,25 @@ class Media:
 
     data: bytes
     content_type: str
+
+
+def heard_conversation(
+    external_id: str,
+    person: str | None,
+    messages: tuple[SeenMessage, ...],
+    last_activity_at: datetime,
+    *,
+    kind: str = "chat",
+) -> SeenConversation:
+    """A conversation between one person and us, as a channel without a list tells it."""
+    return SeenConversation(
+        external_id=external_id,
+        kind=kind,
+        is_stay=True,
+        is_hosting=True,
+        viewer_id="",
+        viewer_is_host=True,
+        people=(SeenPerson(external_id, AuthorRole.GUEST, person),),
+        messages=messages,
+        last_activity_at=last_activity_at,
+    )

@@ -36,6 +36,8 @@ class MessageKind(StrEnum):
     CARD = "card"
     BULLETIN = "bulletin"
     UNSUPPORTED = "unsupported"
+    REACTION = "reaction"
+    """A mark on another message, or a note of the service: stored, and otherwise as if it were not there."""
 
 
 GUEST_SIDE = frozenset({AuthorRole.GUEST, AuthorRole.COTRAVELLER})

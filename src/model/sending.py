@@ -47,14 +47,19 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The remote has our message and says under which id."""
+    """The remote has our message and says under which id; or, FAILED, that it will never deliver it."""
 
     external_id: str
+    """The message, by the remote's id; '' where it was refused before it had one."""
     sent_at: datetime | None = None
     """By the remote's clock; None if it does not say."""
     standing: Delivery = Delivery.ACCEPTED
     error: str | None = None
     """Why it could not be delivered, by the remote's own code, where ``standing`` is FAILED."""
+    held: str | None = None
+    """Where ``standing`` is FAILED and a person can still do something: the reason for which the reply waits."""
+    text: str | None = None
+    """What was sent in place of the reply's own text; None: the reply."""
 
 
 class Finding(StrEnum):

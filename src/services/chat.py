@@ -23,13 +23,14 @@ from src.db.engine import Connection, Database, after_commit
 from src.db.wakeup import Wakeup
 from src.errors import NightporterError, StaleJob, TransientError
 from src.model.blank import is_blank
+from src.model.hearing import heard_conversation
 from src.model.inbox import AuthorRole, MessageKind, SeenMessage
 from src.model.rows import Job, Request, StoredMessage
 from src.model.secrets import NO_SECRETS, PLACEHOLDER, Secrets
 from src.model.sending import Receipt
 from src.model.statuses import OPEN_INBOX, CancelReason, InboxStatus, OutboxStatus
 from src.model.values import Direction, new_id
-from src.services.hearing import LOOKED_AT, heard_conversation, take_view
+from src.services.hearing import LOOKED_AT, take_view
 from src.services.intake import Rules
 from src.services.own_messages import own_id, store_sent
 from src.services.refusals import Malformed

@@ -22,8 +22,8 @@ from src.db import conversations, inbox_queue, incidents, outbox_queue, outbox_v
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
-from src.model.hearing import DeliveryNote, Heard, Incoming
-from src.model.inbox import GUEST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
+from src.model.hearing import DeliveryNote, Heard, Incoming, heard_conversation
+from src.model.inbox import GUEST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
 from src.model.incidents import Found, IncidentKind
 from src.model.rows import StoredConversation, StoredMessage
 from src.model.sending import Delivery, Receipt
@@ -137,7 +137,7 @@ def merged(
     next_look = 1 + max((message.arrival for message in stored), default=0)
     lines = [
         _Line(
-            news.get(message.external_id) or as_seen(message),
+            _told_again(message, news.get(message.external_id)),
             message.arrival,
             message.seen_at,
             ours=message.outbox_id is not None,
@@ -155,6 +155,11 @@ def merged(
     )
 
 
+def _told_again(stored: StoredMessage, news: SeenMessage | None) -> SeenMessage:
+    """A message that is told again (a copy, an edit, a deletion) stays where it was first told to stand."""
+    return replace(news, sent_at=stored.sent_at) if news is not None else as_seen(stored)
+
+
 class _Line:
     """A message and what its place depends on."""
 
@@ -168,6 +173,8 @@ class _Line:
 
     def is_work(self, max_age: timedelta) -> bool:
         """A person's message that was young when it was first heard, so that it waits for an answer."""
+        if self.message.kind is MessageKind.REACTION:
+            return False
         return self.message.role in GUEST_SIDE and self.seen_at - self.message.sent_at <= max_age
 
 
@@ -223,38 +230,19 @@ def stored_view(conn: Connection, conversation: StoredConversation, rules: Rules
     return merged(plain, stored, rules.max_age, conversation.updated_at)
 
 
-def heard_conversation(
-    external_id: str,
-    person: str | None,
-    messages: tuple[SeenMessage, ...],
-    last_activity_at: datetime,
-    *,
-    kind: str = "chat",
-) -> SeenConversation:
-    """A conversation between one person and us, as a channel without a list tells it."""
-    return SeenConversation(
-        external_id=external_id,
-        kind=kind,
-        is_stay=True,
-        is_hosting=True,
-        viewer_id="",
-        viewer_is_host=True,
-        people=(SeenPerson(external_id, AuthorRole.GUEST, person),),
-        messages=messages,
-        last_activity_at=last_activity_at,
-    )
-
-
 def note_delivery(conn: Connection, account: str, note: DeliveryNote, now: datetime) -> None:
     """What the remote says of one of our replies. It only rises; a late one may be the proof. Repeatable."""
     job = outbox_views.get(conn, note.key) if note.key else None
     job = job or outbox_views.by_receipt(conn, account, note.external_id)
     if job is None or job.account != account:
         return  # somebody else's message, or one from before this database
+    if job.receipt_external_id is not None and job.receipt_external_id != note.external_id:
+        return  # of an earlier press of this reply, which came to nothing
     if job.armed and job.status in _AWAITING and note.standing is not Delivery.FAILED:
         conversations.lock(conn, job.conversation_id)
         receipt = Receipt(note.external_id, note.at, note.standing)
         store_sent(conn, job, receipt, [job.status], now)
         return
-    if outbox_queue.delivered(conn, job.id, note.standing, note.error) and note.standing is Delivery.FAILED:
+    noted = outbox_queue.delivered(conn, job.id, note.standing, note.error, note.external_id)
+    if noted and note.standing is Delivery.FAILED:
         logger.bind(job_id=job.id).error("Reply {} could not be delivered: {}", job.id, note.error)

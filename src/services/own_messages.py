@@ -39,7 +39,7 @@ def store_sent(
         role=AuthorRole.HOST,
         kind=MessageKind.TEXT,
         detail="receipt",
-        text=job.text,
+        text=receipt.text or job.text,
         sent_at=receipt.sent_at or now,
     )
     ours = conversations.insert_message(
@@ -55,5 +55,12 @@ def store_sent(
     )
     conversations.attach_receipt(conn, ours.id, job.id)
     return outbox_queue.sent(
-        conn, job.id, from_statuses, receipt.external_id, None, now, delivery=receipt.standing, owner=owner
+        conn,
+        job.id,
+        from_statuses,
+        receipt.external_id,
+        receipt.text,
+        now,
+        delivery=receipt.standing,
+        owner=owner,
     )

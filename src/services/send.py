@@ -192,6 +192,8 @@ class Send:
         except ChannelGone:
             raise  # armed: settled by looking once the channel is back
         except Halt as halt:
+            if halt.nothing_sent:
+                await self._give_back(channel, job, conversation_id, halt)
             if (
                 not channel.capabilities.always_finds
             ):  # else it stays armed, and is asked about after the halt
@@ -213,6 +215,9 @@ class Send:
         look decides. What shows up later still is settled by SYNC.
         """
         named = job.receipt_external_id
+        if not channel.capabilities.has_history:  # it shows only what it told, and was asked about that
+            await asyncio.to_thread(self._rows.unconfirmed, job, "no_proof", named)
+            return
 
         def is_ours(text: str | None) -> bool:
             return self._rows.is_reply(job, text, None)

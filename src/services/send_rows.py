@@ -22,6 +22,7 @@ from src.errors import (
     ComposerBusy,
     Halt,
     NightporterError,
+    NotPressed,
     PermanentError,
     SecretWithheld,
     StaleJob,
@@ -56,6 +57,8 @@ class Pace:
     busy_attempts: int = 10
     """So often a composer with somebody's text in it is looked at again before the reply is held for a person."""
     attempts: int = 5
+    slowed_attempts: int = 20
+    """The same where the remote asks for a slower pace: about an hour and a half of tries."""
     lost_attempts: int = 10
     """A reply whose worker has died this many times is held for a person."""
 
@@ -178,7 +181,7 @@ class SendRows:
 
         Never raises StaleJob: if another process settled it meanwhile, that stands.
         """
-        undeliverable = receipt.standing is Delivery.FAILED
+        undeliverable = receipt.standing is Delivery.FAILED  # else it is sent
         try:
             with self._db.write() as conn:
                 if undeliverable:
@@ -195,6 +198,9 @@ class SendRows:
 
     def _failed_at_once(self, conn: Connection, job: Job, receipt: Receipt) -> None:
         outbox_queue.disarm(conn, job.id, self._owner)  # what cannot be delivered is not there, beyond doubt
+        if receipt.held is not None:
+            outbox_queue.hold(conn, job.id, _IN_HAND, receipt.held, owner=self._owner)
+            return
         outbox_queue.failed(
             conn,
             job.id,
@@ -260,12 +266,23 @@ class SendRows:
                     outbox_queue.hold(conn, job.id, _IN_HAND, "composer_busy", owner=self._owner)
                 else:
                     self._release(conn, job, now + timedelta(seconds=self._pace.composer_busy), error)
-            elif job.attempts >= self._pace.attempts:
+            elif job.attempts >= self._most_attempts(error):
                 outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
             else:
-                wait = min(self._pace.first_retry * 2 ** (job.attempts - 1), self._pace.longest_retry)
-                self._release(conn, job, now + timedelta(seconds=wait), error)
+                self._release(conn, job, now + timedelta(seconds=self._wait_after(job, error)), error)
         logger.warning("Reply {} was not sent this time: {}", job.id, error)
+
+    def _most_attempts(self, error: NightporterError) -> int:
+        """A remote that asks for a slower pace has refused nothing for good."""
+        slower = isinstance(error, NotPressed) and error.retry_after is not None
+        return self._pace.slowed_attempts if slower else self._pace.attempts
+
+    def _wait_after(self, job: Job, error: NightporterError) -> float:
+        """Seconds until the next try."""
+        wait: float = min(self._pace.first_retry * 2.0 ** (job.attempts - 1), self._pace.longest_retry)
+        if isinstance(error, NotPressed) and error.retry_after is not None:
+            return error.retry_after or wait
+        return wait
 
     def let_go(self, job: Job) -> None:
         """The program ends, and Send was not pressed: the job goes back as if it had not been claimed.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
-from src.db import conversations, outbox_views
+from src.db import conversations, outbox_queue, outbox_views
 from src.db.engine import Database
+from src.errors import StaleJob, TransientError
 from src.model.inbox import SeenConversation
-from src.model.sending import Press, Receipt
+from src.model.sending import Delivery, Press, Receipt
 from src.model.statuses import OutboxStatus
 from src.services.hearing import stored_view
 from src.services.intake import Rules
@@ -40,6 +42,29 @@ class StoredHere:
         ``text`` is the job's own; what is stored is what stands there.
         """
         return await asyncio.to_thread(self._put_own, external_id, press, text)
+
+    async def name(self, press: Press, external_id: str) -> None:
+        """As the port says."""
+        with suppress(StaleJob, TransientError):
+            await asyncio.to_thread(self._name, press, external_id)
+
+    def _name(self, press: Press, external_id: str) -> None:
+        with self._db.write() as conn:
+            outbox_queue.name_message(conn, press.key, None, external_id)
+
+    async def told_of(self, press: Press) -> Receipt | None:
+        """As the port says."""
+        return await asyncio.to_thread(self._told_of, press)
+
+    def _told_of(self, press: Press) -> Receipt | None:
+        with self._db.read() as conn:
+            job = outbox_views.get(conn, press.key)
+        if job is None or job.delivery is None:
+            return None
+        standing = Delivery(job.delivery)
+        if job.receipt_external_id is None and standing is not Delivery.FAILED:
+            return None
+        return Receipt(job.receipt_external_id or "", job.processed_at, standing, job.delivery_error)
 
     def _put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:  # noqa: ARG002 - the job has it
         with self._db.write() as conn:

@@ -23,6 +23,7 @@ from src.services.askers import Asker, BuiltInAsker
 from src.services.hearing import Hearing
 from src.services.intake import Rules
 from src.services.send import Send
+from src.services.store import StoredHere
 from src.services.sync import Sync
 from src.settings import Settings, load_settings
 from src.workers.exclusion import Exclusion
@@ -114,8 +115,14 @@ class Parts:
         """Whether a channel could have a conversation of this id."""
         return self.find_channel(channel).is_conversation_id(external_id)
 
-    def make_channel(self, account: Account, machine: Machine, *, headless: bool | None = None) -> Channel:
-        """The account's channel on its saved login; opens nothing yet. ``headless`` overrides the setting."""
+    def make_channel(
+        self, account: Account, machine: Machine, *, db: Database | None = None, headless: bool | None = None
+    ) -> Channel:
+        """The account's channel on its saved login; opens nothing yet. ``headless`` overrides the setting.
+
+        With ``db`` it knows what is stored of its conversations.
+        """
+        rules = Rules.of(account.settings, machine.secrets)
         place = Place(
             account=account.name,
             session_dir=account.session_dir,
@@ -123,6 +130,7 @@ class Parts:
             evidence_dir=machine.evidence_dir,
             memory_limit_mb=machine.browser_memory_mb,
             headless=headless,
+            store=StoredHere(db, account.name, rules, self.clock) if db is not None else None,
             prove=prove_connection,
         )
         return self.find_channel(account.channel).build(account.own, place)
@@ -160,7 +168,7 @@ class Parts:
         Without ``mind_halts`` a stored halt is passed over, and none is stored: for the proof that ends one.
         """
         lease = Lease(
-            lambda: self.make_channel(account, machine, headless=headless),
+            lambda: self.make_channel(account, machine, db=db, headless=headless),
             self.make_exclusion(account, db, mark),
             mark=mark,
         )

@@ -9,7 +9,7 @@ from loguru import logger
 
 from src.channels.base import Attended, Channel, Watches
 from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
-from src.services.sync import Sync
+from src.services.sync import Sync, SyncReport
 from src.workers import waits
 from src.workers.heartbeats import Heartbeats
 from src.workers.turns import Turns
@@ -51,10 +51,7 @@ class SyncWorker:
         began = time.monotonic()
         try:
             async with self._turns.turn("SYNC") as channel:
-                assert isinstance(channel, Watches)  # noqa: S101 - SYNC is run only where there is a list
-                report = await self._sync.run_once(
-                    channel, lambda: self._turns.yield_turn("SYNC"), lambda: not stop.is_set()
-                )
+                report = await self._look(channel, stop)
                 await self._keep_login(channel)
         except NotUnderstood as error:
             self._not_understood += 1
@@ -79,6 +76,15 @@ class SyncWorker:
             )
             if report.changed:
                 logger.debug("SYNC: {}", report.words())
+
+    async def _look(self, channel: Channel, stop: asyncio.Event) -> SyncReport:
+        """One look at the list; where there is none, whether what tells us of messages is there still."""
+        if isinstance(channel, Watches):
+            return await self._sync.run_once(
+                channel, lambda: self._turns.yield_turn("SYNC"), lambda: not stop.is_set()
+            )
+        await channel.open()
+        return SyncReport()
 
     async def _keep_login(self, channel: Channel) -> None:
         """A login that was just proven good is worth keeping; a failure to keep it is not worth a cycle."""

@@ -260,6 +260,32 @@ async def test_the_verification_of_an_address_is_answered_as_the_channel_says(li
     assert (response.status_code, response.text) == (200, "1158201444")
 
 
+async def test_a_deletion_that_is_told_later_stays_where_the_message_stood(listener):
+    await listener.call(told(said("One", 1, number="m1"), said("Two", 2, number="m2")))
+    await listener.call(told({**said("One", 50, number="m1"), "deleted": True}))
+    stored = {m.external_id: m for m in listener.messages()}
+    assert stored["m1"].deleted_at is not None
+    (request,) = listener.ask()
+    assert request.newest_external_id == "m2"
+
+
+async def test_a_reaction_is_stored_and_changes_nothing(listener):
+    await listener.call(told(said("Is it free?", 1)))
+    await listener.call(told({**said("", 2, number="m2"), "reaction": True}))
+    (request,) = listener.ask()
+    assert (request.newest_external_id, len(listener.messages())) == ("m1", 2)
+    assert listener.answer(request).status is OutboxStatus.PENDING
+
+
+async def test_what_was_told_of_an_earlier_press_is_not_said_of_the_next_one(listener):
+    await listener.call(told(said("Is it free?")))
+    (request,) = listener.ask()
+    job = listener.press(listener.answer(request))
+    late = {"id": "another", "standing": "failed", "key": job.id, "error": "131047"}
+    await listener.call(told(statuses=[late]))
+    assert (listener.job(job).delivery, listener.job(job).delivery_error) == ("accepted", None)
+
+
 async def test_a_late_status_settles_a_reply_without_proof(listener):
     await listener.call(told(said("Is it free?")))
     (request,) = listener.ask()

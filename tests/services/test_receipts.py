@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from src.errors import ChannelGone, TransientError, WallHit
+from src.errors import ChannelGone, NotPressed, TransientError, WallHit
 from src.model.sending import Delivery, Finding, Receipt
 from src.model.statuses import CancelReason, OutboxStatus
 from src.services.send import Pace
@@ -240,3 +240,43 @@ async def test_history_that_is_read_further_back_is_not_taken_for_news(house, wh
     house.take_in(replace(told, compared=True, has_older=True))
     assert house.open_request(where) is None
     assert house.job(job).account == ACCOUNT
+
+
+async def test_a_remote_that_asks_for_a_slower_pace_gets_it_and_refuses_nothing_for_good(house, where, job):
+    house.channel.fail("press_send", NotPressed(retry_after=60.0), nth=None)
+    for _ in range(Pace().attempts + 2):
+        await house.sent()
+        now = house.job(job)
+        assert (now.status, now.arm_count) == (OutboxStatus.PENDING, 0)
+        assert now.due_at == house.clock() + timedelta(seconds=60)
+        house.clock.advance(60)
+    assert where.texts == ["Is there a cot?"]
+
+
+async def test_a_wall_that_surely_took_nothing_gives_the_reply_back(house, where, job):
+    house.channel.fail("press_send", WallHit("credentials", "the token has ended", nothing_sent=True))
+    with pytest.raises(WallHit):
+        await house.sent()
+    now = house.job(job)
+    assert (now.status, now.arm_count, now.attempts) == (OutboxStatus.PENDING, 0, 0)
+
+
+async def test_what_the_remote_will_not_deliver_waits_for_a_person_where_one_can_do_something(
+    house, where, job
+):
+    async def refused(*_):
+        return Receipt("", standing=Delivery.FAILED, error="131047", held="window_closed")
+
+    house.channel.press_send = refused
+    await house.sent()
+    assert state(house, job) == (OutboxStatus.DRAFT, "window_closed")
+
+
+async def test_what_was_sent_in_place_of_the_reply_is_what_is_stored_and_shown(house, where, job):
+    async def replaced(*_):
+        return Receipt("m-77", text="[template hello]")
+
+    house.channel.press_send = replaced
+    await house.sent()
+    assert house.job(job).receipt_text == "[template hello]"
+    assert house.messages(where)["m-77"].text == "[template hello]"

@@ -8,10 +8,9 @@ from typing import Any
 
 from src.channels.base import Capabilities
 from src.errors import CallRefused
-from src.model.hearing import DeliveryNote, Heard, Incoming
+from src.model.hearing import DeliveryNote, Heard, Incoming, heard_conversation
 from src.model.inbox import AuthorRole, MessageKind, SeenMessage
 from src.model.sending import Delivery
-from src.services.hearing import heard_conversation
 
 WORD = "let-me-in"
 _BEGIN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -44,13 +43,19 @@ class ListeningChannel:
             DeliveryNote(one["id"], Delivery(one["standing"]), key=one.get("key"), error=one.get("error"))
             for one in told.get("statuses", [])
         )
-        return Heard(None, views, notes, b"ok", "text/plain", tuple(told.get("odd", ())))
+        return Heard(views=views, deliveries=notes, answer=b"ok", not_understood=tuple(told.get("odd", ())))
 
 
 def as_message(one: dict[str, Any]) -> SeenMessage:
     at = datetime.fromtimestamp(_BEGIN.timestamp() + one.get("at", 0), UTC)
     role = AuthorRole.HOST if one.get("ours") else AuthorRole.GUEST
-    return SeenMessage(one["id"], None, None, role, MessageKind.TEXT, "text", one["text"], at)
+    if one.get("reaction"):
+        return SeenMessage(
+            one["id"], None, None, AuthorRole.GUEST, MessageKind.REACTION, "reaction", None, at
+        )
+    deleted = bool(one.get("deleted"))
+    text = None if deleted else one["text"]
+    return SeenMessage(one["id"], None, None, role, MessageKind.TEXT, "text", text, at, deleted=deleted)
 
 
 def told(*messages: dict[str, Any], **more: Any) -> bytes:

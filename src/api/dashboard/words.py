@@ -196,6 +196,7 @@ REASONS = {
     "bulletin": _("It is a notice of Airbnb."),
     "media": _("It is a photo or a file without text."),
     "unsupported": _("It is of a kind that is not known."),
+    "reaction": _("It is a mark on another message: it asks for nothing."),
     "deleted": _("Its author took it back."),
     "empty": _("There is no text in it."),
     "too_old": _("It was too old when it was first seen: history, not work."),

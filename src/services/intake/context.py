@@ -122,6 +122,13 @@ def load_intake(
     return IntakeContext(conn, account, rules, now, seen, conversation, known, arrival, refused)
 
 
+def leave_out_reactions(context: IntakeContext) -> None:
+    """They ask for nothing and answer nothing: what stands before them is still the newest."""
+    kept = tuple(m for m in context.seen.messages if m.kind is not MessageKind.REACTION)
+    if len(kept) < len(context.seen.messages):
+        context.seen = replace(context.seen, messages=kept)
+
+
 def leave_out_holding_texts(context: IntakeContext) -> None:
     """Our own holding texts answer nothing: they count as not there, so that the answer can still follow them."""
     if not any(context.is_ours(message) for message in context.seen.messages):

@@ -20,6 +20,7 @@ from src.services.intake.context import (
     IntakeContext,
     Rules,
     leave_out_holding_texts,
+    leave_out_reactions,
     load_intake,
     put_in_order_of_arrival,
 )
@@ -82,6 +83,7 @@ def take_in(
     intake = Intake(context.conversation)
     _store_messages(context, intake)
     _settle_own_replies(context, intake)
+    leave_out_reactions(context)
     leave_out_holding_texts(context)
     put_in_order_of_arrival(context)
     intake.newest_external_id = context.seen.newest.external_id if context.seen.newest else None
@@ -142,6 +144,8 @@ def _only_masked(context: IntakeContext, known: StoredMessage, message: SeenMess
 
 
 def _direction(message: SeenMessage) -> Direction:
+    if message.kind is MessageKind.REACTION:
+        return Direction.SYSTEM  # else the message before it would not be the newest that waits
     if message.role in GUEST_SIDE:
         return Direction.INBOUND
     return Direction.OUTBOUND if message.role in HOST_SIDE else Direction.SYSTEM

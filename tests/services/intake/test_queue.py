@@ -1,5 +1,6 @@
 """What is taken in from the inbox: which messages go to the AI, together with which, and when."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -423,6 +424,15 @@ def test_nothing_but_a_text_waits_for_a_person_in_a_conversation_that_the_site_d
     assert house.take_in(where, opened=False, cannot_be_opened=True).escalated is None
 
 
+def test_a_reaction_asks_for_nothing_and_the_message_before_it_is_still_answered(house):
+    where = house.site.conversation("Is there a cot?")
+    seen = house.site.look(where, opened=True)
+    heart = replace(seen.newest, external_id="r1", kind=MessageKind.REACTION, detail="reaction", text=None)
+    intake = house.take_in(replace(seen, messages=(*seen.messages, heart)))
+    assert intake.queued.newest_external_id == seen.newest.external_id
+    assert house.messages(where)["r1"].skip_reason == Refusal.REACTION
+
+
 def test_every_refusal_of_a_message_is_met_in_this_file_or_with_our_own_replies():
     here = {
         *WRITERS,
@@ -435,5 +445,6 @@ def test_every_refusal_of_a_message_is_met_in_this_file_or_with_our_own_replies(
         Refusal.FROM_HOST,
         Refusal.CROSSED_OUR_REPLY,
         Refusal.CANNOT_BE_OPENED,
+        Refusal.REACTION,
     }
     assert set(Refusal) == here
