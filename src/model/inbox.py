@@ -142,3 +142,12 @@ class InboxGlance:
     """Every conversation younger than the asked limit is in it."""
     bell: BellState | None = None
     """Whether the remote announces what is new, or looks alone find it; None: there is no bell to speak of."""
+
+
+def reaches_known(view: SeenConversation, known: set[str], oldest: datetime) -> bool:
+    """Whether a conversation was read back far enough: to what is stored, to an answer, or to what is old."""
+    if any(m.external_id in known for m in view.messages):
+        return True
+    if any(m.role in HOST_SIDE and m.kind is MessageKind.TEXT for m in view.messages):
+        return True
+    return bool(view.messages) and view.messages[0].sent_at < oldest

@@ -30,11 +30,9 @@ from src.model.secrets import NO_SECRETS, PLACEHOLDER, Secrets
 from src.model.sending import Receipt
 from src.model.statuses import OPEN_INBOX, CancelReason, InboxStatus, OutboxStatus
 from src.model.values import Direction, new_id
-from src.services.hearing import LOOKED_AT, take_view
-from src.services.intake import Rules
+from src.services.intake import LOOKED_AT, Rules, take_view, tell
 from src.services.own_messages import own_id, store_sent
 from src.services.refusals import Malformed
-from src.services.sync import tell
 
 SAME_FOR = timedelta(minutes=10)
 """How long the same text without a key counts as the same call again."""

@@ -31,12 +31,11 @@ from src.errors import (
     StaleJob,
     TransientError,
 )
-from src.model.inbox import AuthorRole, MessageKind, SeenConversation
+from src.model.inbox import AuthorRole, MessageKind, SeenConversation, reaches_known
 from src.model.rows import Job
 from src.model.sending import Finding, Press, Receipt
 from src.services.intake import Intake, Rules
 from src.services.send_rows import Pace, SendRows
-from src.services.sync import no_yield, reaches_known
 
 __all__ = ["Pace", "Send"]
 
@@ -46,7 +45,7 @@ _LAST_WORD_SEC = 0.5
 
 
 async def nobody_else() -> None:
-    """The default: file locks keep all others out."""
+    """The default: file locks keep all others out, and no other worker wants the page."""
 
 
 class Send:
@@ -100,7 +99,7 @@ class Send:
     async def run_once(
         self,
         channel: Channel,
-        yield_turn: Callable[[], Awaitable[None]] = no_yield,
+        yield_turn: Callable[[], Awaitable[None]] = nobody_else,
         keep_going: Callable[[], bool] = lambda: True,
     ) -> int:
         """Settle what was left in the middle, then send what is due while ``keep_going()``. Returns how many jobs.

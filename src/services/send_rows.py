@@ -34,9 +34,8 @@ from src.model.same_reply import same_reply
 from src.model.sending import Delivery, Receipt
 from src.model.statuses import OutboxStatus
 from src.services.caps import hold_before_typing
-from src.services.intake import Intake, Rules, take_in, take_in_now
+from src.services.intake import Intake, Rules, check_viewer, take_in, take_in_now, tell
 from src.services.own_messages import store_sent
-from src.services.sync import check_viewer, tell
 
 _IN_HAND = [OutboxStatus.PROCESSING]
 _TRIES = 3

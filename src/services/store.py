@@ -13,8 +13,7 @@ from src.errors import StaleJob, TransientError
 from src.model.inbox import SeenConversation
 from src.model.sending import Delivery, Press, Receipt
 from src.model.statuses import OutboxStatus
-from src.services.hearing import stored_view
-from src.services.intake import Rules
+from src.services.intake import Rules, stored_view
 from src.services.own_messages import own_id, store_sent
 
 

@@ -15,12 +15,12 @@ from loguru import logger
 
 from src.channels.base import Watches
 from src.db import accounts, conversations, outbox_views
-from src.db.engine import Connection, Database
+from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.errors import ChannelGone, Halt, PermanentError, TransientError
+from src.errors import ChannelGone, PermanentError, TransientError
 from src.model.gate import conversation_refusal
-from src.model.inbox import HOST_SIDE, InboxGlance, MessageKind, SeenConversation
-from src.services.intake import Intake, Rules, take_in_now
+from src.model.inbox import HOST_SIDE, InboxGlance, MessageKind, SeenConversation, reaches_known
+from src.services.intake import Intake, Rules, check_viewer, take_in_now, tell
 
 _OVERLAP = timedelta(minutes=10)
 """The list is read again this far behind the last complete look; the site's clock need not be ours."""
@@ -199,46 +199,3 @@ class Sync:
     def _note_complete(self, newest: datetime) -> None:
         with self._db.write() as conn:
             accounts.set_swept_through(conn, self._account, min(newest, self._clock()), self._clock())
-
-
-def check_viewer(conn: Connection, account: str, viewer_id: str, now: datetime) -> None:
-    """Halt if the page belongs to another host than this database; the first one is remembered."""
-    known = accounts.get(conn, account).external_id
-    if known is None:
-        accounts.set_viewer(conn, account, viewer_id, now)
-    elif known != viewer_id:
-        raise Halt("other_account", "the saved login belongs to another host than this database")
-
-
-def reaches_known(view: SeenConversation, known: set[str], oldest: datetime) -> bool:
-    """Whether a conversation was read back far enough: to what is stored, to an answer, or to what is old."""
-    if any(m.external_id in known for m in view.messages):
-        return True
-    if any(m.role in HOST_SIDE and m.kind is MessageKind.TEXT for m in view.messages):
-        return True
-    return bool(view.messages) and view.messages[0].sent_at < oldest
-
-
-def tell(intake: Intake, wakeup: Wakeup, *, personal_ids: bool = False) -> None:
-    """Wake who asks the AI, if there is something new to ask; one log line for each thing that taking in has done.
-
-    None for nothing; ids only, never a text or a name. ``personal_ids``: a conversation's id is a person's number
-    or address, so our own id of it stands in the log.
-    """
-    if intake.queued is not None:
-        wakeup.notify("inbox")
-    name = intake.conversation.id if personal_ids else intake.conversation.external_id
-    log = logger.bind(conversation_id=name)
-    if intake.host_wrote:
-        log.info("Host wrote in {}; the AI keeps quiet there for a while", name)
-    for request in intake.cancelled_requests:
-        log.info("Request {} cancelled: {}", request.id, request.reason)
-    for job in intake.cancelled_replies:
-        log.info("Reply {} cancelled: {}", job.id, job.reason)
-    for job in intake.settled:
-        log.info("Reply {} is in its conversation: sent", job.id)
-    if intake.queued is not None:
-        verb = "joined" if intake.extended else "queued as"
-        log.info("Guest message in {} {} request {}", name, verb, intake.queued.id)
-    if intake.escalated is not None:
-        log.warning("Guest message in {} waits for a person: {}", name, intake.escalated)
