@@ -11,11 +11,20 @@ from sqlalchemy import ColumnElement, Connection, FromClause, bindparam, func, o
 
 from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, literal, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
-from src.model.rows import StoredConversation, StoredMessage
-from src.model.values import Direction, new_id
+from src.model.rows import Job, StoredConversation, StoredMessage
+from src.model.values import PERSON, Direction, new_id
 
 _C = CONVERSATIONS.c
 _M = MESSAGES.c
+ROLES = {
+    "guest": "user",
+    "cotraveller": "user",
+    "host": "host",
+    "team": "host",
+    "assistant": "assistant",
+    "site": "system",
+}
+"""``messages.role`` for each ``messages.origin``."""
 _AT_A_TIME = 500
 """Ids in one statement; SQLite and PostgreSQL take far more, but the text of the statement grows with them."""
 
@@ -139,6 +148,11 @@ def mark_host_wrote(conn: Connection, conversation_id: str, at: datetime) -> Non
         .where(_C.id == conversation_id, or_(_C.host_wrote_at.is_(None), _C.host_wrote_at < at))
         .values(host_wrote_at=at)
     )
+
+
+def note_user(conn: Connection, conversation_id: str, user_id: str) -> None:
+    """Who writes there, by the caller's own name. Repeatable."""
+    conn.execute(update(CONVERSATIONS).where(_C.id == conversation_id).values(user_id=user_id))
 
 
 def mark_seen_to(conn: Connection, conversation_id: str, until: datetime | None, now: datetime) -> bool:
@@ -266,6 +280,7 @@ def insert_message(
         "external_id": seen.external_id,
         "direction": direction,
         "origin": origin,
+        "role": ROLES[origin],
         "sender_name": seen.author_name,
         "kind": str(seen.kind),
         "detail": seen.detail,
@@ -276,12 +291,34 @@ def insert_message(
         "skip_reason": skip_reason,
         "seen_at": now,
         "arrival": arrival,
+        "p_conversation": conversation_id,
     }
-    statement = MESSAGE.insert(conn).on_conflict_do_nothing(index_elements=["account", "external_id"])
-    made = one_or_none(conn, statement, MESSAGE, values)
+    made = one_or_none(conn, _insert_statement(conn), MESSAGE, values)
     found = made or message_by_external_id(conn, account, seen.external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found
+
+
+_NUMBERED = MESSAGES.alias("numbered")
+_NEXT_SEQUENCE = (
+    select(func.coalesce(func.max(_NUMBERED.c.sequence), 0) + 1)
+    .where(_NUMBERED.c.conversation_id == bindparam("p_conversation"))
+    .scalar_subquery()
+)
+"""Right because whoever stores a message holds the lock of its conversation's row."""
+_insert_statements: dict[str, Any] = {}
+"""One for each kind of database, made when it is first needed."""
+
+
+def _insert_statement(conn: Connection) -> Any:
+    dialect = conn.dialect.name
+    if dialect not in _insert_statements:
+        _insert_statements[dialect] = (
+            MESSAGE.insert(conn)
+            .values({_M.sequence: _NEXT_SEQUENCE})
+            .on_conflict_do_nothing(index_elements=["account", "external_id"])
+        )
+    return _insert_statements[dialect]
 
 
 def next_arrival(conn: Connection, conversation_id: str) -> int:
@@ -313,9 +350,23 @@ def attach_to_request(conn: Connection, message_ids: Collection[str], request_id
     _set(conn, message_ids, request_id=request_id, skip_reason=None)
 
 
-def attach_receipt(conn: Connection, message_id: str, outbox_id: str) -> None:
+def attach_receipt(conn: Connection, message_id: str, job: Job) -> None:
     """This message is our own reply, from that job: its origin becomes ``assistant``. Repeatable."""
-    _set(conn, [message_id], origin="assistant", outbox_id=outbox_id, skip_reason=None)
+    role = ROLES["host"] if job.written_by == PERSON else ROLES["assistant"]
+    _set(
+        conn,
+        [message_id],
+        origin="assistant",
+        role=role,
+        agent=job.agent,
+        outbox_id=job.id,
+        skip_reason=None,
+    )
+
+
+def note_agent(conn: Connection, request_id: str, agent: str) -> None:
+    """The messages of this request were given to that voice of the AI, as the AI says. Repeatable."""
+    conn.execute(update(MESSAGES).where(_M.request_id == request_id).values(agent=agent))
 
 
 def _set(conn: Connection, message_ids: Collection[str], **values: str | None) -> None:

@@ -71,7 +71,8 @@ def is_busy(conn: Connection, conversation_id: str) -> bool:
 
 def _messages(conn: Connection, which: _Where, now: datetime, limit: int | None) -> int:
     holds = (_M.purged_at.is_(None),)
-    return _blank(conn, MESSAGES, (*which, *holds), limit, text=None, sender_name=None, purged_at=now)
+    gone = {"text": None, "sender_name": None, "agent": None, "purged_at": now}
+    return _blank(conn, MESSAGES, (*which, *holds), limit, **gone)
 
 
 def _replies(conn: Connection, which: _Where, now: datetime, limit: int | None) -> int:
@@ -88,8 +89,8 @@ def _requests(conn: Connection, which: _Where, limit: int | None) -> int:
 
 
 def _people(conn: Connection, which: _Where, limit: int | None) -> int:
-    holds = or_(_C.guest_name.is_not(None), _C.stay != "{}")
-    return _blank(conn, CONVERSATIONS, (*which, holds), limit, guest_name=None, stay="{}")
+    holds = or_(_C.guest_name.is_not(None), _C.user_id.is_not(None), _C.stay != "{}")
+    return _blank(conn, CONVERSATIONS, (*which, holds), limit, guest_name=None, user_id=None, stay="{}")
 
 
 def _said(reason: Any) -> ColumnElement[bool]:

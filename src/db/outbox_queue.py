@@ -31,7 +31,7 @@ from src.errors import StaleJob
 from src.model.rows import NOTHING_SAID, Job, Said
 from src.model.sending import Delivery, deliveries_before
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
-from src.model.values import ANSWER, new_id
+from src.model.values import ANSWER, ASSISTANT, new_id
 
 _Q = OUTBOX.c
 _S = OutboxStatus
@@ -131,13 +131,14 @@ def enqueue(
     replaces_id: str | None = None,
     approved: bool = False,
     kind: str = ANSWER,
+    written_by: str = ASSISTANT,
     said: Said = NOTHING_SAID,
     now: datetime,
 ) -> tuple[Job, bool]:
     """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
 
-    Repeatable by its key, also by many processes at once. ``approved``: a person asks for it. ``said`` is what the
-    AI says of it.
+    Repeatable by its key, also by many processes at once. ``approved``: a person asks for it.
+    ``written_by``: a person, if the AI did not. ``said`` is what the AI says of it.
     """
     if status not in UNSENT_OUTBOX:
         raise ValueError(f"a job starts as draft or pending, not as {status}")
@@ -150,6 +151,7 @@ def enqueue(
         "reason": reason,
         "text": text,
         "kind": kind,
+        "written_by": written_by,
         "agent": said.agent,
         "topic": said.topic,
         "confidence": said.confidence,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import DateTime, Enum, Index
+from sqlalchemy import Computed, DateTime, Enum, Index
 from sqlalchemy import text as sql
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator
 
 
@@ -49,3 +51,24 @@ def enum_of(enum: type[StrEnum], name: str) -> Enum:
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows alone for which the condition holds, on either database."""
     return Index(name, *columns, unique=unique, sqlite_where=sql(where), postgresql_where=sql(where))
+
+
+class Generated(Computed):
+    """A column that the database makes from others of its row.
+
+    PostgreSQL keeps it, SQLite makes it when it is read: each the one way in which every supported version can add
+    it to a table that is there.
+    """
+
+    inherit_cache = True
+
+
+@compiles(Generated)
+def _kept(element: Generated, compiler: Any, **_: Any) -> str:
+    return f"{_made_when_read(element, compiler)} STORED"
+
+
+@compiles(Generated, "sqlite")
+def _made_when_read(element: Generated, compiler: Any, **_: Any) -> str:
+    text = compiler.sql_compiler.process(element.sqltext, include_table=False, literal_binds=True)
+    return f"GENERATED ALWAYS AS ({text})"

@@ -96,6 +96,7 @@ class StoredConversation:
     id: str
     account: str
     external_id: str
+    user_id: str | None
     kind: str | None
     guest_name: str | None
     listing_id: str | None
@@ -113,7 +114,7 @@ class StoredConversation:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as last seen (table ``messages``)."""
+    """A message as last seen (table ``messages``, without ``created_at``, which repeats ``sent_at``)."""
 
     id: str
     account: str
@@ -121,6 +122,8 @@ class StoredMessage:
     external_id: str
     direction: Direction
     origin: str
+    role: str | None
+    agent: str | None
     sender_name: str | None
     kind: str
     detail: str
@@ -134,6 +137,7 @@ class StoredMessage:
     purged_at: datetime | None
     seen_at: datetime
     arrival: int
+    sequence: int | None
 
     @property
     def written_at(self) -> datetime:
@@ -193,6 +197,7 @@ class Job:
     reason: str | None
     text: str
     kind: str
+    written_by: str
     agent: str | None
     topic: str | None
     confidence: float | None

@@ -60,3 +60,6 @@ AI_WORKER = "ai_webhook"
 
 ANSWER, HOLDING = "answer", "holding"
 """The kinds of a reply: an answer, or words that only say that the guest's message has arrived."""
+
+ASSISTANT, PERSON = "assistant", "person"
+"""Who wrote a reply: the AI, or somebody of our side."""

@@ -93,7 +93,7 @@ def readable(message: StoredMessage) -> bool:
 
 
 def _role(message: StoredMessage) -> str:
-    if message.origin == "assistant":
+    if message.origin == "assistant" and message.role != "host":  # else a person wrote it here
         return "assistant"
     return "guest" if message.direction is Direction.INBOUND else "host"
 

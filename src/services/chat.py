@@ -128,6 +128,8 @@ class Desk:
         accounts.ensure(conn, name, self._clock())
         conversation = conversations.ensure_named(conn, name, call.conversation, self._clock())
         conversations.lock(conn, conversation.id)
+        if call.user_id is not None and call.user_id != conversation.user_id:
+            conversations.note_user(conn, conversation.id, call.user_id)
         now = self._clock()
         stored = conversations.messages_of(conn, conversation.id, LOOKED_AT)
         text = self._rules.secrets.mask(call.text, None)

@@ -136,6 +136,7 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
             idempotency_key=f"again:{old.id}",
             replaces_id=old.id,
             approved=True,
+            written_by=old.written_by,
             now=now,
         )
         return new

@@ -42,6 +42,7 @@ def store_sent(
         text=receipt.text or job.text,
         sent_at=receipt.sent_at or now,
     )
+    conversations.lock(conn, job.conversation_id)
     ours = conversations.insert_message(
         conn,
         job.account,
@@ -53,7 +54,7 @@ def store_sent(
         arrival=conversations.next_arrival(conn, job.conversation_id),
         now=now,
     )
-    conversations.attach_receipt(conn, ours.id, job.id)
+    conversations.attach_receipt(conn, ours.id, job)
     return outbox_queue.sent(
         conn,
         job.id,

@@ -148,6 +148,7 @@ async def test_the_api_path_says_agent_and_confidence(chat):
     assert (said["message"], said["agent"], said["confidence"]) == ("Yes.", None, None)
     assert set(said) == {"message", "agent", "confidence", "timestamp"}
     assert (await chat.client.post("/api/chat", json=body)).json()["message"] == "Yes."
+    assert [(one.external_id, one.user_id) for one in chat.conversations()] == [("c1", "u1")]
     assert len(chat.jobs()) == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.tables import DEFAULT_ACCOUNT, Direction
+from src.model.values import PERSON
 
 A = DEFAULT_ACCOUNT
 
@@ -148,9 +149,37 @@ def test_messages_are_tied_to_the_request_and_to_the_reply_they_belong_to(
         )
         conversations.set_skip_reason(conn, [asked.id, ours.id], "too_old")
         conversations.attach_to_request(conn, [asked.id], request.id)
-        conversations.attach_receipt(conn, ours.id, job.id)
+        conversations.attach_receipt(conn, ours.id, job)
         asked, ours = conversations.messages_of(conn, home, 9)
         assert conversations.messages_of_request(conn, request.id) == [asked]
         assert outbox_views.for_request(conn, request.id) == [job]
     assert (asked.request_id, asked.skip_reason) == (request.id, None)
     assert (ours.origin, ours.outbox_id, ours.skip_reason) == ("assistant", job.id, None)
+    assert (asked.role, ours.role) == ("user", "assistant")
+
+
+def test_messages_are_numbered_as_they_are_stored_and_a_copy_takes_no_number(
+    db, clock, make_conversation, make_message
+):
+    late, early, other = make_message(sent_at=clock.later(9)), make_message(), make_message()
+    with db.write() as conn:
+        home = see(conn, make_conversation(late), clock()).id
+        elsewhere = see(conn, make_conversation(other), clock()).id
+        numbers = [store(conn, home, one, clock()).sequence for one in (late, late, early)]
+        assert numbers == [1, 1, 2]
+        assert store(conn, elsewhere, other, clock()).sequence == 1
+
+
+def test_a_reply_that_a_person_wrote_here_has_the_role_of_the_host(
+    db, clock, make_conversation, make_message
+):
+    written = make_message("It is Anna", role=AuthorRole.HOST)
+    with db.write() as conn:
+        home = see(conn, make_conversation(written), clock()).id
+        ours = store(conn, home, written, clock(), Direction.OUTBOUND, "host")
+        job, _ = outbox_queue.enqueue(
+            conn, A, home, "It is Anna", request_id=None, idempotency_key="k", written_by=PERSON, now=clock()
+        )
+        conversations.attach_receipt(conn, ours.id, job)
+        (ours,) = conversations.messages_of(conn, home, 9)
+    assert (ours.origin, ours.role, ours.agent) == ("assistant", "host", None)

@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Select, Table, insert, inspect, select
+from sqlalchemy import Connection, Select, Table, insert, inspect, select, text
 from sqlmodel import SQLModel
 
 from src.db import accounts, connections, database_urls, migrate
@@ -163,7 +163,7 @@ def _rows_of(conn: Connection, table: Table) -> Select[Any]:
 
 def _kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> bool:
     """Whether the rows have what they had; columns that came with the upgrade are left out."""
-    return [{name: row[name] for name in old} for row, old in zip(after, before, strict=True)] == before
+    return _kept_rows(before, after) == before
 
 
 def test_opening_a_database_with_rows_again_changes_nothing(empty_url, clock):
@@ -289,3 +289,53 @@ def test_accounts_in_every_state_get_their_channel_and_keep_what_they_had(empty_
         assert accounts.take_channel(conn, "halted", "pgnotify", clock()) == "airbnb", "it keeps its channel"
         assert accounts.take_channel(conn, "new", "pgnotify", clock()) == "pgnotify"
     db.close()
+
+
+def test_messages_of_every_origin_get_role_agent_number_and_time_and_keep_what_they_had(
+    empty_url, clock, monkeypatch
+):
+    held = filled_at("0012", empty_url, clock(), monkeypatch)
+    old = connections.make_migration_engine(database_urls.parse(empty_url))
+    origins = ["guest", "cotraveller", "host", "team", "site", "assistant"]
+    asked, replied = f"c{list(InboxStatus).index(InboxStatus.ANSWERED)}", f"c{len(InboxStatus)}"
+    plain = [column for column in MESSAGES.c if column.name not in {"role", "agent", "sequence"}]
+    with old.begin() as conn:
+        conn.execute(
+            text(f"UPDATE queue_outbox SET agent = 'anna', request_id = '{asked}' WHERE id = '{replied}'")
+        )
+        for number, origin in enumerate(origins):
+            at = clock.later(-number)
+            row = a_message(at) | {"id": origin, "external_id": origin, "origin": origin}
+            row["request_id"] = asked if origin == "guest" else None
+            row["outbox_id"] = replied if origin == "assistant" else None
+            conn.execute(insert(MESSAGES).values(**row))
+        before = conn.execute(select(*plain).order_by(MESSAGES.c.id)).all()
+    old.dispose()
+    db = Database.open(empty_url)
+    assert [dict(row) | {"agent": None, "request_id": None} for row in _kept_rows(held, _everything(db))] == [
+        row | {"agent": None, "request_id": None} for row in held
+    ]
+    with db.write() as conn:
+        assert conn.execute(select(*plain).order_by(MESSAGES.c.id)).all() == before
+        rows = conn.execute(
+            text("SELECT origin, role, agent, sequence FROM messages ORDER BY sequence")
+        ).all()
+        assert [tuple(row) for row in rows] == [
+            ("assistant", "assistant", "anna", 1),
+            ("site", "system", None, 2),
+            ("team", "host", None, 3),
+            ("host", "host", None, 4),
+            ("cotraveller", "user", None, 5),
+            ("guest", "user", "anna", 6),
+        ]
+        assert (
+            conn.execute(text("SELECT COUNT(*) FROM messages WHERE created_at = sent_at")).scalar_one() == 6
+        )
+        assert set(conn.execute(text("SELECT written_by FROM queue_outbox")).scalars()) == {"assistant"}
+        assert set(conn.execute(text("SELECT user_id FROM conversations")).scalars()) == {None}
+        conn.execute(insert(MESSAGES).values(**(a_message(clock()) | {"external_id": "by an older version"})))
+    db.close()
+
+
+def _kept_rows(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in old} for row, old in zip(after, before, strict=True)]

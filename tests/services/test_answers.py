@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from src.db import accounts, inbox_queue, outbox_queue
+from src.db import accounts, conversations, inbox_queue, outbox_queue
 from src.db.wakeup import Wakeup
 from src.model.answer import Action, Answer, Result
 from src.model.rows import Said
@@ -91,6 +91,16 @@ def test_a_hundred_unasked_copies_at_once_make_one_row(inbox, take):
         outcomes = list(pool.map(lambda _: take(Answer(thread_id(5), message="Hello")), range(100)))
     assert len({outcome.job.id for outcome in outcomes}) == 1
     assert len(inbox.jobs()) == 1
+
+
+@pytest.mark.parametrize(
+    "how", [{"message": "At 3 pm."}, {"action": Action.ESCALATE}, {"action": Action.IGNORE}]
+)
+def test_a_message_knows_which_voice_of_the_ai_it_was_given_to(inbox, take, db, how):
+    request = inbox.waiting()
+    take(answer_to(request, said=Said(agent="anna"), **{"message": None} | how))
+    with db.read() as conn:
+        assert {one.agent for one in conversations.messages_of_request(conn, request.id)} == {"anna"}
 
 
 def test_in_draft_mode_the_reply_waits_for_a_person(inbox, take):

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from src.model.columns import UtcDateTime, enum_of
+from src.model.columns import Generated, UtcDateTime, enum_of
 from src.model.values import DEFAULT_ACCOUNT, Direction, new_id, utc_now
 
 
@@ -24,6 +24,8 @@ class Conversation(SQLModel, table=True):
     id: str = Field(default_factory=new_id, primary_key=True)
     account: str = DEFAULT_ACCOUNT
     external_id: str
+    user_id: str | None = None
+    """Who writes, by the caller's own name (`/api/chat`), where the conversation has another one."""
     kind: str | None = None
     guest_name: str | None = None
     listing_id: str | None = None
@@ -55,6 +57,8 @@ class Message(SQLModel, table=True):
         Index("ix_messages_request", "request_id"),
         Index("ix_messages_outbox", "outbox_id"),
         Index("ix_messages_account", "account", "sent_at"),
+        Index("ix_messages_created", "created_at"),
+        Index("ix_messages_sequence", "conversation_id", "sequence"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -64,11 +68,19 @@ class Message(SQLModel, table=True):
     direction: Direction = Field(sa_column=Column(enum_of(Direction, "direction"), nullable=False))
     origin: str
     """guest, cotraveller, host, team, site, or assistant for a reply of this product."""
+    role: str | None = None
+    """user, assistant, host or system. Of a reply that a person wrote here: host."""
+    agent: str | None = None
+    """Which voice of the AI wrote it; of a person's message, which one answered it, as the AI says; else null."""
     sender_name: str | None = None
     kind: str
     detail: str
     text: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     sent_at: datetime = Field(sa_type=UtcDateTime)
+    created_at: datetime | None = Field(
+        default=None, sa_column=Column(UtcDateTime, Generated("sent_at"), nullable=True)
+    )
+    """The same as ``sent_at``, made by the database, for queries of people who expect this name."""
     edited_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     request_id: str | None = Field(default=None, foreign_key="queue_inbox.id")
@@ -82,3 +94,5 @@ class Message(SQLModel, table=True):
     seen_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     arrival: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     """In which look at its conversation it was first seen, counted from 1; 0: from before this was counted."""
+    sequence: int | None = None
+    """Its number among the messages of its conversation, in the order in which they were stored, from 1."""

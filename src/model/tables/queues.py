@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from src.model.columns import UtcDateTime, enum_of, partial_index
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
-from src.model.values import ANSWER, DEFAULT_ACCOUNT, OPEN_INBOX_SQL, new_id, one_of, utc_now
+from src.model.values import ANSWER, ASSISTANT, DEFAULT_ACCOUNT, OPEN_INBOX_SQL, new_id, one_of, utc_now
 
 
 class InboxRequest(SQLModel, table=True):
@@ -96,6 +96,10 @@ class OutboxJob(SQLModel, table=True):
     text: str = Field(sa_column=Column(Text, nullable=False))
     kind: str = Field(default=ANSWER, sa_column=Column(String, nullable=False, server_default=ANSWER))
     """``answer``; or ``holding``: says only that the message has arrived, while a person is asked."""
+    written_by: str = Field(
+        default=ASSISTANT, sa_column=Column(String, nullable=False, server_default=ASSISTANT)
+    )
+    """``assistant``; or ``person``: somebody of our side wrote it here instead of the AI."""
     agent: str | None = None
     """Which voice of the AI wrote it, as the AI says."""
     topic: str | None = None

@@ -39,7 +39,10 @@ def settle(conn: Connection, context: AnswerContext, answer: Answer) -> Outcome 
             # The AI has not even been given the newest message, so this answers something older.
             return Conflict("not_asked_yet", "the guest's newest message has not been given to the AI yet")
     if request.status in OPEN_INBOX:
-        return _close(conn, context, answer, request, conversation)
+        closed = _close(conn, context, answer, request, conversation)
+        if isinstance(closed, Outcome) and answer.said.agent is not None:
+            conversations.note_agent(conn, request.id, answer.said.agent)
+        return closed
     return _again(conn, context, answer, request)
 
 

@@ -169,7 +169,7 @@ def _settle_own_replies(context: IntakeContext, intake: Intake) -> None:
         job = next(named, None) or next(equal, fits[0])
         waiting.remove(job)
         known = context.stored[message.external_id]
-        conversations.attach_receipt(context.conn, known.id, job.id)
+        conversations.attach_receipt(context.conn, known.id, job)
         context.stored[message.external_id] = _with_outbox(known, job.id)
         shown = f"({message.detail})" if message.text is None else message.text
         altered = shown if shown != job.text else None
