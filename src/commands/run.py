@@ -16,6 +16,7 @@ from src.commands.choice import named
 from src.commands.opening import opened
 from src.db import accounts
 from src.db.engine import Database
+from src.db.wakeup import Wakeup
 from src.errors import ExitCode, Halt, SettingsError
 from src.logs import Part
 from src.model.rows import AccountState
@@ -86,7 +87,7 @@ def _work(settings: Settings, db: Database, work: Work, *, api: bool, parts: Par
     beside: list[Beside] = [AlertWorker(settings, settings.accounts, db, heartbeat=work.sync).run]
     if work.sync:
         beside.append(AskAi(settings, db, process.is_at_work, parts).run)
-        beside.append(partial(_keep_house, settings, db))
+        beside.append(partial(_keep_house, settings, db, parts))
     if serve_api:
         beside.append(lambda stop: _serve(settings, db, stop, parts))
     elif api and process.shares:
@@ -107,14 +108,23 @@ def _work_as_api(settings: Settings, db: Database, parts: Parts) -> int:
     return int(asyncio.run(process.run([alerting.run, lambda stop: _serve(settings, db, stop, parts)])))
 
 
-async def _keep_house(settings: Settings, db: Database, stop: asyncio.Event) -> None:
+async def _keep_house(settings: Settings, db: Database, parts: Parts, stop: asyncio.Event) -> None:
     names = [account.name for account in settings.accounts]
     keep = timedelta(days=settings.retention_days)
-    scheduler = start_housekeeping(Machine.of(settings).evidence_dir, db, names, keep=keep)
+    wakeup = Wakeup(db)
+    inquiry_clock = await asyncio.to_thread(parts.make_inquiry_clock, settings, db, wakeup)
+    scheduler = start_housekeeping(
+        Machine.of(settings).evidence_dir,
+        db,
+        names,
+        keep=keep,
+        every_minute=inquiry_clock,
+    )
     try:
         await stop.wait()
     finally:
         scheduler.shutdown(wait=False)
+        wakeup.close()
 
 
 def _check_channels(settings: Settings, db: Database) -> None:

@@ -248,6 +248,16 @@ _HOLDING = select(_Q.id).where(
 )
 
 
+def had_holding_text(conn: Connection, conversation_id: str, request_id: str, since: datetime) -> bool:
+    """Whether there is a holding text for this request, or one of the conversation that was made since then."""
+    made = select(_Q.id).where(
+        _Q.conversation_id == conversation_id,
+        _Q.kind == HOLDING,
+        or_(_Q.request_id == request_id, _Q.created_at >= since),
+    )
+    return conn.execute(made.limit(1)).first() is not None
+
+
 def held_at(conn: Connection, account: str, moment: datetime, limit: int) -> list[Job]:
     """The replies that waited at that moment (a draft not), as they are now, oldest first."""
     held = (

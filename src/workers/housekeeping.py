@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,9 +20,17 @@ EVIDENCE_DAYS = 7
 
 
 def start_housekeeping(
-    evidence_dir: Path, db: Database, accounts: Sequence[str], *, keep: timedelta
+    evidence_dir: Path,
+    db: Database,
+    accounts: Sequence[str],
+    *,
+    keep: timedelta,
+    every_minute: Callable[[], object] | None = None,
 ) -> AsyncIOScheduler:
-    """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: how long guests' words stay."""
+    """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: how long guests' words stay.
+
+    ``every_minute`` may block and may raise TransientError: it is called again a minute later.
+    """
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
@@ -32,8 +40,17 @@ def start_housekeeping(
     scheduler.add_job(
         purge_old, "interval", hours=24, args=[db, accounts], kwargs={"keep": keep}, next_run_time=soon
     )
+    if every_minute is not None:
+        scheduler.add_job(_try, "interval", minutes=1, args=[every_minute], next_run_time=utc_now())
     scheduler.start()
     return scheduler
+
+
+def _try(chore: Callable[[], object]) -> None:
+    try:
+        chore()
+    except TransientError as error:
+        logger.warning("A chore waits for its next minute: {}", error)
 
 
 def purge_old(db: Database, accounts: Sequence[str], *, keep: timedelta) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from pathlib import Path
 from typing import Self
@@ -16,11 +16,13 @@ from src.channels.base import Channel, Hears, Place
 from src.db.account_lock import AccountLock
 from src.db.connection_proof import prove_connection
 from src.db.engine import Database
+from src.db.wakeup import Wakeup
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.values import utc_now
 from src.services.ai_webhook import AiWebhook
 from src.services.askers import Asker, BuiltInAsker
 from src.services.hearing import Hearing
+from src.services.inquiry_clock import Hours, hold_inquiries
 from src.services.intake import Rules
 from src.services.send import Send
 from src.services.store import StoredHere
@@ -44,6 +46,29 @@ def make_askers(settings: Settings, db: Database) -> dict[str, Asker]:
     # One for all: what it learns of a model service (a key that is refused) holds for every account.
     asker = BuiltInAsker(LiveAssistant(settings.assistant, db))
     return dict.fromkeys(found, asker)
+
+
+def make_inquiry_clock(
+    settings: Settings, db: Database, wakeup: Wakeup, clock: Callable[[], datetime] = utc_now
+) -> Callable[[], object] | None:
+    """Enqueues the holding texts that are due, to be called every minute; None if no account has the assistant."""
+    accounts = [account for account in settings.accounts if account.ai == "assistant"]
+    if not accounts:
+        return None
+    from src.assistant.host_texts import HostTexts  # noqa: PLC0415 - it takes its time to load
+
+    own, texts = settings.assistant, HostTexts(settings.assistant)
+    hours = Hours(
+        inquiry=timedelta(hours=own.assistant_inquiry_holding_hours),
+        language=timedelta(hours=own.assistant_holding_hours),
+    )
+    secrets = secrets_of(settings)
+
+    def look() -> None:
+        for account in accounts:
+            hold_inquiries(db, wakeup, account, texts, hours=hours, now=clock(), secrets=secrets)
+
+    return look
 
 
 FINISH_SEC = 45.0
@@ -87,6 +112,9 @@ class Parts:
     make_send: Callable[..., Send] = Send
     make_webhook: Callable[..., AiWebhook] = AiWebhook
     make_askers: Callable[[Settings, Database], dict[str, Asker]] = make_askers
+    make_inquiry_clock: Callable[[Settings, Database, Wakeup], Callable[[], object] | None] = (
+        make_inquiry_clock
+    )
     make_watchdog: Callable[[], Watchdog] = Watchdog
     load_settings: Callable[..., Settings] = load_settings
     open_database: Callable[[str], Database] = Database.open
