@@ -29,7 +29,7 @@ from src.db import missing_facts
 from src.errors import StaleJob
 from src.model.rows import MissingFact, StoredDocument
 from src.services.asking_again import ask_again
-from src.services.refusals import Conflict, Malformed, NotFound
+from src.services.refusals import Conflict, HoldsSecret, Malformed, NotFound
 
 _STAGE_OF = {Audience.ANYONE: Stage.INQUIRY, Audience.BOOKED: Stage.BOOKED, Audience.STAYING: Stage.STAYING}
 
@@ -183,7 +183,7 @@ class Desk:
         fact = self._waiting(fact_id)
         secrets = self._knowledge().secrets_of(fact.listing_id)
         if names := find_values(answer, secrets, encoded=False):
-            raise Malformed("answer", f"holds the value of a secret; write {{{{{names[0]}}}}} in its place")
+            raise HoldsSecret("answer", names[0])
         row = {
             "question": fact.question,
             "answer": answer,

@@ -13,6 +13,14 @@ class Malformed(NightporterError):
         self.field = field
 
 
+class HoldsSecret(Malformed):
+    """A text that is to be kept has the value of a secret in it; ``name`` is the placeholder to write instead."""
+
+    def __init__(self, field: str, name: str) -> None:
+        super().__init__(field, f"holds the value of a secret; write {{{{{name}}}}} in its place")
+        self.name = name
+
+
 class Conflict(NightporterError):
     """It was understood but does not fit the state of things; ``reason`` is a stable word, ``state`` the status."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from src.assistant_settings import AssistantSettings
 from src.db import runs
 from src.db.engine import Database
 from src.model.rows import AssistantRun
@@ -53,3 +55,18 @@ def add_run(
         )
     assert finished is not None
     return finished
+
+
+def with_assistant(folder: Path, **given: Any) -> dict[str, Any]:
+    """Settings of a program whose guests are answered by the built-in assistant; nothing is asked of the model."""
+    assistant = AssistantSettings(
+        **{
+            "assistant_base_url": "http://127.0.0.1:9/v1",
+            "assistant_model": "main",
+            "assistant_knowledge_dir": folder / "knowledge",
+            "assistant_agents_dir": folder / "agents",
+            "assistant_embeddings": "off",
+            **given,
+        }
+    )
+    return {"assistant": assistant, "reply_mode": "draft"}

@@ -23,9 +23,10 @@ from src.api.context import Context
 from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
 from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
+from src.db import missing_facts
 from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
-from src.services.refusals import Conflict, Malformed, NotFound
+from src.services.refusals import Conflict, HoldsSecret, Malformed, NotFound
 from src.services.status import Short, read_verdicts
 
 LANGUAGE_COOKIE = "nightporter_language"
@@ -59,6 +60,8 @@ class Page:
     now: datetime
     standing: dict[str, Short] = field(default_factory=dict)
     """How each account stands, where there are several."""
+    open_questions: int = 0
+    """How many missing facts wait for the host."""
 
     @cached_property
     def lang(self) -> Language:
@@ -95,6 +98,12 @@ class Page:
     def several(self) -> bool:
         """Whether there is anything to choose."""
         return len(self.accounts) > 1
+
+    @property
+    def has_assistant(self) -> bool:
+        """Whether the built-in assistant answers for any account."""
+        every = {**self.context.accounts, **self.context.asked}
+        return any(account.ai == "assistant" for account in every.values())
 
     def place_of(self, account: Account) -> str:
         """Where the same can be seen of another account: this list, else the overview."""
@@ -170,7 +179,7 @@ def own_path(text: str) -> str:
     return text if safe and not any(char < " " or char == "\\" for char in text) else "/"
 
 
-_LISTS = frozenset({"/", "/conversations", "/outbox", "/reconnect"})
+_LISTS = frozenset({"/", "/conversations", "/outbox", "/reconnect", "/ai/autonomy", "/ai/results"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -205,15 +214,19 @@ async def open_page(context: Context, request: Request) -> Page:
     """Let the visitor in, or raise ``Unauthorized`` or ``WrongHost``."""
     request.state.entry = entry = await context.doors.page(request)
     page = Page(context, request, entry, context.clock())
-    if page.several:
-        page.standing = await run_in_threadpool(_standing, page)
+    if page.several or page.has_assistant:
+        await run_in_threadpool(_read_frame, page)
     return page
 
 
-def _standing(page: Page) -> dict[str, Short]:
+def _read_frame(page: Page) -> None:
+    """What stands around every page: how the accounts stand, and how many questions wait."""
     with page.context.db.read() as conn:
-        verdicts = read_verdicts(conn, page.accounts, page.now)
-    return {name: verdict.short for name, verdict in verdicts.items()}
+        if page.several:
+            verdicts = read_verdicts(conn, page.accounts, page.now)
+            page.standing = {name: verdict.short for name, verdict in verdicts.items()}
+        if page.has_assistant:
+            page.open_questions = missing_facts.count_open(conn)
 
 
 async def open_form(context: Context, request: Request) -> tuple[Page, dict[str, str]]:
@@ -276,6 +289,8 @@ def _in_words(error: Exception) -> tuple[int, str, str]:
             return 404, sentence("There is nothing here"), words.NOT_FOUND
         case TransientError():
             return 503, sentence("The database is out of reach"), words.NO_DATABASE
+        case HoldsSecret():
+            return 422, sentence("Nothing was changed"), words.HOLDS_SECRET
         case Conflict():
             return 409, sentence("Nothing was changed"), words.CONFLICTS.get(error.reason, words.CONFLICT)
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from src.api.context import Context
+from src.api.dashboard.ai.routes import ai_routes
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.assets import asset_routes
 from src.api.dashboard.conversations import conversation_routes
@@ -24,6 +25,7 @@ def dashboard_routes(context: Context, side: AiSide) -> APIRouter:
         conversation_routes(context, side),
         outbox_routes(context, side),
         reconnect_routes(context),
+        ai_routes(context, side),
         live_routes(context),
     ):
         router.include_router(routes)

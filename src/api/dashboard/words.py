@@ -16,6 +16,8 @@ DONE = {
     "resumed": _("Sending goes on."),
     "mode": _("The mode is set."),
     "seen_to": _("Noted: no answer is needed. If the guest writes again, it waits for you again."),
+    "fact_kept": _("Kept as a fact."),
+    "fact_dismissed": _("Noted: this question is not asked of you again."),
     "logged_out": _("You are logged out."),
 }
 
@@ -48,9 +50,18 @@ CONFLICTS = {
     ),
     "remote_busy": _("Somebody is at it right now, in another window or on another device."),
     "remote_not_halted": _("There is no halt, so there is nothing to reconnect."),
+    "is_answered": _("Somebody was quicker: this question is answered already."),
+    "learned_not_usable": _(
+        "The file learned.csv cannot be read as it is, so that nothing was added. The page Knowledge says what is wrong."
+    ),
+    "not_writable": _("The knowledge folder cannot be written to. Check its rights on the machine."),
     "overtaken": _("The guest or the host wrote after this draft was made, so it does not fit any more."),
     "too_late": _("The message that this draft answers is too old by now for an answer of this kind."),
 }
+HOLDS_SECRET = _(
+    "Your text has a code in it that stands in a secrets.toml. Write its placeholder instead, such as {{door_code}}: the "
+    "code itself is filled in when the reply is typed."
+)
 MALFORMED = {
     "is empty": _("The text is empty. Nothing was sent."),
     "has a character that cannot be typed": _(

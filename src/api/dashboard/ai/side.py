@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,3 +22,11 @@ class AiSide:
     """The host's folder and the missing facts."""
     assistant: LiveAssistant | None
     """For tries and translations; None where no model is configured."""
+
+    def names_of(self, listing_ids: Collection[str]) -> dict[str, str]:
+        """The names of these listings, as their ``listing.toml`` says. Blocking: may read the folder."""
+        if not listing_ids:
+            return {}
+        knowledge = self.desk().knowledge()
+        found = {one: knowledge.listing(one) for one in listing_ids}
+        return {one: listing.name for one, listing in found.items() if listing and listing.name}
