@@ -2,7 +2,7 @@
 
 A wake-up is a hint and may get lost: who waits looks at the database after every wake *and* every timeout.
 
-    SQLite       one Unix datagram socket for each listener, in the folder ``<database>.wake`` (0700)
+    SQLite       one named pipe for each listener, in the folder ``<database>.wake`` (0700)
     PostgreSQL   LISTEN/NOTIFY on a connection of its own, opened again when it is lost
     this process the listener directly
 """
@@ -20,7 +20,7 @@ from typing import Literal
 
 from loguru import logger
 
-from src.db import wake_postgres, wake_sockets
+from src.db import wake_pipes, wake_postgres
 from src.db.engine import Connection, Database, after_commit
 
 Topic = Literal["inbox", "outbox"]
@@ -44,12 +44,11 @@ class Wakeup:
         self._woken = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
-        self._source: wake_sockets.Socket | wake_postgres.Listener | None = None
+        self._source: wake_pipes.Pipe | wake_postgres.Listener | None = None
         self._handle = -1  # a connection that was lost does not tell its own any more
         self._opening: asyncio.Task[None] | None = None
         self._open_again_at = 0.0
         self._closed = False
-        self._sender = wake_sockets.Sender(db.path) if db.path else None
         if self._topics:
             with _LISTENERS_LOCK:
                 _LISTENERS.add(self)
@@ -59,15 +58,15 @@ class Wakeup:
     def notify(self, topic: Topic) -> None:
         """Wake who waits for the topic, in every process. Call it after the commit. Never raises."""
         self._notify_here(topic)
-        if self._sender is None and _on_a_loop():  # the server's answer is not waited for on the loop
+        if self._db.path is None and _on_a_loop():  # the server's answer is not waited for on the loop
             asyncio.get_running_loop().run_in_executor(None, self._notify_others, topic)
         else:
             self._notify_others(topic)
 
     def _notify_others(self, topic: Topic) -> None:
         try:
-            if self._sender is not None:
-                self._sender.send(topic, but_not=_PROCESS)
+            if self._db.path is not None:
+                wake_pipes.notify(self._db.path, topic, _PROCESS)
                 return
             with self._db.write() as conn:
                 wake_postgres.notify(conn, topic, _PROCESS)
@@ -76,7 +75,7 @@ class Wakeup:
 
     def notify_in(self, conn: Connection, topic: Topic) -> None:
         """The same for a transaction of ``db.write()``: it takes effect with the commit, and only then."""
-        if self._sender is None:
+        if self._db.path is None:
             wake_postgres.notify(conn, topic, _PROCESS)
             after_commit(conn, lambda: self._notify_here(topic))
         else:
@@ -114,8 +113,6 @@ class Wakeup:
         with _LISTENERS_LOCK:
             _LISTENERS.discard(self)
         self._drop_source()
-        if self._sender is not None:
-            self._sender.close()
 
     def _wake(self) -> None:
         self._woken.set()
@@ -163,9 +160,9 @@ class Wakeup:
         asyncio.get_running_loop().add_reader(self._handle, self._on_readable)
         self._wake()
 
-    async def _open_source(self) -> wake_sockets.Socket | wake_postgres.Listener:
+    async def _open_source(self) -> wake_pipes.Pipe | wake_postgres.Listener:
         if self._db.path is not None:
-            return wake_sockets.Socket.open(self._db.path, self._topics, _PROCESS)
+            return wake_pipes.Pipe.open(self._db.path, self._topics, _PROCESS)
         return await asyncio.to_thread(self._connect)
 
     def _connect(self) -> wake_postgres.Listener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from src.db import wake_sockets
+from src.db import wake_pipes
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 
@@ -145,62 +146,72 @@ def test_a_listener_may_be_used_on_one_loop_after_another(db):
 # --- SQLite ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["short", "d" * 100], ids=["short", "long"])
-def sqlite_db(tmp_path: Path, request: pytest.FixtureRequest):
-    """A database in a folder whose name is short, and one that is too long for the name of a socket."""
-    db = Database.open(f"sqlite:///{tmp_path}/{request.param}/inbox.db")
+@pytest.fixture
+def sqlite_db(tmp_path: Path):
+    db = Database.open(f"sqlite:///{tmp_path}/{'long' * 40}/inbox.db")
     yield db
     db.close()
 
 
-async def test_the_sockets_are_in_a_closed_folder_and_go_with_their_listener(sqlite_db):
-    folder = wake_sockets.folder_of(sqlite_db.path)
+async def test_the_pipes_are_in_a_closed_folder_and_go_with_their_listener(sqlite_db):
+    folder = wake_pipes.folder_of(sqlite_db.path)
     wakeup = Wakeup(sqlite_db, {"inbox", "outbox"})
     await listening(wakeup)
     (end,) = folder.iterdir()
     assert end.name.startswith("inbox+outbox.")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    sender = wake_sockets.Sender(sqlite_db.path)
     for topic in ("inbox", "outbox"):
-        sender.send(topic, but_not="nobody")
+        wake_pipes.notify(sqlite_db.path, topic, "another")
         assert await wakeup.wait(LONG)
-    sender.close()
     wakeup.close()
     assert list(folder.iterdir()) == []
 
 
 def test_what_a_dead_process_left_is_removed(sqlite_db):
-    dead = wake_sockets.Socket.open(sqlite_db.path, {"outbox"}, "dead")
-    dead._end.close()
-    folder = wake_sockets.folder_of(sqlite_db.path)
+    dead = wake_pipes.Pipe.open(sqlite_db.path, {"outbox"}, "dead")
+    os.close(dead.fileno())
+    folder = wake_pipes.folder_of(sqlite_db.path)
     assert len(list(folder.iterdir())) == 1
-    teller = Wakeup(sqlite_db)
-    teller.notify("inbox")
+    wake_pipes.notify(sqlite_db.path, "inbox", "another")
     assert len(list(folder.iterdir())) == 1
-    teller.notify("outbox")
+    wake_pipes.notify(sqlite_db.path, "outbox", "another")
     assert list(folder.iterdir()) == []
-    teller.close()
+
+
+def test_a_pipe_that_is_being_made_does_not_count_as_left_by_a_dead_process(sqlite_db, monkeypatch):
+    folder = wake_pipes.folder_of(sqlite_db.path)
+    rename = Path.rename
+
+    def rename_late(self: Path, target: Path) -> Path:
+        wake_pipes.notify(sqlite_db.path, "outbox", "another")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_late)
+    pipe = wake_pipes.Pipe.open(sqlite_db.path, {"outbox"}, "new")
+    assert len(list(folder.iterdir())) == 1
+    wake_pipes.notify(sqlite_db.path, "outbox", "another")
+    assert pipe.drain()
+    pipe.close()
 
 
 def test_a_listener_that_does_not_look_does_not_hold_up_the_teller(sqlite_db):
-    busy = wake_sockets.Socket.open(sqlite_db.path, {"outbox"}, "busy")
-    teller = Wakeup(sqlite_db)
-    for _ in range(2_000):
-        teller.notify("outbox")
+    busy = wake_pipes.Pipe.open(sqlite_db.path, {"outbox"}, "busy")
+    room = 64 * 1024  # of a pipe, at most, as Linux makes them
+    for _ in range(room + 1):
+        wake_pipes.notify(sqlite_db.path, "outbox", "another")
     assert busy.drain()
     assert not busy.drain()
     busy.close()
-    teller.close()
 
 
-async def test_without_sockets_waiting_is_polling(tmp_path):
+async def test_without_pipes_waiting_is_polling(tmp_path):
     db = Database.open(f"sqlite:///{tmp_path}/inbox.db")
-    wake_sockets.folder_of(db.path).write_text("in the way")
+    wake_pipes.folder_of(db.path).write_text("in the way")
     wakeup = Wakeup(db, {"outbox"})
     assert not await wakeup.wait(0.01)
     other = Wakeup(db)
     other.notify("outbox")
-    assert await wakeup.wait(LONG), "this process needs no socket"
+    assert await wakeup.wait(LONG), "this process needs no pipe"
     for one in (wakeup, other):
         one.close()
     db.close()
