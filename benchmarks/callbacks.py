@@ -83,20 +83,32 @@ def _serve_and_load(size: Size, results: Results, kind: str, who: str, folder: P
 def _prepare(path: Path, calls: int, port: int, *, with_tokens: bool) -> list[bytes]:
     """The requests as bytes; for ours there is a waiting request to the AI behind each of them."""
     db = Database.open(f"sqlite:///{path}")
+    fill(db, 0, calls, with_requests=with_tokens)
+    made = []
+    for n in range(calls):
+        token = tokens.make(db.secret, request_id(n)) if with_tokens else ""
+        body = {"conversation_id": conversation(n), "message": f"Thank you for your message, number {n}."}
+        made.append(http_post(f"{PATH}?token={token}" if token else PATH, json.dumps(body).encode(), port))
+    db.close()
+    return made
+
+
+def fill(db: Database, begin: int, calls: int, *, with_requests: bool) -> None:
+    """So many conversations, numbered from ``begin``, each with a request that waits for its answer."""
     now = utc_now()
     with db.write() as conn:
         accounts.ensure(conn, DEFAULT_ACCOUNT, now)
         common = {"account": DEFAULT_ACCOUNT, "stay": "{}", "created_at": now, "updated_at": now}
-        homes = [{"id": "home", "external_id": "home"}]
-        homes += [{"id": f"c{n}", "external_id": _conversation(n)} for n in range(calls)]
+        homes = [{"id": "home", "external_id": "home"}] if begin == 0 else []
+        homes += [{"id": f"c{n}", "external_id": conversation(n)} for n in range(begin, begin + calls)]
         conn.execute(insert(CONVERSATIONS), [one | common for one in homes])
-        if with_tokens:
+        if with_requests:
             later = now + timedelta(hours=4)
             conn.execute(
                 insert(INBOX),
                 [
                     {
-                        "id": f"00000000-0000-4000-8000-{n:012}",
+                        "id": request_id(n),
                         "account": DEFAULT_ACCOUNT,
                         "conversation_id": f"c{n}",
                         "status": InboxStatus.WAITING,
@@ -107,19 +119,18 @@ def _prepare(path: Path, calls: int, port: int, *, with_tokens: bool) -> list[by
                         "attempts": 1,
                         "created_at": now,
                     }
-                    for n in range(calls)
+                    for n in range(begin, begin + calls)
                 ],
             )
-    made = []
-    for n in range(calls):
-        token = tokens.make(db.secret, f"00000000-0000-4000-8000-{n:012}") if with_tokens else ""
-        body = {"conversation_id": _conversation(n), "message": f"Thank you for your message, number {n}."}
-        made.append(http_post(f"{PATH}?token={token}" if token else PATH, json.dumps(body).encode(), port))
-    db.close()
-    return made
 
 
-def _conversation(n: int) -> str:
+def request_id(n: int) -> str:
+    """Ours, of the request behind the call with this number."""
+    return f"00000000-0000-4000-8000-{n:012}"
+
+
+def conversation(n: int) -> str:
+    """The site's id of the conversation of that call."""
     return ids.encode("MessageThread", 7_000_000 + n)
 
 

@@ -31,7 +31,6 @@ from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
 from src.assistant.keystroke import KeystrokeSecrets
 from src.db.engine import Database
-from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
@@ -77,7 +76,6 @@ def create_app(
         is_conversation_id,
         clock,
         browser_state,
-        SharedWrites(db),
         remote,
         asked={**settings.accounts_by_name, **({chat.name: chat} if chat else {})},
         hearing=hearing or {},

@@ -20,7 +20,6 @@ from src.api.knowledge import desk_of, knowledge_routes
 from src.api.limits import Guard
 from src.assistant.live import LiveAssistant
 from src.db.engine import Database
-from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
@@ -45,9 +44,7 @@ def create_assistant_app(
     """Starts nothing; everything that is handed in stays the caller's."""
     hide([db.secret.hex(), *settings.secret_values()])
     doors = Doors(settings, db, clock)
-    context = Context(
-        settings, db, wakeup, doors, settings.accounts_by_name, lambda *_: True, clock, None, SharedWrites(db)
-    )
+    context = Context(settings, db, wakeup, doors, settings.accounts_by_name, lambda *_: True, clock, None)
     app = FastAPI(
         title="Nightporter's assistant",
         description="Answers guests' messages from a host's own facts, for any program that asks.",

@@ -19,7 +19,7 @@ from src.api.metrics import Metrics
 from src.db import inbox_queue
 from src.model.answer import Action, Answer, Outcome, Result
 from src.services.ai_exchange import CALLBACK_PATH
-from src.services.answers import take_answer_with_others
+from src.services.answers import take_answer
 from src.services.refusals import Conflict, Malformed
 from src.services.said import LONGEST_HOLD, LONGEST_NAME, MOST_PARTS, MOST_SOURCES, join_parts, make_said
 
@@ -136,8 +136,9 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
     request_id = entry.request_id
     if request_id is None and body.request_id is not None:
         request_id = await run_in_threadpool(_known, context, body.request_id)
-    return await take_answer_with_others(
-        context.writes,
+    return await run_in_threadpool(
+        take_answer,
+        context.db,
         context.wakeup,
         Answer(
             conversation_external_id=body.conversation_id,

@@ -11,7 +11,6 @@ from src.api.doors import Doors
 from src.api.remote.view import RemoteView
 from src.api.streams import Streams
 from src.db.engine import Database
-from src.db.shared_writes import SharedWrites
 from src.db.wakeup import Wakeup
 from src.model.secrets import NO_SECRETS, Secrets
 from src.services.answers import IsConversationId
@@ -32,7 +31,6 @@ class Context:
     is_conversation_id: IsConversationId
     clock: Callable[[], datetime]
     browser_state: Callable[[], str] | None
-    writes: SharedWrites
     remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)
     secrets: Secrets = NO_SECRETS

@@ -8,6 +8,6 @@ One transaction: the request is closed if and only if its reply is in the outbox
 """
 
 from src.services.answers.context import IsConversationId
-from src.services.answers.taking import take_answer, take_answer_with_others
+from src.services.answers.taking import take_answer
 
-__all__ = ["IsConversationId", "take_answer", "take_answer_with_others"]
+__all__ = ["IsConversationId", "take_answer"]

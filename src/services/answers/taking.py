@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from src.account import Account
-from src.db.engine import Connection, Database
-from src.db.shared_writes import SharedWrites
+from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.answer import Answer, Outcome
@@ -20,7 +19,6 @@ from src.services.refusals import Conflict, Malformed
 from src.services.texts import LONGEST_REASON, clean_message, clean_text
 
 _TRIES = 3
-_AGAIN_AND_AGAIN = "the request is being settled by others again and again"
 
 
 def take_answer(
@@ -38,58 +36,20 @@ def take_answer(
     Raises ``Malformed`` (nothing happened), ``Conflict`` (not wanted any more; nothing was enqueued) and
     ``TransientError`` (the database; nothing happened, or it did and repeating it is safe).
     """
-    work = _work(wakeup, answer, accounts, now, is_conversation_id, secrets)
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                settled = work(conn)
-        except StaleJob:
-            continue  # another process settled the same request in this instant: look again
-        return _wanted(settled)
-    raise TransientError(_AGAIN_AND_AGAIN)
-
-
-async def take_answer_with_others(
-    writes: SharedWrites,
-    wakeup: Wakeup,
-    answer: Answer,
-    *,
-    accounts: Mapping[str, Account],
-    now: datetime,
-    is_conversation_id: IsConversationId,
-    secrets: Secrets = NO_SECRETS,
-) -> Outcome:
-    """The same, in a transaction that is shared with the answers that come in at the same time."""
-    work = _work(wakeup, answer, accounts, now, is_conversation_id, secrets)
-    for _ in range(_TRIES):
-        try:
-            settled = await writes.write(work)
-        except StaleJob:
-            continue
-        return _wanted(settled)
-    raise TransientError(_AGAIN_AND_AGAIN)
-
-
-def _work(
-    wakeup: Wakeup,
-    answer: Answer,
-    accounts: Mapping[str, Account],
-    now: datetime,
-    is_conversation_id: IsConversationId,
-    secrets: Secrets,
-) -> Callable[[Connection], Outcome | Conflict]:
-    """What is to be done in the transaction, which may be tried more than once. Raises Malformed."""
     answer = _checked(answer)
     context = AnswerContext(wakeup, accounts, is_conversation_id, now, secrets)
     if answer.request_id is None:
         accounts_that_could_be_meant(context, answer)
-    return lambda conn: settle(conn, context, answer)
-
-
-def _wanted(settled: Outcome | Conflict) -> Outcome:
-    if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
-        raise settled
-    return settled
+    for _ in range(_TRIES):
+        try:
+            with db.write() as conn:
+                settled = settle(conn, context, answer)
+        except StaleJob:
+            continue  # another process settled the same request in this instant: look again
+        if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
+            raise settled
+        return settled
+    raise TransientError("the request is being settled by others again and again")
 
 
 def _checked(answer: Answer) -> Answer:
