@@ -52,15 +52,16 @@ CONFLICTS = {
     "remote_not_halted": _("There is no halt, so there is nothing to reconnect."),
     "is_answered": _("Somebody was quicker: this question is answered already."),
     "learned_not_usable": _(
-        "The file learned.csv cannot be read as it is, so that nothing was added. The page Knowledge says what is wrong."
+        "The file learned.csv cannot be read as it is, so that nothing was added. The page Knowledge says what is "
+        "wrong."
     ),
     "not_writable": _("The knowledge folder cannot be written to. Check its rights on the machine."),
     "overtaken": _("The guest or the host wrote after this draft was made, so it does not fit any more."),
     "too_late": _("The message that this draft answers is too old by now for an answer of this kind."),
 }
 HOLDS_SECRET = _(
-    "Your text has a code in it that stands in a secrets.toml. Write its placeholder instead, such as {{door_code}}: the "
-    "code itself is filled in when the reply is typed."
+    "Your text has a code in it that stands in a secrets.toml. Write its placeholder instead, such as {{door_code}}: "
+    "the code itself is filled in when the reply is typed."
 )
 MALFORMED = {
     "is empty": _("The text is empty. Nothing was sent."),

@@ -1,4 +1,4 @@
-"""``/ai/missing-facts``: what guests ask and no fact answers. One line of the host answers the guest and is kept."""
+"""``/ai/missing-facts``: what guests ask and no fact answers. One line of the host answers it and is kept."""
 
 from __future__ import annotations
 
