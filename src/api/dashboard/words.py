@@ -60,8 +60,8 @@ CONFLICTS = {
     "too_late": _("The message that this draft answers is too old by now for an answer of this kind."),
 }
 HOLDS_SECRET = _(
-    "Your text has a code in it that stands in a secrets.toml. Write its placeholder instead, such as {{door_code}}: "
-    "the code itself is filled in when the reply is typed."
+    "Your text has a code in it that stands in a secrets.toml. Write its placeholder instead, such as "
+    "{{door_code}}: the code itself is filled in when the reply is typed."
 )
 MALFORMED = {
     "is empty": _("The text is empty. Nothing was sent."),

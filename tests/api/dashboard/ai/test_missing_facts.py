@@ -54,7 +54,7 @@ async def test_a_question_is_listed_with_its_listing_and_who_waits(one, ask, fol
     ask()
     page = await one.get(HERE)
     said = words_of(page)
-    for part in (QUESTION, "The attic · asked once", "waiting: Gerda Guest"):
+    for part in (QUESTION, "The attic · asked 1 time,", "waiting: Gerda Guest"):
         assert part in said
     assert f"/conversations/{thread_id().replace('=', '%3D')}" in page.text
     for path in ("/", HERE):
