@@ -87,6 +87,8 @@ class Crew:
         self._began = False
         self._stopped_at: float | None = None
         self._wakeups: list[Wakeup] = []
+        self._turns: Turns | None = None
+        """While it works."""
 
     @property
     def name(self) -> str:
@@ -102,6 +104,7 @@ class Crew:
         mine = asyncio.Event()  # a halt ends this crew alone
         passing = asyncio.ensure_future(self._pass_on(stop, mine))
         watching: asyncio.Future[None] | None = None
+        halt: Halt | None = None
         try:
             if self._serving is not None:
                 halt = await self._stand_by(self._serving, stop)
@@ -110,9 +113,9 @@ class Crew:
                 watching = asyncio.ensure_future(self._watch_serving(self._serving, mine))
             await self._be_the_only_one(locks)
             halt = await asyncio.to_thread(self._begin)
-            if halt is not None:
-                return halt
-            return await self._work_until(mine)
+            if halt is None:
+                halt = await self._work_until(mine)
+            return halt
         finally:
             passing.cancel()
             for lock in locks:
@@ -120,7 +123,7 @@ class Crew:
             if watching is not None:
                 watching.cancel()
             if self._serving is not None:
-                await asyncio.to_thread(self._serving.release, self.name)
+                await asyncio.to_thread(self._serving.release, self.name, halted=halt is not None)
 
     async def _stand_by(self, serving: Serving, stop: asyncio.Event) -> Halt | None:
         """Until the account is ours to serve (None), or stopped (None), or halted by the process that serves it."""
@@ -143,13 +146,25 @@ class Crew:
         return None
 
     async def _watch_serving(self, serving: Serving, end: asyncio.Event) -> None:
-        """A crew that lost its account ends in order, and waits again."""
+        """A crew that lost its account, or is to give it up, ends in order, and waits again."""
         while await asyncio.to_thread(serving.still_held, self.name):
+            if self._turns is not None and await self._is_to_give(serving, self._turns):
+                await self._turns.wait_for_idle()
+                logger.info("Account {} is given to another process, which serves fewer", self.name)
+                end.set()
+                return
             await waits.sleep(end, self._parts.stand_by_sec)
             if end.is_set():
                 return
         logger.warning("Whether account {} is ours to serve is not known any more; standing by", self.name)
         end.set()
+
+    async def _is_to_give(self, serving: Serving, turns: Turns) -> bool:
+        """Whether another process asks for it while nobody is at work here. One that is at work is asked again."""
+        try:
+            return not turns.is_taken and await asyncio.to_thread(serving.should_give, self.name)
+        except TransientError:
+            return False  # the next look says that the account is lost
 
     async def _be_the_only_one(self, locks: list[FileLock]) -> None:
         for lock in locks:
@@ -182,13 +197,14 @@ class Crew:
                 self._breaker.ended_in_order()
 
     async def _work_until(self, stop: asyncio.Event) -> Halt | None:
-        turns = self._parts.make_turns(self.account, self._machine, self._db, mark=self._say)
+        turns = self._turns = self._parts.make_turns(self.account, self._machine, self._db, mark=self._say)
         proof = "sync" if self._work.sync else "send"
         beats = Heartbeats(self._db, self.name, self._parts.clock, proof=proof)
         try:
             return await self._until_the_end(turns, self._start(turns, beats, stop), stop)
         finally:
             self._say("")
+            self._turns = None
             await _close(turns, self._time_to_close())
             while self._wakeups:
                 self._wakeups.pop().close()

@@ -162,12 +162,12 @@ def make_process(
     """A process with a crew for each account. An account whose mode is off is only read.
 
     Where several accounts stand in a file and the database is a server, further processes may do the same: each
-    account is served by one of them, and the others stand by. Their order is another one in each process, so that
-    processes that start together share.
+    account is served by one of them, and they share evenly. Their order is another one in each process, so that
+    processes that start together need not move many.
     """
     machine, watchdog = Machine.of(settings), parts.make_watchdog()
     shares = bool(settings.listed) and db.path is None and work.sync and work.send
-    serving = Serving(db) if shares else None
+    serving = Serving(db, (account.name for account in settings.accounts)) if shares else None
     crews = [
         Crew(
             account,

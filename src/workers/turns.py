@@ -47,6 +47,11 @@ class Turns:
         return self._lease.channel is not None
 
     @property
+    def is_taken(self) -> bool:
+        """Whether a worker has its turn now."""
+        return self._turn.is_taken
+
+    @property
     def channel(self) -> Channel | None:
         """The open channel, for waiting on its news without a turn; None while it is closed."""
         return self._lease.channel
@@ -131,6 +136,11 @@ class Turns:
     async def check_alone(self) -> None:
         """ChannelGone, and the channel is closed, if another machine may drive it now. For before every press."""
         await self._lease.check_alone()
+
+    async def wait_for_idle(self) -> None:
+        """Until no worker is at work: between two turns, or between two jobs of one."""
+        await self._turn.take()
+        self._turn.give()
 
     async def close(self) -> None:
         """Keep the login, close the channel and give up the locks. Waits for the action in hand."""

@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 
 from src.account import Account, AccountSettings
-from src.db import accounts, connections
-from src.db.serving import Serving
+from src.db import accounts, connections, conversations, outbox_queue
+from src.db.serving import PATIENCE, Serving
+from src.db.wakeup import Wakeup
 from src.errors import ExitCode, TransientError
 from src.model.values import utc_now
 from src.settings import Settings
@@ -40,6 +41,63 @@ def test_an_account_is_served_by_one_process_and_free_when_its_connection_ends(d
     assert one.try_take("a")
     one.close()
     other.close()
+
+
+def reply_in(db, name, where, text):
+    wakeup = Wakeup(db)
+    with db.write() as conn:
+        home = conversations.ensure_named(conn, name, where.external_id, utc_now())
+        outbox_queue.enqueue(conn, name, home.id, text, request_id=None, idempotency_key=text, now=utc_now())
+        wakeup.notify_in(conn, "outbox")
+    wakeup.close()
+
+
+def taken_by(serving, names=NAMES):
+    return {name for name in names if serving.try_take(name)}
+
+
+def test_a_process_that_joins_is_given_its_share_and_no_more(db):
+    first, second, third = (Serving(db, NAMES) for _ in range(3))
+    assert taken_by(first) == set(NAMES)
+    assert not any(first.should_give(name) for name in NAMES), "nobody asks for any"
+    assert taken_by(second) == set()
+    given = {name for name in NAMES if first.should_give(name)}
+    assert len(given) == 5
+    for name in given:
+        first.release(name)
+    assert taken_by(first) == set(NAMES) - given, "what was given is not taken again"
+    assert taken_by(second) == given
+    assert taken_by(third) == set()
+    offers = [(one, name) for one in (first, second) for name in NAMES if one.should_give(name)]
+    for one, name in offers:
+        one.release(name)
+    taken_by(third)
+    numbers = [len(taken_by(one)) for one in (first, second, third)]
+    assert sorted(numbers) == [3, 3, 4]
+    assert not any(one.should_give(name) for one in (first, second, third) for name in NAMES)
+    for one in (first, second, third):
+        one.close()
+
+
+def test_a_free_account_is_left_to_a_process_that_has_fewer_but_not_for_ever(db):
+    first, second = (Serving(db, NAMES[:2]) for _ in range(2))
+    assert second.try_take("elsewhere"), "it counts as a process, and takes none of ours"
+    assert first.try_take(NAMES[0])
+    looks = [first.try_take(NAMES[1]) for _ in range(PATIENCE + 1)]
+    assert looks == [False] * PATIENCE + [True]
+    first.close()
+    second.close()
+
+
+def test_a_halted_account_is_nobodys_share(db):
+    first, second = (Serving(db, NAMES[:3]) for _ in range(2))
+    assert len(taken_by(first, NAMES[:3])) == 3
+    for one in (first, second):
+        one.release(NAMES[2], halted=True)
+    taken_by(second, NAMES[:2])
+    assert [first.should_give(name) for name in NAMES[:2]].count(True) == 1
+    first.close()
+    second.close()
 
 
 def test_without_a_server_it_is_a_passing_trouble(db, monkeypatch):
@@ -108,6 +166,52 @@ async def test_each_account_is_served_once_and_by_the_other_process_when_one_end
     await until(lambda: second.serves == set(NAMES))
     second.stop.set()
     assert await running[1] is ExitCode.STOPPED
+
+
+async def test_a_process_that_joins_later_served_nothing(machines):
+    first, second = machines
+    running = [asyncio.create_task(first.process.run(stop=first.stop))]
+    await until(lambda: first.serves == set(NAMES))
+    running.append(asyncio.create_task(second.process.run(stop=second.stop)))
+    await until(lambda: len(first.serves) == len(second.serves) == 5)
+    assert set(served(machines).values()) == {1}
+    for one in machines:
+        one.stop.set()
+    assert await asyncio.gather(*running) == [ExitCode.STOPPED] * 2
+
+
+async def test_an_account_is_never_given_away_in_the_middle_of_a_job(db, machines):
+    first, second = machines
+    at_work, go = [], asyncio.Event()
+
+    def make_slow(channel):
+        write = channel.write
+
+        async def write_slowly(*what):
+            at_work.append(what)
+            await go.wait()
+            await write(*what)
+
+        channel.write = write_slowly
+
+    for folder in first.folders.values():
+        folder.spoil = make_slow
+    homes = {name: folder.site.conversation("Is there a cot?") for name, folder in first.folders.items()}
+    running = [asyncio.create_task(first.process.run(stop=first.stop))]
+    await until(lambda: first.serves == set(NAMES))
+    for name in NAMES[:8]:
+        reply_in(db, name, homes[name], "Yes, in the wardrobe")
+    await until(lambda: len(at_work) == 8)
+    running.append(asyncio.create_task(second.process.run(stop=second.stop)))
+    await until(lambda: second.serves == set(NAMES[8:]))
+    assert first.serves == set(NAMES[:8]), "only what is idle has moved"
+    go.set()
+    await until(lambda: len(first.serves) == len(second.serves) == 5)
+    await until(lambda: all(len(first.folders[name].site.presses) == 1 for name in NAMES[:8]))
+    for one in machines:
+        one.stop.set()
+    assert await asyncio.gather(*running) == [ExitCode.STOPPED] * 2
+    assert [len(first.folders[name].site.presses) for name in NAMES] == [1] * 8 + [0] * 2
 
 
 async def test_a_halt_that_another_process_met_is_a_halt_for_who_stands_by(db, machines):
