@@ -156,7 +156,7 @@ class _Table:
         self._check_ai(ai, settings)
         self._check_grouping(settings)
         folder = self._folder(name if isinstance(name, str) else "")
-        disclosure = cast("Disclosure | None", self._choice("disclosure"))
+        disclosure = self._disclosure(own)
         if self.problems:
             return None
         return Account(str(name), channel, folder, settings, own, ai, disclosure)
@@ -230,6 +230,19 @@ class _Table:
             self._wrong(key, f"is not possible; write {' or '.join(_CHOICES[key])}")
             return None
         return text
+
+    def _disclosure(self, own: Variables) -> Disclosure | None:
+        """How people are told that an AI answers. What only such people may meet is refused without it."""
+        found = getattr(own, "disclosure", None) if hasattr(own, "disclosure") else self._choice("disclosure")
+        advice = "needs people to be told that an AI answers; write disclosure = first_message or label"
+        if found is None and getattr(own, "pace", "none") == "human":
+            self._wrong("pace", f"human {advice}")
+        if found is None and getattr(own, "start", False):
+            self._wrong("start", f"on {advice}")
+        least, most = getattr(own, "start_delay_min_sec", 0.0), getattr(own, "start_delay_max_sec", 0.0)
+        if most < least:
+            self._wrong("start_delay_max_sec", f"{most:g} is less than start_delay_min_sec ({least:g})")
+        return cast("Disclosure | None", found)
 
     def _ai(self, settings: AccountSettings) -> Ai | None:
         if settings.has_webhook:

@@ -198,3 +198,35 @@ def test_the_example_in_the_documents_can_be_used(write, load):
         "chalet",
         "loft",
     ]
+
+
+HUMAN = """
+[[account]]
+name = "camille"
+channel = "pgnotify"
+pace = "human"
+"""
+
+
+def test_a_human_pace_without_disclosure_is_refused(write, problems):
+    write(HUMAN)
+    (line,) = problems()
+    assert "account camille: pace: human needs people to be told that an AI answers" in line
+
+
+def test_a_human_pace_with_disclosure_is_taken(write, load):
+    write(HUMAN + 'disclosure = "first_message"\ndisclosure_text = "A machine answers."\n')
+    (account,) = load().accounts
+    assert (account.disclosure, account.own.pace) == ("first_message", "human")
+    assert account.own.disclosure_text == "A machine answers."
+
+
+def test_disclosure_may_come_from_the_variable(write, load):
+    write(HUMAN)
+    assert load(PGNOTIFY_DISCLOSURE="label").accounts[0].disclosure == "label"
+
+
+def test_a_disclosure_that_does_not_exist_is_named_once(write, problems):
+    write(HUMAN.replace('pace = "human"', 'disclosure = "whisper"'))
+    (line,) = problems()
+    assert "disclosure" in line

@@ -144,6 +144,7 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
             conversation_external_id=body.conversation_id,
             request_id=request_id,
             message=join_parts(body.messages) if body.messages else body.message,
+            parts=tuple(body.messages or ()),
             action=Action(body.action) if body.action else None,
             reason=body.reason,
             hold=body.hold,

@@ -11,14 +11,14 @@ process that has claimed the job; where it is optional, None asks nothing.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, case, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from src.db.outbox_views import JOB, by_key, first_in_line
+from src.db.outbox_views import JOB, by_key, first_in_line, parts_of
 from src.db.statements import (
     OUTBOX,
     Unindexed,
@@ -28,6 +28,7 @@ from src.db.statements import (
     one_or_none,
 )
 from src.errors import StaleJob
+from src.model.pace import WHOLE, Slot
 from src.model.rows import NOTHING_SAID, Job, Said
 from src.model.sending import Delivery, deliveries_before
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
@@ -133,12 +134,14 @@ def enqueue(
     kind: str = ANSWER,
     written_by: str = ASSISTANT,
     said: Said = NOTHING_SAID,
+    slot: Slot = WHOLE,
     now: datetime,
 ) -> tuple[Job, bool]:
     """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
 
     Repeatable by its key, also by many processes at once. ``approved``: a person asks for it.
-    ``written_by``: a person, if the AI did not. ``said`` is what the AI says of it.
+    ``written_by``: a person, if the AI did not. ``said`` is what the AI says of it. ``slot``: which part of the
+    answer it is; the parts leave in their order.
     """
     if status not in UNSENT_OUTBOX:
         raise ValueError(f"a job starts as draft or pending, not as {status}")
@@ -159,10 +162,15 @@ def enqueue(
         "idempotency_key": idempotency_key,
         "replaces_id": replaces_id,
         "approved_at": now if approved else None,
-        "due_at": now,
+        "group_id": slot.group_id,
+        "part": slot.part,
+        "parts": slot.parts,
+        "typing_from_at": slot.typing_from_at,
+        "due_at": slot.due_at or now,
         "attempts": 0,
         "arm_count": 0,
-        "created_at": now,
+        # Replies leave in the order of this time, so each part is a moment younger than the one before.
+        "created_at": now + timedelta(microseconds=slot.part - 1),
     }
     made = one_or_none(conn, _enqueue_statement(conn), JOB, values)
     if made is not None:
@@ -334,7 +342,21 @@ def sent(
     if owner is not None:
         values["p_owner"] = owner
     statement = _sent_statement(frozenset(from_statuses), owned=owner is not None)
-    return moved(conn, statement, JOB, str(_S.SENT), values)
+    job = moved(conn, statement, JOB, str(_S.SENT), values)
+    if job.part < job.parts:
+        _begin_next_part(conn, job, now)
+    return job
+
+
+def _begin_next_part(conn: Connection, job: Job, now: datetime) -> None:
+    """The typing of the next part begins when this one is there, however late that is."""
+    following = next((one for one in parts_of(conn, job) if one.part == job.part + 1), None)
+    if following is None or following.status is not _S.PENDING or following.typing_from_at is None:
+        return
+    late = now - following.typing_from_at
+    if late > timedelta(0):
+        values = {"typing_from_at": now, "due_at": following.due_at + late}
+        conn.execute(update(OUTBOX).where(_Q.id == following.id).values(**values))
 
 
 def delivered(

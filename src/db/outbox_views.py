@@ -62,6 +62,50 @@ def for_request(conn: Connection, request_id: str) -> list[Job]:
     return rows(conn, made, JOB)
 
 
+def parts_of(conn: Connection, job: Job) -> list[Job]:
+    """All parts of the answer that the job is a part of, in their order; the job alone if it is the whole."""
+    if job.group_id is None:
+        return [job]
+    return rows(conn, _PARTS, JOB, {"p_group": job.group_id})
+
+
+_PARTS = JOB.select.where(_Q.group_id == bindparam("p_group")).order_by(_Q.part)
+
+
+def later_part_ids(conn: Connection, conversation_id: str) -> set[str]:
+    """Our ids of the conversation's replies that are the second or a later part of an answer."""
+    return set(conn.execute(_LATER_PARTS, {"p_conversation": conversation_id}).scalars())
+
+
+_LATER_PARTS = select(_Q.id).where(_Q.conversation_id == bindparam("p_conversation"), Unindexed(_Q.part) > 1)
+
+
+def was_ever_pressed(conn: Connection, conversation_id: str) -> bool:
+    """Whether anything of ours was, or may have been, written in the conversation."""
+    return conn.execute(_EVER_PRESSED, {"p_conversation": conversation_id}).first() is not None
+
+
+_EVER_PRESSED = (
+    select(_Q.id).where(_Q.conversation_id == bindparam("p_conversation"), _Q.arm_count == 1).limit(1)
+)
+
+
+def next_typing(conn: Connection, account: str) -> list[Job]:
+    """The pending jobs for which somebody is to be shown typing, now or later, the earliest first."""
+    return rows(conn, _TYPING, JOB, {"p_account": account})
+
+
+_TYPING = (
+    JOB.select.where(
+        _Q.account == bindparam("p_account"),
+        _Q.status == literal(_S.PENDING),
+        _Q.typing_from_at.is_not(None),
+    )
+    .order_by(Unindexed(_Q.typing_from_at))
+    .limit(50)
+)
+
+
 def first_in_line(job: FromClause) -> ColumnElement[bool]:
     """That no job of the same conversation is processing, and that none pending is older.
 
@@ -184,7 +228,9 @@ def _said(*conditions: _Condition) -> Select[Any]:
     return select(_Q.text).where(here, *(condition(since) for condition in conditions))
 
 
+# An answer in several parts is one reply: its first part stands for it.
 _IS_AUTOMATIC: tuple[_Condition, ...] = (
+    lambda _: Unindexed(_Q.part) == 1,
     lambda since: _Q.created_at >= since,
     lambda _: Unindexed(_Q.status).in_(
         [literal(s) for s in (_S.PENDING, _S.PROCESSING, _S.SENT, _S.UNCONFIRMED)]
@@ -192,6 +238,7 @@ _IS_AUTOMATIC: tuple[_Condition, ...] = (
     lambda _: _Q.approved_at.is_(None),
 )
 _IS_PRESSED: tuple[_Condition, ...] = (
+    lambda _: Unindexed(_Q.part) == 1,
     # A job is settled after its arm; the one in hand is not armed yet.
     lambda since: _Q.processed_at >= since,
     lambda since: _Q.armed_at >= since,

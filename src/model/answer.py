@@ -31,6 +31,8 @@ class Answer:
     conversation_external_id: str
     request_id: str | None = None
     message: str | None = None
+    parts: tuple[str, ...] = ()
+    """The message as the AI gives it in several; joined they are ``message``. Empty where it is one."""
     action: Action | None = None
     reason: str | None = None
     hold: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from src.model.autonomy import NEEDS_APPROVAL
 from src.model.caps import HoldReason
+from src.model.disclosure import DENIES_BEING_AI
 from src.model.gate import Refusal
 from src.model.statuses import CancelReason
 
@@ -35,6 +36,7 @@ OUR_REASONS = frozenset(
         *map(str, Refusal),
         *("approval_required", NEEDS_APPROVAL, "composer_busy", "mode_off", "reply_mode_off"),
         *("no_proof", "no_composer", "could_not_be_sent", "no_such_conversation", "failed", "too_large"),
+        *(DENIES_BEING_AI, "earlier_part_missing", "start_too_old"),
         *("too_long", "held_by_ai", "secret_not_due", "unknown_placeholder"),
         *("no_answer_in_time", "not_accepted_in_time", "escalated_by_ai", "no_answer_needed"),
         *("cannot_be_opened", "crossed_our_reply", "replaced", PURGED),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.values import HOLDING, Direction, LinkState, ReplyMode
+from src.model.values import HOLDING, START, Direction, LinkState, ReplyMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,7 @@ class Request:
     account: str
     conversation_id: str
     status: InboxStatus
+    kind: str
     reason: str | None
     hard_class: str | None
     newest_external_id: str
@@ -166,6 +167,11 @@ class Request:
     accepted_at: datetime | None
     created_at: datetime
     processed_at: datetime | None
+
+    @property
+    def is_start(self) -> bool:
+        """Nobody has written yet: the AI is asked for the first message."""
+        return self.kind == START
 
     def is_too_late(self, now: datetime) -> bool:
         """An answer is of no use any more."""
@@ -198,6 +204,10 @@ class Job:
     text: str
     kind: str
     written_by: str
+    group_id: str | None
+    part: int
+    parts: int
+    typing_from_at: datetime | None
     agent: str | None
     topic: str | None
     confidence: float | None

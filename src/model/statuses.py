@@ -135,6 +135,8 @@ class CancelReason(StrEnum):
     """The host, or a co-host, wrote in the conversation after the guest."""
     GUEST_WROTE_AGAIN = "guest_wrote_again"
     """A newer message of the guest is there; the AI is asked again with all of them."""
+    GUEST_WROTE_FIRST = "guest_wrote_first"
+    """The person wrote before our first message did; that is answered in its place."""
     GUEST_CHANGED_MESSAGE = "guest_changed_message"
     """The guest edited a message that the reply answers; the AI is asked again."""
     GUEST_UNSENT_MESSAGE = "guest_unsent_message"

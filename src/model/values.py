@@ -58,6 +58,8 @@ OPEN_INBOX_SQL = one_of("status", OPEN_INBOX)
 AI_WORKER = "ai_webhook"
 """The name under which the AI's calls are counted in the table ``workers``, beside the workers themselves."""
 
+MESSAGE, START = "message", "start"
+"""The kinds of a request: about what somebody wrote, or for the first message of a conversation."""
 ANSWER, HOLDING = "answer", "holding"
 """The kinds of a reply: an answer, or words that only say that the guest's message has arrived."""
 

@@ -17,7 +17,7 @@ from src.model.blank import is_blank
 from src.model.rows import Request, StoredConversation, StoredMessage
 from src.model.stages import stage_of
 from src.model.values import Direction
-from src.services.said import LONGEST_NAME, read_hold, read_messages, read_said
+from src.services.said import LONGEST_NAME, read_hold, read_messages, read_parts, read_said
 
 CALLBACK_PATH = "/api/ai/webhook-simple"
 
@@ -63,9 +63,15 @@ def build_payload(
     history: list[StoredMessage],
     callback_url: str,
     channel: str,
+    *,
+    disclosed: bool = False,
 ) -> dict[str, Any]:
-    """The body of the POST: the five fields of old first, then what a cleverer AI can use. Pure."""
-    guest = own[-1].sender_name or conversation.guest_name or "Guest"
+    """The body of the POST: the five fields of old first, then what a cleverer AI can use. Pure.
+
+    ``own`` are the messages that it is about; none for the first message of a conversation (``event`` is start).
+    ``disclosed``: the person is told that an AI answers, which the AI must not deny.
+    """
+    guest = (own[-1].sender_name if own else None) or conversation.guest_name or "Guest"
     return {
         "conversation_id": conversation.external_id,
         "sender": guest,
@@ -80,6 +86,8 @@ def build_payload(
         "reply_by": request.reply_by.isoformat(),
         "account": request.account,
         "channel": channel,
+        "event": request.kind,
+        "disclosed": disclosed,
     }
 
 
@@ -137,7 +145,12 @@ def parse_answer(body: bytes, conversation_external_id: str, request_id: str) ->
     for text in read_messages(said):
         if text.strip().lower() not in _ACKNOWLEDGEMENTS:
             return Answer(
-                conversation_external_id, request_id, message=text, hold=read_hold(said), said=about
+                conversation_external_id,
+                request_id,
+                message=text,
+                parts=read_parts(said),
+                hold=read_hold(said),
+                said=about,
             )
     return None
 

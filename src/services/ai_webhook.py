@@ -43,6 +43,7 @@ from src.services.ai_exchange import (
 )
 from src.services.answers import IsConversationId, take_answer
 from src.services.askers import Asker, find_dead
+from src.services.disclosing import is_disclosed
 from src.services.http_asker import HttpAsker
 from src.services.refusals import Conflict, Malformed
 
@@ -285,11 +286,14 @@ class AiWebhook:
             account = self._accounts[request.account]
             most = account.settings.history_messages
             others = conversations.messages_of(conn, conversation.id, 2 * most + len(own))
+            disclosed = is_disclosed(conn, account)
             default = ReplyMode(account.settings.reply_mode)
             mode = account_rows.mode_for(
                 conn, request.account, conversation.id, conversation.listing_id, default
             )
-        reason = "mode_off" if mode is ReplyMode.OFF else None if own else CancelReason.GUEST_UNSENT_MESSAGE
+        reason: str | None = "mode_off" if mode is ReplyMode.OFF else None
+        if reason is None and not own and not request.is_start:
+            reason = CancelReason.GUEST_UNSENT_MESSAGE
         if reason is not None:
             with self._db.write() as conn:
                 sources = [InboxStatus.PROCESSING]
@@ -302,7 +306,9 @@ class AiWebhook:
         history = [m for m in young if readable(m) and m.id not in in_hand][-most:]
         token = tokens.make(self._db.secret, request.id)
         callback_url = f"{self._callback_base_url}{CALLBACK_PATH}?token={token}"
-        return build_payload(request, conversation, own, history, callback_url, account.channel)
+        return build_payload(
+            request, conversation, own, history, callback_url, account.channel, disclosed=disclosed
+        )
 
     def _settle(self, request: Request, response: Response) -> None:
         now = self._clock()

@@ -53,8 +53,8 @@ def hold_before_enqueue(
 
 def hold_before_typing(conn: Connection, caps: Caps, job: Job, now: datetime) -> HoldReason | None:
     """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once."""
-    if job.approved_at is not None:
-        return None
+    if job.approved_at is not None or job.part > 1:
+        return None  # a person asks for it, or the first part of the answer was let out
     said = outbox_views.pressed_texts(conn, job.conversation_id, now - DAY)
     equal = count_equal(job.text, said)
     return _over(conn, caps, outbox_views.pressed_replies, job.account, job.conversation_id, equal, now)
@@ -74,9 +74,11 @@ def _lines(conn: Connection, conversation_id: str, now: datetime) -> list[Line]:
         for message in conversations.messages_of(conn, conversation_id, _LINES)
         if message.deleted_at is None and now - message.sent_at <= DAY
     ]
-    ours = any(message.outbox_id is not None for message in messages)
-    approved = outbox_views.approved_ids(conn, conversation_id) if ours else set()
-    return [_line(message, approved) for message in messages]
+    if all(message.outbox_id is None for message in messages):
+        return [_line(message, set()) for message in messages]
+    approved = outbox_views.approved_ids(conn, conversation_id)
+    parts = outbox_views.later_part_ids(conn, conversation_id)  # an answer in several parts is one line
+    return [_line(message, approved) for message in messages if message.outbox_id not in parts]
 
 
 def _line(message: StoredMessage, approved: set[str]) -> Line:

@@ -168,6 +168,8 @@ async def verify(
         "reply_by": (now + timedelta(minutes=1)).isoformat(),
         "account": account.name,
         "channel": account.channel,
+        "event": "message",
+        "disclosed": False,
     }
     async with _client(transport) as client:
         response = await post(client, url.get_secret_value(), secret, payload, request_id, now)

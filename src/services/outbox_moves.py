@@ -95,6 +95,9 @@ def _refuse(conn: Connection, job_id: str, sources: Collection[OutboxStatus], wh
     before = outbox_views.get(conn, job_id)
     job = outbox_queue.cancelled(conn, job_id, sources, why, now)
     assert before is not None  # noqa: S101 - else it could not be moved
+    for part in outbox_views.parts_of(conn, job):  # without it the rest of the answer makes no sense
+        if part.part > job.part and part.status in UNSENT_OUTBOX:
+            outbox_queue.cancelled(conn, part.id, [part.status], why, now)
     autonomy.note_refusal(conn, before, now)
     return job
 

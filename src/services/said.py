@@ -64,14 +64,19 @@ def read_hold(body: Mapping[str, Any]) -> str | None:
     return _text(hold, LONGEST_HOLD) or UNNAMED_HOLD
 
 
+def read_parts(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The answer's parts, where the AI gives it in several; they are all of it."""
+    parts = body.get("messages")
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return ()
+    return tuple(part for part in parts if not is_blank(part))
+
+
 def read_messages(body: Mapping[str, Any]) -> Iterator[str]:
     """What may be the answer, likeliest first: all of ``messages``, then ``message``, then ``reply``."""
-    parts = body.get("messages")
-    if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
-        joined = join_parts(parts)
-        if joined:
-            yield joined
-            return
+    if parts := read_parts(body):
+        yield join_parts(parts)
+        return
     for name in ("message", "reply"):
         text = body.get(name)
         if isinstance(text, str) and not is_blank(text):

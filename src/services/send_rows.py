@@ -37,6 +37,8 @@ from src.services.caps import hold_before_typing
 from src.services.intake import Intake, Rules, check_viewer, take_in, take_in_now, tell
 from src.services.own_messages import store_sent
 
+EARLIER_PART_MISSING = "earlier_part_missing"
+"""Why a later part of an answer waits for a person: an earlier one was not sent, or nobody knows."""
 _IN_HAND = [OutboxStatus.PROCESSING]
 _TRIES = 3
 
@@ -105,11 +107,18 @@ class SendRows:
             lease = now + timedelta(seconds=self._pace.lease)
             while True:
                 job = outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
-                why = hold_before_typing(conn, self._rules.caps, job, now) if job is not None else None
+                why = self._reason_to_hold(conn, job, now) if job is not None else None
                 if job is None or why is None:
                     return job
                 outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
                 after_commit(conn, partial(_say_held, job.id, why))
+
+    def _reason_to_hold(self, conn: Connection, job: Job, now: datetime) -> str | None:
+        """Why a claimed reply waits for a person: the caps, or the part before it is not there."""
+        before = outbox_views.parts_of(conn, job)[: job.part - 1] if job.part > 1 else []
+        if any(part.status is not OutboxStatus.SENT for part in before):
+            return EARLIER_PART_MISSING
+        return hold_before_typing(conn, self._rules.caps, job, now)
 
     def _paused(self, conn: Connection) -> bool:
         return accounts.get(conn, self._account).paused

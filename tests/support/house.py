@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from src.account import Account
 from src.db import accounts, conversations, inbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
@@ -63,6 +64,8 @@ class House:
         self.wakeup = Wakeup(db)
         self._owners = itertools.count(1)
         self._answers = itertools.count(1)
+        self.account_changes: dict[str, Any] = {}
+        """What the account has that the settings of this house do not say: its channel, how people are told."""
         self.asked: dict[str, dict[str, str | None]] = {}
         """For each request that the AI got: the texts of its messages, by the site's id."""
         self._since = clock()
@@ -153,16 +156,23 @@ class House:
                 self.asked[request.id] = {m.external_id: m.text for m in carried}
             return [inbox_queue.accepted(conn, request.id, "ai", self.clock()) for request in due]
 
-    def answer(self, request: Request, text: str = "", *, mode: str = "auto") -> Outcome:
+    def accounts(self, mode: str = "auto") -> dict[str, Account]:
+        """The account as the callback is given it."""
+        made = self.settings.model_copy(update={"reply_mode": mode}).accounts_by_name
+        return {name: replace(account, **self.account_changes) for name, account in made.items()}
+
+    def answer(
+        self, request: Request, text: str = "", *, mode: str = "auto", parts: Sequence[str] = (), **said: Any
+    ) -> Outcome:
         """The AI calls back."""
         with self.db.read() as conn:
             external_id = conversations.get(conn, request.conversation_id).external_id
-        given = text or f"Answer number {next(self._answers)}, with kind regards."
+        given = text or "\n\n".join(parts) or f"Answer number {next(self._answers)}, with kind regards."
         return take_answer(
             self.db,
             self.wakeup,
-            Answer(external_id, request.id, message=given),
-            accounts=self.settings.model_copy(update={"reply_mode": mode}).accounts_by_name,
+            Answer(external_id, request.id, message=given, parts=tuple(parts), **said),
+            accounts=self.accounts(mode),
             now=self.clock(),
             is_conversation_id=lambda _, external_id: self.channel.is_conversation_id(external_id),
         )
@@ -173,7 +183,7 @@ class House:
             self.db,
             self.wakeup,
             Answer(external_id, message=text),
-            accounts=self.settings.accounts_by_name,
+            accounts=self.accounts(),
             now=self.clock(),
             is_conversation_id=lambda _, external_id: self.channel.is_conversation_id(external_id),
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from src.setting_types import Minutes, Seconds
+from src.setting_types import Minutes, Seconds, lower
 from src.settings import Variables, variable
 
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
@@ -42,6 +42,21 @@ class PgnotifySettings(Variables):
     )
     thorough_min: Minutes = variable(
         10.0, "everything within MAX_MESSAGE_AGE_HOURS is looked at this often", "minutes", gt=0
+    )
+
+    pace: Annotated[Literal["none", "human"], BeforeValidator(lower)] = variable(
+        "none", "human reads and types as long as a person would; needs disclosure", "none or human"
+    )
+    disclosure: Annotated[Literal["label", "first_message"], BeforeValidator(lower)] | None = variable(
+        None,
+        "how people are told that an AI answers: the app shows a label, or our first message says it",
+        "label or first_message",
+    )
+    disclosure_text: str | None = variable(
+        None,
+        "what the first message begins with",
+        "text",
+        shown="“I am an AI assistant …”, in English, French or Portuguese",
     )
 
     @property

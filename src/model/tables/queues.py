@@ -9,7 +9,16 @@ from sqlmodel import Field, SQLModel
 
 from src.model.columns import UtcDateTime, enum_of, partial_index
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
-from src.model.values import ANSWER, ASSISTANT, DEFAULT_ACCOUNT, OPEN_INBOX_SQL, new_id, one_of, utc_now
+from src.model.values import (
+    ANSWER,
+    ASSISTANT,
+    DEFAULT_ACCOUNT,
+    MESSAGE,
+    OPEN_INBOX_SQL,
+    new_id,
+    one_of,
+    utc_now,
+)
 
 
 class InboxRequest(SQLModel, table=True):
@@ -21,6 +30,8 @@ class InboxRequest(SQLModel, table=True):
             f"({one_of('status', FINAL_INBOX)}) = (processed_at IS NOT NULL)", name="inbox_final"
         ),
         partial_index("uq_queue_inbox_open", "conversation_id", where=OPEN_INBOX_SQL, unique=True),
+        # A first message is asked for once in a conversation's life.
+        partial_index("uq_queue_inbox_start", "conversation_id", where="kind = 'start'", unique=True),
         Index("ix_queue_inbox_due", "account", "status", "due_at"),
         Index("ix_queue_inbox_status", "account", "status", "processed_at"),
         Index("ix_queue_inbox_conversation", "conversation_id", "created_at"),
@@ -33,11 +44,13 @@ class InboxRequest(SQLModel, table=True):
         default=InboxStatus.PENDING,
         sa_column=Column(enum_of(InboxStatus, "inbox_status"), nullable=False, server_default="pending"),
     )
+    kind: str = Field(default=MESSAGE, sa_column=Column(String, nullable=False, server_default=MESSAGE))
+    """``message``: somebody wrote; ``start``: nobody did yet, and the AI is to write the first message."""
     reason: str | None = None
     hard_class: str | None = None
     """What it is about, where the AI handed it over because of that (refund, safety, …)."""
     newest_external_id: str
-    """The newest guest message in it: the one that the reply answers."""
+    """The newest guest message in it: the one that the reply answers. Empty for a ``start``."""
     due_at: datetime = Field(sa_type=UtcDateTime)
     """Not posted before: end of the burst, of the host's pause, or of the back-off."""
     burst_until: datetime = Field(sa_type=UtcDateTime)
@@ -81,6 +94,7 @@ class OutboxJob(SQLModel, table=True):
         Index("ix_queue_outbox_account", "account", "created_at"),
         Index("ix_queue_outbox_conversation", "conversation_id", "created_at"),
         Index("ix_queue_outbox_request", "request_id"),
+        partial_index("ix_queue_outbox_group", "group_id", "part", where="group_id IS NOT NULL"),
         Index("ix_queue_outbox_replaces", "replaces_id"),
     )
 
@@ -100,6 +114,13 @@ class OutboxJob(SQLModel, table=True):
         default=ASSISTANT, sa_column=Column(String, nullable=False, server_default=ASSISTANT)
     )
     """``assistant``; or ``person``: somebody of our side wrote it here instead of the AI."""
+    group_id: str | None = None
+    """The same for all parts of an answer that goes out as several messages; null where it is one message."""
+    part: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    """Which of the ``parts`` it is, counted from 1. Each goes out when the one before is there."""
+    parts: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    typing_from_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """From then until ``due_at`` the person is shown that somebody types, where the remote can show it."""
     agent: str | None = None
     """Which voice of the AI wrote it, as the AI says."""
     topic: str | None = None

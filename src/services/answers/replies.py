@@ -9,11 +9,13 @@ from src.db import outbox_queue
 from src.db.engine import Connection
 from src.model.answer import Answer
 from src.model.autonomy import NEEDS_APPROVAL
+from src.model.disclosure import DENIES_BEING_AI, denies_being_ai
 from src.model.rows import Job, StoredConversation
 from src.model.statuses import OutboxStatus
 from src.model.values import ANSWER, HOLDING, ReplyMode
 from src.services import autonomy
 from src.services.answers.context import AnswerContext, mode_of, say_after_commit, shown_id
+from src.services.answers.outgoing import Outgoing, in_one, in_parts
 from src.services.caps import caps_of, hold_before_enqueue
 
 
@@ -28,28 +30,27 @@ def enqueue(
 ) -> tuple[Job, bool]:
     text = context.secrets.mask(answer.message or "", conversation.listing_id)
     reason = answer.hold or _held_by_mode(conn, context, answer, conversation, mode, kind)
-    if reason is None:
-        reason = hold_before_enqueue(
+    if reason is None and denies_being_ai(text):
+        reason = DENIES_BEING_AI
+    going, reason = _going(conn, context, answer, conversation, kind, key, reason)
+    made = [
+        outbox_queue.enqueue(
             conn,
-            caps_of(context.accounts[conversation.account].settings),
             conversation.account,
             conversation.id,
-            text,
-            context.now,
+            one.text,
+            request_id=answer.request_id,
+            idempotency_key=key if one.slot.part == 1 else f"{key}:{one.slot.part}",
+            status=OutboxStatus.DRAFT if reason else OutboxStatus.PENDING,
+            reason=reason,
+            kind=kind,
+            said=answer.said,
+            slot=one.slot,
+            now=context.now,
         )
-    job, created = outbox_queue.enqueue(
-        conn,
-        conversation.account,
-        conversation.id,
-        text,
-        request_id=answer.request_id,
-        idempotency_key=key,
-        status=OutboxStatus.DRAFT if reason else OutboxStatus.PENDING,
-        reason=reason,
-        kind=kind,
-        said=answer.said,
-        now=context.now,
-    )
+        for one in going
+    ]
+    job, created = made[0]
     if created:
         context.wakeup.notify_in(conn, "outbox")
         shown = shown_id(context, conversation)
@@ -58,6 +59,37 @@ def enqueue(
         level = "WARNING" if reason and mode is not ReplyMode.DRAFT else "INFO"
         say_after_commit(conn, level, f"an answer of {len(text)} characters {waits}", **about)
     return job, created
+
+
+def _going(
+    conn: Connection,
+    context: AnswerContext,
+    answer: Answer,
+    conversation: StoredConversation,
+    kind: str,
+    key: str,
+    reason: str | None,
+) -> tuple[list[Outgoing], str | None]:
+    """The messages of the answer, and why they wait for a person: ``reason``, else the caps.
+
+    What waits for a person is one text, so that it is approved as a whole.
+    """
+    account, home, now = context.accounts[conversation.account], conversation.id, context.now
+    mask = context.secrets.mask
+    parts = [mask(part, conversation.listing_id) for part in answer.parts if kind == ANSWER]
+    parts = parts or [mask(answer.message or "", conversation.listing_id)]
+    if reason is None:
+        asked = answer.request_id
+        going = (
+            in_parts(conn, account, home, parts, request_id=asked, key=key, now=now)
+            if kind == ANSWER
+            else [in_one(conn, account, home, parts)]
+        )
+        caps = caps_of(account.settings)
+        reason = hold_before_enqueue(conn, caps, account.name, home, going[0].text, now)
+        if reason is None:
+            return going, None
+    return [in_one(conn, account, home, parts)], reason
 
 
 def _held_by_mode(

@@ -14,6 +14,7 @@ from src.model.statuses import OPEN_INBOX, InboxStatus
 from src.model.values import ReplyMode
 from src.services import autonomy
 from src.services.answers.context import AnswerContext, mode_of, say_after_commit, shown_id
+from src.services.answers.outgoing import says_same
 from src.services.answers.replies import enqueue, enqueue_meanwhile
 from src.services.refusals import Conflict, Malformed
 
@@ -120,7 +121,8 @@ def _again(conn: Connection, context: AnswerContext, answer: Answer, request: Re
     status, external_id = request.status, answer.conversation_external_id
     if status is InboxStatus.ANSWERED and answer.message is not None:
         job = outbox_views.by_key(conn, request.account, f"request:{request.id}")
-        same = job is not None and job.text == context.secrets.mask(answer.message, None)
+        masked = context.secrets.mask(answer.message, None)
+        same = job is not None and says_same(outbox_views.parts_of(conn, job), masked)
         # Without a token, another text may be meant for another message; with it, it is a second thought.
         if job is not None and (same or answer.request_id is not None):
             if not same:

@@ -70,4 +70,5 @@ def _checked(answer: Answer) -> Answer:
         )
     if answer.message is None:
         raise Malformed("message", "is missing")
-    return replace(answer, message=clean_message(answer.message))
+    parts = tuple(clean_message(part, "messages") for part in answer.parts if not is_blank(part))
+    return replace(answer, message=clean_message(answer.message), parts=parts)

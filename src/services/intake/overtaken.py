@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.model.gate import Refusal, message_refusal
-from src.model.inbox import SeenMessage
+from src.model.inbox import GUEST_SIDE, SeenMessage
 from src.model.rows import Job, Request
 from src.model.statuses import CancelReason, InboxStatus
 from src.services.intake.context import Intake, IntakeContext, answered_by
@@ -16,7 +16,7 @@ def reason_to_cancel_job(context: IntakeContext, job: Job) -> CancelReason | Non
     """Why a reply is not wanted any more as the conversation stands now; None if it still is."""
     why = _against_reply(context, job)
     newest = context.seen.newest
-    if why is None and job.armed and (newest is None or newest.external_id != job.after_external_id):
+    if why is None and job.armed and (newest.external_id if newest else None) != job.after_external_id:
         return CancelReason.GUEST_WROTE_AGAIN
     return why
 
@@ -28,8 +28,9 @@ def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
     if request is not None:
         if request.is_too_late(context.now):
             return CancelReason.EXPIRED
-        return _reason_to_cancel(context, request)
-    newest = context.seen.newest
+        return _reason_to_cancel(context, request, job)
+    there = _without_earlier_parts(context, context.seen.messages, job)
+    newest = there[-1] if there else None
     if newest is None:
         return CancelReason.NOT_ANSWERABLE
     if context.is_human_answer(newest):
@@ -39,12 +40,28 @@ def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
     return None
 
 
-def _reason_to_cancel(context: IntakeContext, request: Request) -> CancelReason | None:
-    """Why an answer to this request is not wanted any more; None if it still is."""
+def _without_earlier_parts(
+    context: IntakeContext, messages: Sequence[SeenMessage], job: Job | None
+) -> tuple[SeenMessage, ...]:
+    """The messages as if the parts of the same answer that went out before this one were not there."""
+    if job is None or job.part == 1:
+        return tuple(messages)
+    parts = {one.id for one in outbox_views.parts_of(context.conn, job) if one.part < job.part}
+    return tuple(m for m in messages if context.stored[m.external_id].outbox_id not in parts)
+
+
+def _reason_to_cancel(
+    context: IntakeContext, request: Request, job: Job | None = None
+) -> CancelReason | None:
+    """Why an answer to this request is not wanted any more; None if it still is. ``job`` is it, if there is one."""
     if context.refused is not None:
         return CancelReason.NOT_ANSWERABLE
+    if request.is_start:
+        there = _without_earlier_parts(context, context.seen.messages, job)
+        return reason_not_to_start(context, there)
     place = context.position(request.newest_external_id)
     later = context.seen.messages[place + 1 :] if place is not None else context.seen.messages
+    later = _without_earlier_parts(context, later, job)
     if any(context.is_human_answer(m) for m in later):
         return CancelReason.HOST_ANSWERED
     for carried in conversations.messages_of_request(context.conn, request.id):
@@ -68,6 +85,15 @@ def _reason_in_later_messages(
     if context.is_ours(newest) and answered_by(context, newest) == request.newest_external_id:
         return CancelReason.ALREADY_ANSWERED
     return CancelReason.NOT_THE_NEWEST
+
+
+def reason_not_to_start(context: IntakeContext, messages: Sequence[SeenMessage]) -> CancelReason | None:
+    """Why the first message of a conversation is not wanted (any more); None if nobody has written."""
+    if any(message.role in GUEST_SIDE and not message.deleted for message in messages):
+        return CancelReason.GUEST_WROTE_FIRST
+    if any(context.is_human_answer(message) for message in messages):
+        return CancelReason.HOST_ANSWERED
+    return CancelReason.ALREADY_ANSWERED if any(map(context.is_ours, messages)) else None
 
 
 def _left_unarmed(context: IntakeContext, in_hand: Job | None) -> list[Job]:

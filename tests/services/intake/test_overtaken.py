@@ -197,7 +197,7 @@ def test_a_second_reply_to_the_same_message_is_cancelled_when_the_first_is_there
 
 
 def test_every_reason_of_these_rules_is_met_here():
-    others = {REASONS.REJECTED, REASONS.CANCELLED_BY_PERSON, REASONS.FORGOTTEN}
+    others = {REASONS.REJECTED, REASONS.CANCELLED_BY_PERSON, REASONS.FORGOTTEN, REASONS.GUEST_WROTE_FIRST}
     assert set(CancelReason) - others == {
         REASONS.HOST_ANSWERED,
         REASONS.GUEST_WROTE_AGAIN,
