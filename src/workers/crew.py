@@ -30,6 +30,7 @@ from src.workers.parts import Machine, Parts
 from src.workers.send_worker import SendWorker
 from src.workers.sync_worker import SyncWorker
 from src.workers.turns import Turns
+from src.workers.typing import Typing
 
 CLOSING_SEC = 12.0
 """How long closing the browser may take after a halt or a mistake."""
@@ -248,6 +249,11 @@ class Crew:
                     leave=parts.leave_sec,
                 )
             )
+            if parts.find_channel(self.account.channel).CAPABILITIES.shows_typing:
+                typing = Typing(
+                    db, self.name, lambda: turns.channel, wakeup=self._wakeup("outbox"), clock=parts.clock
+                )
+                running.append(waits.until_stop(typing.run(stop), stop))
         mine: dict[Queue, bool] = {"inbox": self._work.sync, "outbox": self._work.send}
         queues = [queue for queue, wanted in mine.items() if wanted]
         running.append(ClockWatch(db, self.name, queues, clock=parts.clock).run(stop))
