@@ -99,7 +99,7 @@ def create_app(
         operator_routes(context),
         knowledge_routes(context, desk),
         autonomy_routes(context),
-        verify_routes(context),
+        verify_routes(context, settings.assistant),
         metrics_routes(context, metrics),
     ):
         app.include_router(routes)

@@ -1,7 +1,7 @@
 """The ladder of models: one call with a schema, and for every bad answer what comes next.
 
     slow ─▶ next model                       down, 408, 5xx, HTML, error in a 200, no choices ─▶ next model
-    401, 402, 403 ─▶ the service is out      404, or a call that it does not take ─▶ next model
+    401, 402, 403 ─▶ out for a while         404, or a call that it does not take ─▶ next model
     429 ─▶ next model                        refused, filtered ─▶ one more model
     not JSON, other schema, empty, cut ─▶ once more to the same model with what was wrong ─▶ next model
 
@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -29,6 +29,8 @@ from src.assistant.values import Step
 from src.assistant_settings import OPENROUTER, ModelAddress
 
 _TRIES_OF_A_MODEL = 2
+_REFUSED_FOR_SEC = 15 * 60.0
+"""A service that refused its key is left alone this long; then one call tries whether there is credit again."""
 _BYTES_OF_A_TOKEN = 3.5
 """Where a server does not count: UTF-8 bytes of a token, on the average of prose. No tokenizer is shipped."""
 
@@ -90,6 +92,14 @@ class _Usage:
     cost: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """A service that refused its key: what it said, and from when on (``time.monotonic()``) it is tried again."""
+
+    said: str
+    until: float
+
+
 @dataclass(slots=True)
 class _Failures:
     """What went wrong on the way down the ladder."""
@@ -106,16 +116,18 @@ class _Failures:
 class Ladder:
     """The models of this process. Remembers what each server can do and which service refused its key."""
 
-    def __init__(self, *, timeout_sec: float) -> None:
+    def __init__(self, *, timeout_sec: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` counts seconds; it says when a service that refused its key is tried again."""
         self._timeout_sec = timeout_sec
+        self._clock = clock
         self._clients: dict[str, Any] = {}
         self._forms: dict[ModelAddress, Form] = {}
-        self._out: dict[tuple[str, str], str] = {}
+        self._out: dict[tuple[str, str], _Out] = {}
 
     @property
     def refused_services(self) -> dict[str, str]:
-        """The services that are out until the configuration changes: address to what they said (``http_401``)."""
-        return {base_url: outcome for (base_url, _), outcome in self._out.items()}
+        """The services that refused their key, and have not taken it since: address to what they said."""
+        return {base_url: out.said for (base_url, _), out in self._out.items()}
 
     async def load(self) -> None:
         """Import the model client (about half a second) in a thread. Repeatable."""
@@ -159,24 +171,39 @@ class Ladder:
         failures = _Failures()
         refusals = 0
         for rung in rungs:
-            if (known := self._out.get(_service(rung))) is not None:
+            if self._is_out(rung):
                 failures.kinds.add(FailureKind.KEY_REFUSED)
-                logger.debug("a model service is left out: {}", known)
                 continue
             try:
                 value = await self._ask_one(shape, model, rung, system, user, deadline, steps)
             except _BadAnswer as bad:
                 failures.add(bad)
                 if bad.kind is FailureKind.KEY_REFUSED:
-                    self._out[_service(rung)] = bad.outcome
-                    logger.error("a model service refuses its key or has no credit: {}", bad.outcome)
+                    self._leave_out(rung, bad.outcome)
                 refusals += bad.kind is FailureKind.REFUSED
                 if refusals > 1 or time.monotonic() >= deadline:
                     break
             else:
+                self._out.pop(_service(rung), None)
                 return Reply(value, rung.name, tuple(steps))
         kind = next(kind for kind in FailureKind if kind in failures.kinds)
         return ModelFailure(kind, tuple(steps), failures.retry_after)
+
+    def _is_out(self, rung: ModelAddress) -> bool:
+        """Whether its service refused its key lately. When that is over, one call at a time tries it again."""
+        out = self._out.get(_service(rung))
+        if out is None:
+            return False
+        if self._clock() < out.until:
+            logger.debug("a model service is left out: {}", out.said)
+            return True
+        self._out[_service(rung)] = replace(out, until=self._clock() + _REFUSED_FOR_SEC)
+        return False
+
+    def _leave_out(self, rung: ModelAddress, said: str) -> None:
+        if _service(rung) not in self._out:
+            logger.error("a model service refuses its key or has no credit: {}", said)
+        self._out[_service(rung)] = _Out(said, self._clock() + _REFUSED_FOR_SEC)
 
     async def _ask_one(
         self,

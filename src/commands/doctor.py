@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from src.commands.folders import make_folders
 from src.commands.interruption import run_briefly
 from src.commands.opening import begin_logs
 from src.commands.privacy import refuse_open_files
+from src.db import conversations
 from src.db.connection_proof import prove_connection
 from src.db.engine import Database
 from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsError, TransientError
@@ -71,8 +72,9 @@ def run_doctor(name: str | None = None) -> int:
                 with console.status(f"opening the inbox{f' of {called}' if called else ''} (up to a minute)"):
                     _inbox(account, Machine.of(settings), db, called, tell)
             tell(_ai(account))
-        if any(account.ai == "assistant" for account in accounts):
-            for finding in look_at_assistant(settings):
+        asked = [account.name for account in accounts if account.ai == "assistant"]
+        if asked:
+            for finding in look_at_assistant(settings, _listings(db, asked)):
                 say(finding)
         say(_alerts(settings))
         if db is not None:
@@ -80,6 +82,15 @@ def run_doctor(name: str | None = None) -> int:
     lacking = sum(not finding.ok for finding in findings)
     console.print(f"{lacking} thing(s) missing." if lacking else "Everything that syncsend needs is there.")
     return max(finding.code for finding in findings)
+
+
+def _listings(db: Database | None, accounts: Iterable[str]) -> set[str]:
+    """The listings that guests wrote about in the last 90 days; none where the database cannot say."""
+    if db is None:
+        return set()
+    since = datetime.now(UTC) - timedelta(days=90)
+    with db.read() as conn:
+        return {one for account in accounts for one in conversations.listing_ids(conn, account, since)}
 
 
 def _configuration(say: Callable[[Finding], None]) -> Settings | None:

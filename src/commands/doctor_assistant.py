@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from difflib import get_close_matches
-
-from pydantic import BaseModel
 
 from src.assistant.agents import load_agents
 from src.assistant.holding import load_holding
 from src.assistant.knowledge import Knowledge, Level, load
-from src.assistant.models import FailureKind, Ladder, ModelFailure, Reply
-from src.assistant.structured import Shape, an_object
+from src.assistant.models import FailureKind
+from src.assistant.probe import probe_model
 from src.assistant.values import Stage
 from src.commands.findings import Finding, missing
 from src.settings import Settings
 
-_SHAPE = Shape("doctor", an_object({"word": {"type": "string"}}))
 _HELP = {
     FailureKind.KEY_REFUSED: "check ASSISTANT_API_KEY, and the credit of its account",
     FailureKind.SLOW: "try again; if it stays so, take another model or raise ASSISTANT_TIMEOUT_SEC",
@@ -28,64 +24,50 @@ _HELP = {
 }
 
 
-class _Word(BaseModel):
-    word: str
+def look_at_assistant(settings: Settings, listings: Collection[str] = ()) -> Iterator[Finding]:
+    """A line each. Makes one small call of the model; sends nothing of a guest.
 
-
-def look_at_assistant(settings: Settings) -> Iterator[Finding]:
-    """A line each. Makes one small call of the model; sends nothing of a guest."""
-    yield asyncio.run(_look_at_model(settings))
+    ``listings``: those that guests of the inbox write about (the site's ids); each should have facts.
+    """
+    yield _look_at_model(settings)
     agents = load_agents(settings.assistant.assistant_agents_dir)
     knowledge = load(settings.assistant.assistant_knowledge_dir, agents.names)
-    yield _look_at_knowledge(knowledge)
+    yield from _look_at_knowledge(knowledge, listings)
     for finding in (*agents.findings, *load_holding(settings.assistant.assistant_agents_dir).findings):
         yield Finding("voices", f"agents/{finding.place}: {finding.text} (left out)")
 
 
-async def _look_at_model(settings: Settings) -> Finding:
-    given = settings.assistant
-    ladder = Ladder(timeout_sec=given.assistant_timeout_sec)
-    try:
-        asked = await ladder.ask(
-            _SHAPE,
-            _Word,
-            rungs=given.ladder()[:1],
-            system="Hand in one JSON object with one field, `word`: any English word.",
-            user="{}",
-            deadline=time.monotonic() + given.assistant_deadline_sec,
-        )
-        if isinstance(asked, Reply):
-            ms = sum(step.ms for step in asked.steps)
-            return Finding("model", f"{given.model} answers with structured output ({ms} ms)")
-        near = await ladder.names_of_models(given.ladder()[0]) if asked.kind is FailureKind.UNKNOWN else []
-        return _failed(given.model, asked, near)
-    finally:
-        await ladder.close()
-
-
-def _failed(model: str, failure: ModelFailure, names: list[str]) -> Finding:
-    outcome = failure.steps[-1].outcome if failure.steps else ""
-    what = f"{model}: {failure.kind}" + (f" ({outcome})" if outcome else "")
-    if failure.kind is FailureKind.UNKNOWN:
-        near = get_close_matches(model, names, n=3, cutoff=0.4)
+def _look_at_model(settings: Settings) -> Finding:
+    probed = asyncio.run(probe_model(settings.assistant))
+    if probed.failure is None:
+        return Finding("model", f"{probed.model} answers with structured output ({probed.duration_ms} ms)")
+    what = f"{probed.model}: {probed.failure}" + (f" ({probed.detail})" if probed.detail else "")
+    if probed.failure is FailureKind.UNKNOWN:
+        near = get_close_matches(probed.model, probed.names, n=3, cutoff=0.4)
         there = f"did you mean {', '.join(near)}?" if near else "take one that the service has"
         return missing("model", what, f"check ASSISTANT_MODEL; {there}")
-    return missing("model", what, _HELP.get(failure.kind, "check ASSISTANT_BASE_URL; is the service up?"))
+    return missing("model", what, _HELP.get(probed.failure, "check ASSISTANT_BASE_URL; is the service up?"))
 
 
-def _look_at_knowledge(knowledge: Knowledge) -> Finding:
+def _look_at_knowledge(knowledge: Knowledge, listings: Collection[str]) -> Iterator[Finding]:
     today = datetime.now(UTC).date()
+    facts = sum(len(one.facts) for one in knowledge.documents)
+    if facts == 0:
+        words = "no facts yet: everything goes to you (python src/main.py knowledge example)"
+        yield Finding("knowledge", words)
+        return
     findings = knowledge.check(today)
     errors = sum(one.level is Level.ERROR for one in findings)
-    facts = sum(len(one.facts) for one in knowledge.documents)
-    bare = [one.id for one in knowledge.listings if not knowledge.facts_for(one.id, Stage.STAYING, today)]
     words = f"{facts} facts, {len(knowledge.listings)} listings"
-    if facts == 0:
-        return Finding(
-            "knowledge", "no facts yet: everything goes to you (python src/main.py knowledge example)"
-        )
     if errors:
         words += f"; {errors} errors, their files are left out (python src/main.py knowledge check)"
-    if bare:
-        words += f"; no facts for {', '.join(bare)}"
-    return Finding("knowledge", words)
+    elif findings:
+        words += f"; {len(findings)} warnings (python src/main.py knowledge check)"
+    yield Finding("knowledge", words)
+    general = {fact.id for fact in knowledge.facts_for(None, Stage.STAYING, today)}
+    for listing in sorted({*listings, *(one.id for one in knowledge.listings)}):
+        told = knowledge.facts_for(listing, Stage.STAYING, today)
+        if not told:
+            yield Finding("listing", f"{listing} has no facts: every message about it goes to you")
+        elif listing in listings and {fact.id for fact in told} <= general:
+            yield Finding("listing", f"{listing} has no facts of its own, only those for all listings")

@@ -204,6 +204,14 @@ def has_listing(conn: Connection, account: str, listing_id: str) -> bool:
     return conn.execute(found).first() is not None
 
 
+def listing_ids(conn: Connection, account: str, since: datetime) -> set[str]:
+    """The listings (the site's ids) that conversations with activity since then are about."""
+    found = select(_C.listing_id).where(
+        _C.account == account, _C.listing_id.is_not(None), _C.last_activity_at >= since
+    )
+    return set(conn.execute(found.distinct()).scalars())
+
+
 # --- messages --------------------------------------------------------------------------------------------
 
 

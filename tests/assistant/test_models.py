@@ -204,3 +204,21 @@ def test_only_one_whole_object_is_an_answer(text):
 
 def test_thoughts_before_the_object_are_no_second_object():
     assert the_only_object('<think>maybe {"a": 0}</think>{"a": 1}') == {"a": 1}
+
+
+async def test_a_refused_key_is_tried_again_by_one_call_without_a_restart(server):
+    now = [0.0]
+    ladder = Ladder(timeout_sec=2.0, clock=lambda: now[0])
+    server.ways = ["http_402"]
+    assert (await ask(ladder, rung(server))).kind is FailureKind.KEY_REFUSED
+    now[0] = 14 * 60
+    await ask(ladder, rung(server))
+    assert len(server.calls) == 1
+    now[0] = 16 * 60
+    assert (await ask(ladder, rung(server))).kind is FailureKind.KEY_REFUSED
+    assert (await ask(ladder, rung(server))).kind is FailureKind.KEY_REFUSED
+    assert len(server.calls) == 2, "one call looks whether there is credit again"
+    now[0], server.ways = 32 * 60, ["good"]
+    assert isinstance(await ask(ladder, rung(server)), Reply)
+    assert ladder.refused_services == {}
+    await ladder.close()

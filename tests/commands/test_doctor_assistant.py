@@ -65,3 +65,18 @@ def test_a_folder_without_facts_is_no_hindrance_but_is_told(server, tmp_path):
 def test_a_voice_that_is_left_out_is_named(server, tmp_path):
     write_folder(tmp_path / "agents", {"cook.md": "---\nnmae: x\n---\n"})
     assert "agents/cook.md:2: nmae is no key" in findings(server, tmp_path)["voices"].words
+
+
+def test_a_listing_that_guests_write_about_and_that_has_no_facts_is_named(server, tmp_path):
+    write_folder(tmp_path / "knowledge", FILES)
+    assistant = settings_for(server, assistant_knowledge_dir=tmp_path / "knowledge")
+    lines = [one.words for one in look_at_assistant(Settings(assistant=assistant), {"4711", "815"})]
+    assert [line for line in lines if line.startswith("815 has no facts")]
+    assert not [line for line in lines if line.startswith("4711 has no facts")]
+
+
+def test_a_listing_with_general_facts_alone_is_named(server, tmp_path):
+    write_folder(tmp_path / "knowledge", {**FILES, "house.md": "# Trash\nThe bins are in the yard.\n"})
+    assistant = settings_for(server, assistant_knowledge_dir=tmp_path / "knowledge")
+    lines = [one.words for one in look_at_assistant(Settings(assistant=assistant), {"4711", "815"})]
+    assert "815 has no facts of its own, only those for all listings" in lines

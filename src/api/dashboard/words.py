@@ -218,6 +218,12 @@ REASONS = {
     ),
 }
 
+HELD = {
+    "expired": _("It rests on a fact that has ended."),
+    "empty": _("The assistant wrote nothing."),
+}
+"""Of a draft that waits, where a code means something else than it does for a message."""
+
 HALTS = {
     "challenge": _("Airbnb asks whether you are human"),
     "logged_out": _("Airbnb ended the login"),
@@ -264,10 +270,12 @@ ORIGINS = {
 }
 
 
-def reason(lang: Language, code: str | None) -> str:
-    """The sentence for a reason. What the AI or a person gave as one is shown as it is."""
+def reason(lang: Language, code: str | None, *, held: bool = False) -> str:
+    """The sentence for a reason. What the AI or a person gave as one is shown as it is. ``held``: of a draft."""
     if not code:
         return ""
+    if held and code in HELD:
+        return lang.gettext(HELD[code])
     return lang.gettext(REASONS[code]) if code in REASONS else code
 
 

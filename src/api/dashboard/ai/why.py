@@ -147,7 +147,9 @@ def _found(lang: Language, which: str, reasons: Sequence[str]) -> Look:
         "gate": lang.say("Fixed rules on the draft:"),
         "check": lang.say("Second look of a model at the draft:"),
     }[which]
-    found = " ".join(words.reason(lang, code) for code in reasons) or lang.say("nothing against it.")
+    found = " ".join(words.reason(lang, code, held=which == "gate") for code in reasons) or lang.say(
+        "nothing against it."
+    )
     return Look(f"{looked} {found}", bool(reasons))
 
 
