@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,7 +20,6 @@ from src.services.said import LONGEST_NAME, read_hold, read_messages, read_parts
 
 CALLBACK_PATH = "/api/ai/webhook-simple"
 
-_FIRST_RETRY_SEC, _LONGEST_RETRY_SEC, _LONGEST_RETRY_AFTER_SEC = 5.0, 300.0, 3600.0
 _PASSING_4XX = frozenset({408, 425, 429})
 # What a well-known automation tool says when it has only accepted a call. It is never meant for a guest.
 _ACKNOWLEDGEMENTS = frozenset({"workflow was started", "workflow got started", "workflow got started."})
@@ -160,16 +158,8 @@ def _text(said: dict[str, Any], name: str) -> str | None:
     return text if isinstance(text, str) and not is_blank(text) else None
 
 
-def seconds_until_retry(attempts: int, header: str | None, now: datetime, rng: random.Random) -> float:
-    """Seconds until the next try: what ``Retry-After`` says (up to an hour), else 5 s, 10 s, … 5 min ± 20 %."""
-    asked = _seconds(header, now)
-    if asked is not None:
-        return min(max(asked, 1.0), _LONGEST_RETRY_AFTER_SEC)
-    wait = _FIRST_RETRY_SEC * 2.0 ** min(max(attempts, 1) - 1, 16)
-    return min(min(wait, _LONGEST_RETRY_SEC) * rng.uniform(0.8, 1.2), _LONGEST_RETRY_SEC)
-
-
-def _seconds(header: str | None, now: datetime) -> float | None:
+def seconds_asked_for(header: str | None, now: datetime) -> float | None:
+    """What ``Retry-After`` asks for, in seconds (maybe past); None where it says nothing that makes sense."""
     if header is None:
         return None
     if header.strip().isdecimal():

@@ -28,6 +28,7 @@ from src.db import conversations, inbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
+from src.model.retry import AI
 from src.model.rows import Request
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import CancelReason, InboxStatus
@@ -39,7 +40,7 @@ from src.services.ai_exchange import (
     build_payload,
     parse_answer,
     readable,
-    seconds_until_retry,
+    seconds_asked_for,
 )
 from src.services.answers import IsConversationId, take_answer
 from src.services.askers import Asker, find_dead
@@ -326,7 +327,8 @@ class AiWebhook:
                 inbox_queue.failed(conn, request.id, [InboxStatus.PROCESSING], why, now)
                 wait = 0.0
             else:
-                wait = seconds_until_retry(request.attempts, response.retry_after, now, self._rng)
+                asked = seconds_asked_for(response.retry_after, now)
+                wait = AI.pause(request.attempts, asked=asked, rng=self._rng)
                 due_at = now + timedelta(seconds=wait)
                 inbox_queue.release(conn, request.id, self._owner, due_at=due_at, error=response.outcome)
         if response.refused:

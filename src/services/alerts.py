@@ -26,6 +26,7 @@ from src.model.incidents import (
     patience,
     sure_after,
 )
+from src.model.retry import ALERT
 from src.model.rows import AccountState, StoredIncident
 from src.services.status import Intervals, Verdict, read_verdict
 
@@ -51,7 +52,6 @@ _NAGS_FOR = {
 """After this time there are no more reminders; the overview still shows it."""
 CLAIM = timedelta(minutes=3)
 """A process that dies while it tells gives way to another after this."""
-FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +202,5 @@ def not_told(db: Database, notice: Notice, now: datetime) -> None:
     """Nobody took it: tried again, less and less often. Blocking."""
     with db.write() as conn:
         for one in notice.incidents:
-            wait = min(FIRST_RETRY * 2 ** min(one.failures, 10), LONGEST_RETRY)
-            incidents.not_told(conn, one.id, tell_at=now + wait)
+            pause = timedelta(seconds=ALERT.pause(one.failures + 1))
+            incidents.not_told(conn, one.id, tell_at=now + pause)

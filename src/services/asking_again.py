@@ -11,11 +11,11 @@ from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
+from src.model.retry import again_if_stale
 from src.model.rows import Job, Request
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.values import HOLDING
 
-_TRIES = 3
 _REPLACED = "replaced"
 _UNTIL_READ = timedelta(seconds=2)
 """How long another process may take to see what the host has just written into the folder."""
@@ -41,16 +41,17 @@ def ask_again(db: Database, wakeup: Wakeup, request_ids: Sequence[str], now: dat
 
 
 def _ask_one(db: Database, wakeup: Wakeup, request_id: str, now: datetime) -> Request | None:
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                new = _anew(conn, request_id, now)
-                if new is not None:
-                    wakeup.notify_in(conn, "inbox")
-                return new
-        except StaleJob:
-            continue  # a row moved in this instant: look again
-    return None
+    def ask() -> Request | None:
+        with db.write() as conn:
+            new = _anew(conn, request_id, now)
+            if new is not None:
+                wakeup.notify_in(conn, "inbox")
+            return new
+
+    try:
+        return again_if_stale(ask, give_up=StaleJob())
+    except StaleJob:
+        return None  # so much moves there that nobody waits for this answer
 
 
 def _anew(conn: Connection, request_id: str, now: datetime) -> Request | None:

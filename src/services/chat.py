@@ -25,6 +25,7 @@ from src.errors import NightporterError, StaleJob, TransientError
 from src.model.blank import is_blank
 from src.model.hearing import heard_conversation
 from src.model.inbox import AuthorRole, MessageKind, SeenMessage
+from src.model.retry import again_if_stale
 from src.model.rows import Job, Request, StoredMessage
 from src.model.secrets import NO_SECRETS, PLACEHOLDER, Secrets
 from src.model.sending import Receipt
@@ -36,7 +37,6 @@ from src.services.refusals import Malformed
 
 SAME_FOR = timedelta(minutes=10)
 """How long the same text without a key counts as the same call again."""
-_TRIES = 3
 _LOOK_SEC = 1.0
 """The net under the wake-ups."""
 _LEASE = timedelta(seconds=60)
@@ -115,13 +115,12 @@ class Desk:
 
         RateLimited, Malformed: nothing is stored. TransientError (the database): to be called again.
         """
-        for _ in range(_TRIES):
-            try:
-                with self._db.write() as conn:
-                    return self._hear(conn, wakeup, call)
-            except StaleJob:
-                continue
-        raise TransientError("others move the conversation's rows again and again")
+
+        def hear() -> str:
+            with self._db.write() as conn:
+                return self._hear(conn, wakeup, call)
+
+        return again_if_stale(hear)
 
     def _hear(self, conn: Connection, wakeup: Wakeup, call: Call) -> str:
         name = self.account.name

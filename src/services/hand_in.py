@@ -12,12 +12,12 @@ import httpx
 from loguru import logger
 
 from src.logs import safe_error
+from src.model.retry import HAND_IN_SEC
 from src.model.values import utc_now
 from src.services.ai_exchange import signature
 from src.setting_types import http_url
 from src.settings import Settings
 
-PAUSES_SEC = (5.0, 15.0, 45.0, 120.0, 300.0)
 _TIMEOUT_SEC = 30.0
 _PASSING = frozenset({408, 425, 429})
 
@@ -30,7 +30,7 @@ class HandIn:
         settings: Settings,
         *,
         clock: Callable[[], datetime] = utc_now,
-        pauses_sec: Sequence[float] = PAUSES_SEC,
+        pauses_sec: Sequence[float] = HAND_IN_SEC,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._settings = settings

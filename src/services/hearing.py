@@ -20,15 +20,14 @@ from src.channels.base import Hears
 from src.db import conversations, incidents, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
-from src.errors import StaleJob, TransientError
 from src.model.hearing import DeliveryNote, Heard, Incoming
 from src.model.incidents import Found, IncidentKind
+from src.model.retry import again_if_stale
 from src.model.sending import Delivery, Receipt
 from src.model.statuses import OutboxStatus
 from src.services.intake import Intake, Rules, take_view, tell
 from src.services.own_messages import store_sent
 
-_TRIES = 3
 _AWAITING = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
 
 
@@ -58,22 +57,22 @@ def take(
     account, rules = hearing.account, hearing.rules
     personal_ids = hearing.channel.capabilities.ids_are_personal
     views = sorted(heard.views, key=lambda view: view.external_id)  # always locked in the same order
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                taken = [take_view(conn, account, view, rules=rules, clock=clock) for view in views]
-                for note in heard.deliveries:
-                    note_delivery(conn, account, note, clock())
-                for what in heard.not_understood:
-                    _note_not_understood(conn, account, what, clock())
-        except StaleJob:
-            continue  # the AI's answer moved one of the rows in the same instant
-        if heard.not_understood:
-            _keep(hearing, call, heard)
-        for intake in taken:
-            tell(intake, wakeup, personal_ids=personal_ids)
+
+    def take_all() -> list[Intake]:
+        with db.write() as conn:
+            taken = [take_view(conn, account, view, rules=rules, clock=clock) for view in views]
+            for note in heard.deliveries:
+                note_delivery(conn, account, note, clock())
+            for what in heard.not_understood:
+                _note_not_understood(conn, account, what, clock())
         return taken
-    raise TransientError("others move the conversation's rows again and again")
+
+    taken = again_if_stale(take_all)
+    if heard.not_understood:
+        _keep(hearing, call, heard)
+    for intake in taken:
+        tell(intake, wakeup, personal_ids=personal_ids)
+    return taken
 
 
 def _note_not_understood(conn: Connection, account: str, what: str, now: datetime) -> None:

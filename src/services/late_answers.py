@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from src.model.asking import Asked
+from src.model.retry import LATE_ANSWER
 
 SOON_SEC = 25.0
-_FIRST_PAUSE_SEC, _LONGEST_PAUSE_SEC = 5.0, 120.0
 HandInAnswer = Callable[[str, str, dict[str, Any]], Awaitable[bool]]
 
 
@@ -82,12 +82,12 @@ class LateAnswers:
         task.add_done_callback(lambda _: self._working.pop(request_id, None))
 
     async def _finish(self, payload: dict[str, Any], answering: asyncio.Future[Asked]) -> None:
-        pause = _FIRST_PAUSE_SEC
+        failures = 0
         try:
             asked = await answering
             while asked.body is None:  # it ends by itself: the assistant gives up after a while
-                await asyncio.sleep(asked.retry_after or pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_SEC)
+                failures += 1
+                await asyncio.sleep(asked.retry_after or LATE_ANSWER.pause(failures))
                 asked = await self._assistant.respond(payload)
         finally:
             answering.cancel()

@@ -15,12 +15,11 @@ from loguru import logger
 from src.channels import evidence
 from src.db import conversations, forgetting, inbox_queue, missing_facts, outbox_queue, outbox_views, runs
 from src.db.engine import Connection, Database
-from src.errors import StaleJob
+from src.model.retry import again_if_stale
 from src.model.statuses import CancelReason
 from src.services.refusals import Conflict, NotFound
 
 _AT_A_TIME = 500
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +78,13 @@ def forget(db: Database, account: str, external_id: str, *, now: datetime) -> in
     What waits in the conversation is ended first: an open request is escalated, an unsent reply cancelled, both as
     ``forgotten``. Repeatable. Raises NotFound, and Conflict if a reply is being sent in this instant.
     """
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                return _forget(conn, account, external_id, now)
-        except StaleJob:
-            continue  # the AI answered in this instant: look again
-    raise Conflict("busy", "the conversation is being worked on; try again in a moment")
+
+    def take_out() -> int:
+        with db.write() as conn:
+            return _forget(conn, account, external_id, now)
+
+    busy = Conflict("busy", "the conversation is being worked on; try again in a moment")
+    return again_if_stale(take_out, give_up=busy)
 
 
 def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> int:

@@ -22,13 +22,13 @@ from src.errors import (
     ComposerBusy,
     Halt,
     NightporterError,
-    NotPressed,
     PermanentError,
     SecretWithheld,
     StaleJob,
     TransientError,
 )
 from src.model.inbox import SeenConversation
+from src.model.retry import SEND, SendRetries, again_if_stale
 from src.model.rows import Job
 from src.model.same_reply import same_reply
 from src.model.sending import Delivery, Receipt
@@ -40,7 +40,6 @@ from src.services.own_messages import store_sent
 EARLIER_PART_MISSING = "earlier_part_missing"
 """Why a later part of an answer waits for a person: an earlier one was not sent, or nobody knows."""
 _IN_HAND = [OutboxStatus.PROCESSING]
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +51,7 @@ class Pace:
     """From the arm to the press; a worker that was frozen in between does not press any more."""
     proof: float = 20.0
     """How long the page is watched for the proof before it is reloaded, and again after that."""
-    first_retry: float = 5.0
-    longest_retry: float = 300.0
-    composer_busy: float = 60.0
-    busy_attempts: int = 10
-    """So often a composer with somebody's text in it is looked at again before the reply is held for a person."""
-    attempts: int = 5
-    slowed_attempts: int = 20
-    """The same where the remote asks for a slower pace: about an hour and a half of tries."""
-    lost_attempts: int = 10
-    """A reply whose worker has died this many times is held for a person."""
+    retries: SendRetries = SEND
 
 
 class SendRows:
@@ -135,12 +125,8 @@ class SendRows:
 
     def still_wanted(self, job: Job, view: SeenConversation) -> Intake | None:
         """Take in what is seen. None if the job is overtaken: it is cancelled, also if armed but not pressed."""
-        for _ in range(_TRIES):
-            try:
-                return self._judge(job, view)
-            except StaleJob:
-                self.check_mine(job)  # else a row of the conversation moved in this instant: look again
-        raise TransientError("Others move the conversation's rows again and again.")
+        # Stale: the job is not ours any more, or another row of the conversation moved in this instant.
+        return again_if_stale(partial(self._judge, job, view), before_again=partial(self.check_mine, job))
 
     def _judge(self, job: Job, view: SeenConversation) -> Intake | None:
         now = self._clock()
@@ -269,28 +255,17 @@ class SendRows:
                 outbox_queue.failed(conn, job.id, error.reason, now, error=str(error), owner=self._owner)
             elif isinstance(error, (Halt, ChannelGone)):
                 self._release(conn, job, now, error, give_attempt_back=True)
-            elif isinstance(error, ComposerBusy):
-                if job.attempts >= self._pace.busy_attempts:
-                    outbox_queue.hold(conn, job.id, _IN_HAND, "composer_busy", owner=self._owner)
-                else:
-                    self._release(conn, job, now + timedelta(seconds=self._pace.composer_busy), error)
-            elif job.attempts >= self._most_attempts(error):
-                outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
             else:
-                self._release(conn, job, now + timedelta(seconds=self._wait_after(job, error)), error)
+                self._try_again(conn, job, error, now)
         logger.warning("Reply {} was not sent this time: {}", job.id, error)
 
-    def _most_attempts(self, error: NightporterError) -> int:
-        """A remote that asks for a slower pace has refused nothing for good."""
-        slower = isinstance(error, NotPressed) and error.retry_after is not None
-        return self._pace.slowed_attempts if slower else self._pace.attempts
-
-    def _wait_after(self, job: Job, error: NightporterError) -> float:
-        """Seconds until the next try."""
-        wait: float = min(self._pace.first_retry * 2.0 ** (job.attempts - 1), self._pace.longest_retry)
-        if isinstance(error, NotPressed) and error.retry_after is not None:
-            return error.retry_after or wait
-        return wait
+    def _try_again(self, conn: Connection, job: Job, error: NightporterError, now: datetime) -> None:
+        pause = self._pace.retries.pause(error, job.attempts)
+        if pause is None:
+            why = "composer_busy" if isinstance(error, ComposerBusy) else "could_not_be_sent"
+            outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
+        else:
+            self._release(conn, job, now + timedelta(seconds=pause), error)
 
     def let_go(self, job: Job) -> None:
         """The program ends, and Send was not pressed: the job goes back as if it had not been claimed.
@@ -341,7 +316,7 @@ class SendRows:
         with self._db.write() as conn:
             self._take_over(conn, job)
             # The try counts: a job at which worker after worker ends must not keep all others waiting.
-            if job.attempts >= self._pace.lost_attempts:
+            if job.attempts >= self._pace.retries.lost_tries:
                 outbox_queue.hold(conn, job.id, _IN_HAND, "could_not_be_sent", owner=self._owner)
                 after_commit(conn, partial(_say_held, job.id, "could_not_be_sent"))
             else:

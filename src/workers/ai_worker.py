@@ -11,6 +11,7 @@ from loguru import logger
 
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
+from src.model.retry import AI_WORKER
 from src.services.ai_webhook import AiWebhook
 from src.workers import waits
 from src.workers.heartbeats import Heartbeats
@@ -53,7 +54,7 @@ class AiWorker:
             except TransientError as error:
                 self._failures += 1
                 # What was due still is: without a pause it would be tried thousands of times a minute.
-                pause = waits.back_off(NOTHING_DONE_SEC, self._failures, LONGEST_WAIT_SEC)
+                pause = AI_WORKER.pause(self._failures)
                 logger.warning("The AI's queue is out of reach ({} in a row): {}", self._failures, error)
             for account, posted in handled.items():
                 await self._beats[account].cycle("ai", outcome=f"{posted} posted", seconds=0.0, ok=True)

@@ -11,12 +11,11 @@ from loguru import logger
 
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
+from src.model.retry import SEND_WORKER
 from src.services.send import Send
 from src.workers import waits
 from src.workers.heartbeats import Heartbeats
 from src.workers.turns import Turns
-
-LONGEST_BACK_OFF_SEC = 300.0
 
 
 class SendWorker:
@@ -72,7 +71,7 @@ class SendWorker:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         if self._failures:
-            pause = waits.back_off(1.0, self._failures, LONGEST_BACK_OFF_SEC)
+            pause = SEND_WORKER.pause(self._failures)
         elif self._due is None:
             pause = self._interval
         else:

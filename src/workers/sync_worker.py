@@ -9,12 +9,12 @@ from loguru import logger
 
 from src.channels.base import Attended, Channel, Watches
 from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
+from src.model.retry import backoff_of_sync
 from src.services.sync import Sync, SyncReport
 from src.workers import waits
 from src.workers.heartbeats import Heartbeats
 from src.workers.turns import Turns
 
-LONGEST_BACK_OFF_SEC = 900.0
 KEEP_LOGIN_EVERY_SEC = 600.0
 NOT_UNDERSTOOD_AT_MOST = 5
 """After this many cycles in a row whose answers are not understood, the page has changed."""
@@ -40,9 +40,7 @@ class SyncWorker:
             await self.run_once(stop)
             self.first_done.set()
             if self._failures:
-                longest = max(LONGEST_BACK_OFF_SEC, self._interval)
-                pause = waits.back_off(self._interval, self._failures, longest)
-                await waits.sleep(stop, pause)
+                await waits.sleep(stop, backoff_of_sync(self._interval).pause(self._failures))
             else:
                 await self._wait_for_news(stop, max(0.0, self._interval - (time.monotonic() - began)))
 

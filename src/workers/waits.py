@@ -12,11 +12,6 @@ from loguru import logger
 from src.db.wakeup import Wakeup
 
 
-def back_off(first: float, failures: int, longest: float) -> float:
-    """The pause after ``failures`` failures in a row: doubled by each, up to ``longest``, for however many days."""
-    return min(first * 2.0 ** min(failures - 1, 60), longest)
-
-
 async def sleep(stop: asyncio.Event, seconds: float) -> None:
     """Sleep for ``seconds``, or until ``stop`` is set."""
     with suppress(TimeoutError):

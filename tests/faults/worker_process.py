@@ -26,6 +26,7 @@ from src.commands import run
 from src.commands.edge import to_the_end
 from src.db.engine import Database
 from src.model.inbox import SeenConversation
+from src.model.retry import Backoff, SendRetries
 from src.services import ai_webhook, send
 from src.workers.parts import Parts
 from tests.support.channel import FakeChannel
@@ -147,10 +148,11 @@ def _announcing(ask: Callable[..., Any]) -> type[Database]:
 
 
 def _parts(site: FarSite, *, browser: bool) -> Parts:
-    pace = send.Pace(press_within=PRESS_WITHIN_SEC, first_retry=0.1)
+    soon = SendRetries(Backoff(0.1, 300.0))
+    pace = send.Pace(press_within=PRESS_WITHIN_SEC, retries=soon)
     folder: Any = _Folder(site)
     if browser:
-        pace = send.Pace(proof=BROWSER_PROOF_SEC, first_retry=0.1)
+        pace = send.Pace(proof=BROWSER_PROOF_SEC, retries=soon)
         folder = _BrowserFolder(site)
     return Parts(
         find_channel=lambda *_: folder,

@@ -17,10 +17,11 @@ from src.db import accounts, inbox_queue
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.model.inbox import AuthorRole
+from src.model.retry import AI
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.tables import ReplyMode
 from src.services import tokens
-from src.services.ai_exchange import Response, parse_answer, seconds_until_retry
+from src.services.ai_exchange import Response, parse_answer, seconds_asked_for
 from src.services.ai_webhook import AiWebhook
 from src.services.http_asker import look_for_ai, verify
 from src.settings import Settings
@@ -239,8 +240,7 @@ async def test_a_refusal_is_final_and_says_why(webhook, inbox, ai, status):
 
 
 async def test_waits_grow_from_five_seconds_to_five_minutes():
-    now = datetime(2026, 11, 20, tzinfo=UTC)
-    waits = [seconds_until_retry(attempt, None, now, random.Random(attempt)) for attempt in range(1, 12)]
+    waits = [AI.pause(attempt, rng=random.Random(attempt)) for attempt in range(1, 12)]
     for wait, middle in zip(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300], strict=True):
         assert middle * 0.8 <= wait <= min(middle * 1.2, 300)
     assert len(set(waits)) > 6, "no jitter"
@@ -258,12 +258,12 @@ async def test_waits_grow_from_five_seconds_to_five_minutes():
 )
 async def test_retry_after_is_obeyed_up_to_an_hour(header, seconds):
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    assert seconds_until_retry(1, header, now, random.Random(1)) == seconds
+    assert AI.pause(1, asked=seconds_asked_for(header, now)) == seconds
 
 
 @pytest.mark.parametrize("header", ["soon", "", "-5", "1e9", "Fri, 99 Nov"])
 async def test_a_retry_after_that_makes_no_sense_is_left_out(header):
-    assert seconds_until_retry(1, header, datetime(2026, 11, 20, tzinfo=UTC), random.Random(1)) <= 6
+    assert seconds_asked_for(header, datetime(2026, 11, 20, tzinfo=UTC)) is None
 
 
 async def test_retry_after_becomes_the_due_time(webhook, inbox, ai, clock):

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from src.errors import ChannelGone, NotPressed, TransientError, WallHit
+from src.model.retry import SEND
 from src.model.sending import Delivery, Finding, Receipt
 from src.model.statuses import CancelReason, OutboxStatus
-from src.services.send import Pace
 from tests.faults.invariants import broken_promises
 from tests.support.channel import Crash
 from tests.support.house import ACCOUNT
@@ -107,7 +107,7 @@ async def test_what_the_remote_certainly_has_not_goes_back_into_the_queue_unarme
 
 async def test_a_reply_that_is_never_taken_waits_for_a_person(house, where, job):
     house.channel.before("press_send", lambda: (_ for _ in ()).throw(TransientError()), nth=None)
-    for _ in range(Pace().attempts):
+    for _ in range(SEND.tries):
         await house.sent()
         house.clock.advance(600)
     assert state(house, job) == (OutboxStatus.DRAFT, "could_not_be_sent")
@@ -244,7 +244,7 @@ async def test_history_that_is_read_further_back_is_not_taken_for_news(house, wh
 
 async def test_a_remote_that_asks_for_a_slower_pace_gets_it_and_refuses_nothing_for_good(house, where, job):
     house.channel.fail("press_send", NotPressed(retry_after=60.0), nth=None)
-    for _ in range(Pace().attempts + 2):
+    for _ in range(SEND.tries + 2):
         await house.sent()
         now = house.job(job)
         assert (now.status, now.arm_count) == (OutboxStatus.PENDING, 0)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from src.db import inbox_queue, outbox_queue
 from src.errors import TransientError
+from src.model.retry import SEND
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services.intake import take_in
 from src.services.outbox_moves import send_again
-from src.services.send import Pace
 from src.services.sync import FAILURES_OF_ONE
 from tests.faults.invariants import broken_promises
 from tests.support.house import ACCOUNT
@@ -71,7 +71,7 @@ def test_a_text_that_is_not_shown_for_a_moment_is_not_taken_for_a_change(house):
 def test_a_job_at_which_worker_after_worker_ends_is_held_in_the_end(house):
     where = house.site.conversation("Is there a cot?")
     job = house.reply_for(where, REPLY)
-    for _ in range(Pace().lost_attempts):
+    for _ in range(SEND.lost_tries):
         claimed(house)
         lost = house.job(job)
         house.send._rows.release_lost(lost)

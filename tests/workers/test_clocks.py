@@ -491,12 +491,6 @@ async def test_a_full_disk_does_not_make_the_ai_s_clock_spin(ai_pauses):
     assert await ai_pauses(*[full] * 6, 0, full) == [1, 2, 4, 8, 15, 15, 1, 1]
 
 
-@pytest.mark.parametrize("first", [1.0, 45.0])
-async def test_weeks_of_failures_do_not_end_a_worker(db, first):
-    assert waits.back_off(first, 1, 900.0) == first
-    assert waits.back_off(first, 100_000, 900.0) == 900  # a power of two that large is no float any more
-
-
 # --- signs of life ---------------------------------------------------------------------------------------------
 
 

@@ -9,16 +9,14 @@ from datetime import datetime
 from src.account import Account
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.errors import StaleJob, TransientError
 from src.model.answer import Answer, Outcome
 from src.model.blank import is_blank
+from src.model.retry import again_if_stale
 from src.model.secrets import NO_SECRETS, Secrets
 from src.services.answers.context import AnswerContext, IsConversationId
 from src.services.answers.settling import accounts_that_could_be_meant, settle
 from src.services.refusals import Conflict, Malformed
 from src.services.texts import LONGEST_REASON, clean_message, clean_text
-
-_TRIES = 3
 
 
 def take_answer(
@@ -40,16 +38,15 @@ def take_answer(
     context = AnswerContext(wakeup, accounts, is_conversation_id, now, secrets)
     if answer.request_id is None:
         accounts_that_could_be_meant(context, answer)
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                settled = settle(conn, context, answer)
-        except StaleJob:
-            continue  # another process settled the same request in this instant: look again
-        if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
-            raise settled
-        return settled
-    raise TransientError("the request is being settled by others again and again")
+
+    def settle_now() -> Outcome | Conflict:
+        with db.write() as conn:
+            return settle(conn, context, answer)
+
+    settled = again_if_stale(settle_now)
+    if isinstance(settled, Conflict):  # raised only here, so that an expiry that was found is committed
+        raise settled
+    return settled
 
 
 def _checked(answer: Answer) -> Answer:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from src.db import conversations, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
-from src.errors import StaleJob, TransientError
 from src.model.gate import message_refusal
 from src.model.inbox import GUEST_SIDE, HOST_SIDE, AuthorRole, MessageKind, SeenConversation, SeenMessage
+from src.model.retry import again_if_stale
 from src.model.rows import Job, StoredMessage
 from src.model.same_reply import normalised, same_reply
 from src.model.statuses import OutboxStatus
@@ -27,8 +27,6 @@ from src.services.intake.context import (
 from src.services.intake.overtaken import cancel_overtaken, reason_to_cancel_job
 from src.services.intake.unanswered import hold_unopened, queue_unanswered
 
-_TRIES = 3
-
 
 def take_in_now(
     db: Database,
@@ -44,21 +42,20 @@ def take_in_now(
 
     Raises TransientError (the database); nothing happened then.
     """
-    for _ in range(_TRIES):
-        try:
-            with db.write() as conn:
-                return take_in(
-                    conn,
-                    account,
-                    seen,
-                    rules=rules,
-                    now=now,
-                    fingerprint=fingerprint,
-                    cannot_be_opened=cannot_be_opened,
-                )
-        except StaleJob:
-            continue
-    raise TransientError("others move the conversation's rows again and again")
+
+    def take() -> Intake:
+        with db.write() as conn:
+            return take_in(
+                conn,
+                account,
+                seen,
+                rules=rules,
+                now=now,
+                fingerprint=fingerprint,
+                cannot_be_opened=cannot_be_opened,
+            )
+
+    return again_if_stale(take)
 
 
 def take_in(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from src.channels.pgnotify.channel import PgnotifyChannel
 from src.db.engine import Database
 from src.errors import ChannelGone, TransientError
+from src.model.retry import Backoff, SendRetries
 from src.model.values import utc_now
 from src.services.send import Pace
 from tests.support.house import RULES, House
@@ -23,7 +24,8 @@ class Whole:
     def __init__(self, db: Database, channel: PgnotifyChannel) -> None:
         self.house = House(db, utc_now, rules=AT_ONCE)
         self.channel = channel
-        self.house.send = self.house.new_send(pace=Pace(first_retry=0.01, proof=1.0))
+        soon = SendRetries(Backoff(0.01, 300.0))
+        self.house.send = self.house.new_send(pace=Pace(proof=1.0, retries=soon))
         self._numbers = itertools.count(1)
         self._is_open = True
         self.changed = 0
