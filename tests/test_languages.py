@@ -18,7 +18,7 @@ from src.languages import CODES, FOLDER, best, language
 from src.model.caps import HoldReason
 from src.model.gate import Refusal
 from src.model.statuses import CancelReason, InboxStatus, OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 
 ROOT = Path(__file__).resolve().parents[1]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -1,16 +1,19 @@
-"""Column types and indexes of our own."""
+"""Columns made from the fields of a row, and column types and indexes of our own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from dataclasses import fields
+from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import Computed, DateTime, Enum, Index
+from sqlalchemy import Column, Computed, Date, DateTime, Enum, Float, Index, Integer, LargeBinary, String
 from sqlalchemy import text as sql
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -36,11 +39,35 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def enum_of(enum: type[StrEnum], name: str) -> Enum:
-    """A text column that holds the members' values and, by a CHECK with this name, nothing else."""
+_TYPES: dict[type, type[TypeEngine[Any]]] = {
+    str: String,
+    int: Integer,
+    float: Float,
+    datetime: UtcDateTime,
+    date: Date,
+    bytes: LargeBinary,
+    dict: String,  # JSON; who reads and writes the row sees to that
+}
+
+
+def columns_of(row: type) -> list[Column[Any]]:
+    """A column for each field of a row's dataclass: the field's name and type, null where it may be None."""
+    hints = get_type_hints(row)
+    return [_column(one.metadata.get("column", one.name), one.name, hints[one.name]) for one in fields(row)]
+
+
+def _column(name: str, key: str, hint: Any) -> Column[Any]:
+    kinds = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    (kind,) = (get_origin(one) or one for one in kinds if one is not type(None))
+    made = _enum(kind) if issubclass(kind, StrEnum) else _TYPES[kind]()
+    return Column(name, made, key=key, nullable=len(kinds) > 1)
+
+
+def _enum(enum: type[StrEnum]) -> Enum:
+    """A text column that holds the members' values and, by a CHECK named after them, nothing else."""
     return Enum(
         enum,
-        name=name,
+        name=re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower(),
         native_enum=False,
         create_constraint=True,
         length=16,

@@ -7,7 +7,7 @@ import pytest
 from src.db import accounts, conversations, outbox_queue, overview
 from src.model.inbox import AuthorRole
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, Direction, LinkState, ReplyMode
+from src.model.values import DEFAULT_ACCOUNT, Direction, LinkState, ReplyMode
 
 A = DEFAULT_ACCOUNT
 

@@ -15,7 +15,7 @@ from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.statements import CONVERSATIONS, INBOX, OUTBOX
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT
+from src.model.values import DEFAULT_ACCOUNT
 
 A = DEFAULT_ACCOUNT
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

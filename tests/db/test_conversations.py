@@ -8,8 +8,7 @@ import pytest
 
 from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.model.inbox import AuthorRole, MessageKind
-from src.model.tables import DEFAULT_ACCOUNT, Direction
-from src.model.values import PERSON
+from src.model.values import DEFAULT_ACCOUNT, PERSON, Direction
 
 A = DEFAULT_ACCOUNT
 

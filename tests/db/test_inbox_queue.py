@@ -16,7 +16,7 @@ from src.db.statements import INBOX
 from src.errors import StaleJob
 from src.model.rows import Request
 from src.model.statuses import FINAL_INBOX, INBOX_TRANSITIONS, OPEN_INBOX, InboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, new_id
+from src.model.values import DEFAULT_ACCOUNT, new_id
 
 A = DEFAULT_ACCOUNT
 S = InboxStatus

@@ -16,12 +16,12 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Select, Table, insert, inspect, select, text
-from sqlmodel import SQLModel
 
 from src.db import accounts, connections, database_urls, migrate
 from src.db.engine import Database
 from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
+from src.model.tables import METADATA
 from src.model.values import LinkState
 
 
@@ -55,15 +55,15 @@ def test_the_revisions_are_one_numbered_line():
 def test_after_all_migrations_nothing_is_left_to_do(empty_url, conn):
     Database.open(empty_url).close()
     options = {"compare_type": True, "compare_server_default": True}
-    assert compare_metadata(MigrationContext.configure(conn, opts=options), SQLModel.metadata) == []
+    assert compare_metadata(MigrationContext.configure(conn, opts=options), METADATA) == []
 
 
 def test_migrations_and_model_agree_on_checks_indexes_and_defaults_too(empty_url, conn):
     with conn.begin():
-        SQLModel.metadata.create_all(conn)
+        METADATA.create_all(conn)
     of_the_model = anatomy(conn)
     with conn.begin():
-        SQLModel.metadata.drop_all(conn)
+        METADATA.drop_all(conn)
     Database.open(empty_url).close()
     of_the_migrations = anatomy(conn)
     assert of_the_migrations - of_the_model == set()
@@ -75,7 +75,7 @@ def anatomy(conn: Connection) -> set[str]:
     """Everything that the database itself says about our tables, a line for each thing."""
     looked = inspect(conn)
     found = set()
-    for table in SQLModel.metadata.tables:
+    for table in METADATA.tables:
         parts: dict[str, list[Any]] = {
             "column": looked.get_columns(table),
             "primary key": [looked.get_pk_constraint(table)],

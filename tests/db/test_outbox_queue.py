@@ -16,7 +16,7 @@ from src.db.statements import OUTBOX
 from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.statuses import FINAL_OUTBOX, OUTBOX_TRANSITIONS, OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, new_id
+from src.model.values import DEFAULT_ACCOUNT, new_id
 
 A = DEFAULT_ACCOUNT
 S = OutboxStatus

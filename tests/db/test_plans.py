@@ -26,7 +26,7 @@ from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX
 from src.model.inbox import AuthorRole, SeenConversation, SeenPerson
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, ReplyMode
+from src.model.values import DEFAULT_ACCOUNT, ReplyMode
 
 A = DEFAULT_ACCOUNT
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -17,7 +17,7 @@ from src.db import accounts, conversations, outbox_queue
 from src.db.engine import Connection, Database
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT
+from src.model.values import DEFAULT_ACCOUNT
 
 ROOT = Path(__file__).resolve().parents[2]
 A = DEFAULT_ACCOUNT

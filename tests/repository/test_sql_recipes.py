@@ -13,7 +13,7 @@ from src.db import conversations, inbox_queue, outbox_queue
 from src.model.inbox import AuthorRole
 from src.model.rows import Said
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT as A
+from src.model.values import DEFAULT_ACCOUNT as A
 from src.model.values import PERSON, Direction, utc_now
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"

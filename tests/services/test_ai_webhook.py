@@ -19,7 +19,7 @@ from src.errors import TransientError
 from src.model.inbox import AuthorRole
 from src.model.retry import AI
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services import tokens
 from src.services.ai_exchange import Response, parse_answer, seconds_asked_for
 from src.services.ai_webhook import AiWebhook

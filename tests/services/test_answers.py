@@ -11,7 +11,7 @@ from src.db.wakeup import Wakeup
 from src.model.answer import Action, Answer, Result
 from src.model.rows import Said
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services import outbox_moves, tokens
 from src.services.answers import take_answer
 from src.services.refusals import Conflict, Malformed, NotFound

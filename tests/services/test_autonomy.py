@@ -11,7 +11,7 @@ from src.model.autonomy import NEEDS_APPROVAL
 from src.model.inbox import AuthorRole
 from src.model.rows import Said
 from src.model.statuses import OutboxStatus
-from src.model.tables import Direction, ReplyMode
+from src.model.values import Direction, ReplyMode
 from src.services import outbox_moves
 from src.services.answers import take_answer
 from src.settings import Settings

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from src.db import conversations, outbox_queue, outbox_views
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT
+from src.model.values import DEFAULT_ACCOUNT
 
 A = DEFAULT_ACCOUNT
 ROOT = Path(__file__).parents[2]

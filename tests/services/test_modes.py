@@ -4,7 +4,7 @@ import pytest
 
 from src.db import outbox_queue
 from src.model.statuses import OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services.refusals import NotFound
 from src.services.switches import set_mode
 from tests.support.house import ACCOUNT

@@ -20,7 +20,7 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.model.inbox import AuthorRole, SeenConversation, SeenMessage
 from src.model.rows import Job, Request
-from src.model.tables import Direction
+from src.model.values import Direction
 from src.services import tokens
 from src.settings import Settings
 

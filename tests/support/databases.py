@@ -63,7 +63,7 @@ class PostgresServer:
             engine = connections.make_engine(make_url(self._url_of(self._lent)))
             migrate.bring_up_to_date(engine, None)
             engine.dispose()
-        names = [table.name for table in reversed(tables.Meta.metadata.sorted_tables)]
+        names = [table.name for table in reversed(tables.METADATA.sorted_tables)]
         with connections.connect_raw(self._url.set(database=self._lent)) as conn:
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

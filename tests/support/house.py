@@ -18,7 +18,7 @@ from src.model.caps import Caps
 from src.model.inbox import SeenConversation
 from src.model.rows import Job, Request, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
-from src.model.tables import ReplyMode
+from src.model.values import ReplyMode
 from src.services.answers import take_answer
 from src.services.intake import Intake, Rules, take_in
 from src.services.send import Pace, Send

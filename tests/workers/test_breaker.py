@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from src.db import accounts, starts
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.workers.breaker import KIND, VANISHED_FOR_ONE, WINDOW, Breaker
 from src.workers.heartbeats import Heartbeats
 

@@ -12,7 +12,7 @@ from src.db import conversations
 from src.db.engine import Database
 from src.db.statements import INBOX, OUTBOX
 from src.errors import TransientError
-from src.model.tables import DEFAULT_ACCOUNT
+from src.model.values import DEFAULT_ACCOUNT
 from src.services.intake import take_in_now
 from src.workers.clock_watch import ClockWatch
 from tests.conftest import Clock

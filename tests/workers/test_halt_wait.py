@@ -12,7 +12,7 @@ import pytest
 from src.commands import run as run_command
 from src.db import accounts
 from src.errors import ExitCode, WallHit
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.services.after_halt import end_halt
 from src.settings import Settings
 from src.workers.crew import Work

@@ -13,7 +13,7 @@ from src.db import accounts, conversations, outbox_queue, outbox_views, starts
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, NotUnderstood, PageChanged, SettingsError, TransientError, WallHit
 from src.model.statuses import OutboxStatus
-from src.model.tables import utc_now
+from src.model.values import utc_now
 from src.settings import Settings
 from src.workers.breaker import WINDOW
 from src.workers.crew import Work

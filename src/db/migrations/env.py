@@ -6,16 +6,15 @@ import os
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlmodel import SQLModel
 
 from src.db import connections, database_urls
-from src.model import tables as _tables  # noqa: F401 - importing it declares the tables
+from src.model.tables import METADATA
 
 
 def run(conn: Connection) -> None:
     context.configure(
         connection=conn,
-        target_metadata=SQLModel.metadata,
+        target_metadata=METADATA,
         compare_type=True,
         compare_server_default=True,
         render_as_batch=True,  # SQLite cannot change a column; Alembic rebuilds the table

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from src.db import outbox_queue, outbox_views
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT as A
+from src.model.values import DEFAULT_ACCOUNT as A
 from src.services import texts
 from tests.api.dashboard.conftest import SIZES
 

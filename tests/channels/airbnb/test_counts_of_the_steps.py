@@ -20,7 +20,7 @@ from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.model.statuses import OutboxStatus
-from src.model.tables import DEFAULT_ACCOUNT, ReplyMode, utc_now
+from src.model.values import DEFAULT_ACCOUNT, ReplyMode, utc_now
 from src.services.intake import Rules
 from src.services.send import Send
 from src.services.sync import Sync

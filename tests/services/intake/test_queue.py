@@ -9,7 +9,7 @@ from src.db import conversations, inbox_queue
 from src.model.gate import Refusal
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.statuses import CancelReason, InboxStatus
-from src.model.tables import Direction, ReplyMode
+from src.model.values import Direction, ReplyMode
 from tests.faults.invariants import broken_promises
 from tests.support.house import ACCOUNT, RULES
 from tests.support.site import FakeSite
