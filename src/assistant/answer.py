@@ -40,6 +40,8 @@ from src.assistant_settings import AssistantSettings, ModelAddress
 _TOO_LATE = timedelta(seconds=5)
 _QUICK, _QUICK_EXCHANGES = timedelta(seconds=15), 4
 _FACT_LANGUAGES = 4
+_GUEST_IS_TOLD = frozenset({"contradiction", "secret_not_due"})
+"""Holds that only the host can end, and that no approval of the draft as it stands does: the guest hears that."""
 
 
 class Assistant:
@@ -298,6 +300,8 @@ class Assistant:
             message = looks.draft.text + self._endings.disclosure(run)
             sources = tuple(Source(fact.title, fact.id) for fact in around.cited)
             decision = Decision(Action.ANSWER, message=message, hold=verdict.hold, sources=sources)
+            if verdict.hold in _GUEST_IS_TOLD:
+                decision = replace(decision, holding_message=self._endings.holding_text(run, None))
         return finished(run, replace(decision, confidence=verdict.confidence))
 
 

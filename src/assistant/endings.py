@@ -79,7 +79,7 @@ class Endings:
         draft: str | None = None,
         holding: bool = True,
     ) -> Decision:
-        text = self._holding(run, hard_class) if holding else None
+        text = self.holding_text(run, hard_class) if holding else None
         decision = Decision(
             Action.ESCALATE, holding_message=text, draft=draft, hard_class=hard_class, reason=reason
         )
@@ -88,7 +88,7 @@ class Endings:
     def ignore(self, run: Run, reason: str, confidence: float = 1.0) -> NoReturn:
         raise Ended(finished(run, Decision(Action.IGNORE, reason=reason, confidence=confidence)))
 
-    def _holding(self, run: Run, hard_class: HardClass | None) -> str | None:
+    def holding_text(self, run: Run, hard_class: HardClass | None) -> str | None:
         """The host's own text, at most once in a while; words on safety are said whatever was said before."""
         burst = run.burst
         emergency = run.listing.emergency if run.listing else None

@@ -65,6 +65,9 @@ class Holding:
         name = str(hard_class) if hard_class else DEFAULT
         texts = own if DEFAULT in own else {**shipped, **own}
         text = texts.get(name, texts[DEFAULT])
+        if hard_class is HardClass.PERSON and name not in texts:
+            # Who asks for a person is told that none has written this, also in a host's own words.
+            text = _disclosed(text, own.get(DISCLOSURE, shipped[DISCLOSURE]))
         return _fill(text, guest, emergency or own.get(EMERGENCY) or shipped[EMERGENCY])
 
     def disclosure(self, language: str | None) -> str:
@@ -164,15 +167,22 @@ def _without_name(text: str) -> str:
 
 def _patterns(texts: Texts) -> list[re.Pattern[str]]:
     found = []
-    for by_class in texts.values():
+    for language, by_class in texts.items():
+        shipped = shipped_texts().get(language, shipped_texts()[_FALLBACK])
         for name, text in by_class.items():
             if name not in {DISCLOSURE, EMERGENCY} and text:
-                for written in dict.fromkeys((text, _without_name(text))):
+                disclosed = _disclosed(text, by_class.get(DISCLOSURE, shipped[DISCLOSURE]))
+                said = (text, disclosed) if name == DEFAULT else (text,)
+                for written in dict.fromkeys([*said, *map(_without_name, said)]):
                     parts = _PLACE.split(_squeezed(written))
                     found.append(
                         re.compile(".{0,100}".join(re.escape(part) for part in parts[::2]), re.DOTALL)
                     )
     return found
+
+
+def _disclosed(text: str, disclosure: str) -> str:
+    return f"{text}\n\n{disclosure}" if text and disclosure else text
 
 
 def _squeezed(text: str) -> str:

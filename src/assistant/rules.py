@@ -33,10 +33,6 @@ class RuleHit:
     phrase: str
 
 
-def has_word_list(language: str) -> bool:
-    return language in LANGUAGES
-
-
 def find_classes(text: str, language: str | None) -> tuple[RuleHit, ...]:
     """The hard classes of a guest's text, at most one hit for each, in the order of `HardClass`. Pure.
 

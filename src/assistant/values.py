@@ -126,7 +126,9 @@ class Decision:
 
     action: Action
     message: str | None = None
-    holding_message: str | None = None  # for the guest, with an escalation: the host's own fixed text
+    holding_message: str | None = (
+        None  # for the guest, with an escalation or a hold: the host's own fixed text
+    )
     draft: str | None = None  # for the host's eyes alone
     hold: str | None = None  # a reason: the answer waits for a person, whatever the mode
     hard_class: HardClass | None = None

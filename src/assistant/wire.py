@@ -18,7 +18,12 @@ def as_response(decision: Decision) -> dict[str, Any]:
         "sources": sources_json(decision.sources),
     }
     if decision.action is Action.ANSWER:
-        said: dict[str, Any] = {"message": decision.message, "hold": decision.hold, **about}
+        said: dict[str, Any] = {
+            "message": decision.message,
+            "hold": decision.hold,
+            "holding_message": decision.holding_message,
+            **about,
+        }
     elif decision.action is Action.ESCALATE:
         said = {
             "action": "escalate",

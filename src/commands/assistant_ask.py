@@ -16,7 +16,12 @@ from src.assistant.knowledge import Knowledge, load
 from src.assistant.live import LiveAssistant
 from src.assistant.values import Action, Decision, Stage
 from src.assistant.wire import as_json as decision_json
+from src.db import database_urls
+from src.db.engine import Database
 from src.errors import SettingsError
+from src.model.stages import stage_of
+from src.model.values import ReplyMode
+from src.services.autonomy import Outlook, find_outlook
 from src.settings import Settings, load_settings
 
 _ROLES = ("guest", "host", "assistant")
@@ -55,7 +60,7 @@ def run_ask(
     if as_json:
         print(json.dumps(decision_json(decision), ensure_ascii=False, indent=2))
     else:
-        _show(decision, listing, settings)
+        _show(decision, listing, _outlook(settings, decision, listing, payload))
     return 0
 
 
@@ -126,9 +131,29 @@ def _is_turn(one: object) -> bool:
 # --- what is shown -------------------------------------------------------------------------------------------
 
 
-def _show(decision: Decision, listing: str | None, settings: Settings) -> None:
+def _outlook(
+    settings: Settings, decision: Decision, listing: str | None, payload: Mapping[str, Any]
+) -> Outlook:
+    """What the modes and the topic's record say, as the first account of the assistant has them stored."""
+    account = next((one for one in settings.accounts if one.ai == "assistant"), settings.accounts[0])
+    first = stage_of(payload["stay"]) in {"inquiry", "request"} and not any(
+        turn["role"] != "guest" for turn in payload["history"]
+    )
+    url = settings.database_url.get_secret_value()
+    path = database_urls.sqlite_path(database_urls.parse(url))
+    if path is not None and not path.exists():
+        return find_outlook(None, account, listing, decision.topic, first=first)
+    db = Database.open(url)
+    try:
+        with db.read() as conn:
+            return find_outlook(conn, account, listing, decision.topic, first=first)
+    finally:
+        db.close()
+
+
+def _show(decision: Decision, listing: str | None, outlook: Outlook) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(_headline(decision, settings), style="bold")
+    console.print(_headline(decision, outlook), style="bold")
     for label, text in (
         ("", decision.message),
         ("The guest would get: ", decision.holding_message),
@@ -155,13 +180,21 @@ def _show(decision: Decision, listing: str | None, settings: Settings) -> None:
         console.print(f"  {step.name:<11} {' · '.join(word for word in words if word)}")
 
 
-def _headline(decision: Decision, settings: Settings) -> str:
+def _headline(decision: Decision, outlook: Outlook) -> str:
     if decision.action is Action.IGNORE:
         return f"No answer is needed ({decision.reason})."
     if decision.action is Action.ESCALATE:
         return f"A person answers ({decision.reason})."
     if decision.hold:
         return f"An answer that would wait for you ({decision.hold})."
-    if settings.reply_mode == "auto":
-        return "An answer that would be sent."
-    return f"An answer that would wait for you (REPLY_MODE={settings.reply_mode})."
+    topic, mode = decision.topic, f"the mode is {outlook.mode}"
+    if outlook.goes_out:
+        allowed = f"{mode}, and {topic} may go out by itself here" if outlook.allowed else mode
+        return f"An answer that would be sent ({allowed})."
+    if outlook.mode is ReplyMode.OFF:
+        return f"An answer that nobody would get ({mode})."
+    if outlook.mode is ReplyMode.AUTO:
+        return f"An answer that would wait for you ({topic} needs your approval here)."
+    if outlook.allowed:
+        return f"An answer that would wait for you ({mode}, set by a person; {topic} could go out by itself)."
+    return f"An answer that would wait for you ({mode}; {topic} may not go out by itself here)."

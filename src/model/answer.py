@@ -41,7 +41,7 @@ class Answer:
     hard_class: str | None = None
     """With an escalation: what the message is about."""
     holding_message: str | None = None
-    """With an escalation: what the guest is told meanwhile. It goes out as a reply of its own."""
+    """With an escalation or a ``hold``: what the guest is told meanwhile. It goes out as a reply of its own."""
     draft: str | None = None
     """With an escalation: what a person might answer. It waits as a draft."""
     account: str | None = None

@@ -149,6 +149,7 @@ def parse_answer(body: bytes, conversation_external_id: str, request_id: str) ->
                 parts=read_parts(said),
                 hold=read_hold(said),
                 said=about,
+                holding_message=_text(said, "holding_message"),
             )
     return None
 

@@ -6,17 +6,23 @@ the thing that it notes happens, so that it is noted once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from loguru import logger
 
+from src.account import Account
+from src.db import accounts as account_rows
 from src.db import autonomy, conversations, outbox_queue, outbox_views
 from src.db.engine import Connection
 from src.errors import StaleJob
 from src.model.autonomy import (
     CORRECTED_WITHIN,
     DRAFT,
+    FIRST,
     NEEDS_APPROVAL,
+    STAY,
+    TOPICS,
     Judgement,
     Loss,
     Policy,
@@ -25,7 +31,7 @@ from src.model.autonomy import (
 )
 from src.model.rows import Job, StoredConversation
 from src.model.statuses import OutboxStatus
-from src.model.values import ANSWER
+from src.model.values import ANSWER, ReplyMode
 
 WITH_AN_ESCALATION = "with_an_escalation"
 """Why a draft waits that answers only the easy part of a message: it is no answer to be judged."""
@@ -37,6 +43,46 @@ def find_permission(
     """Whether an answer about this topic may go out by itself (``model/autonomy.py``). Changes nothing."""
     key = autonomy.key_of(conn, conversation, topic, now)
     return None if key is None else permission(autonomy.get(conn, key), policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What would become of an answer about a topic that nothing else holds, in a conversation without a mode."""
+
+    mode: ReplyMode
+    allowed: bool | None
+    """As ``permission`` says it; None also where there is no listing or no topic of ours."""
+    set_by_person: bool
+    """The mode is one that a person has set, and stands above an allowed topic."""
+
+    @property
+    def goes_out(self) -> bool:
+        if self.mode is ReplyMode.DRAFT:
+            return self.allowed is True and not self.set_by_person
+        return self.mode is ReplyMode.AUTO and self.allowed is not False
+
+
+def find_outlook(
+    conn: Connection | None, account: Account, listing_id: str | None, topic: str | None, *, first: bool
+) -> Outlook:
+    """``first``: it would be the first answer to an inquiry or a request. Without ``conn``: nothing is stored.
+
+    Changes nothing.
+    """
+    default, policy = ReplyMode(account.settings.reply_mode), account.settings.assistant_autonomy
+    known = topic in TOPICS and listing_id is not None
+    if conn is None:
+        return Outlook(default, permission(None, policy) if known else None, set_by_person=False)
+    record = None
+    if known:
+        stage = FIRST if first else STAY
+        record = autonomy.get(conn, autonomy.Key(account.name, listing_id or "", topic or "", stage))
+    rule = account_rows.rule_for(conn, account.name, "", listing_id)
+    return Outlook(
+        default if rule is None else rule.mode,
+        permission(record, policy) if known else None,
+        set_by_person=rule is not None,
+    )
 
 
 def note_approval(conn: Connection, draft: Job, approved: Job, now: datetime) -> None:

@@ -228,16 +228,17 @@ class Desk:
             return self._held(next((job for job in jobs if job.is_holding), None))
         if request.status is InboxStatus.IGNORED:
             return Reply("")
-        return self._of_job(next((job for job in jobs if not job.is_holding), None), request)
+        holding = next((job for job in jobs if job.is_holding), None)
+        return self._of_job(next((job for job in jobs if not job.is_holding), None), request, holding)
 
-    def _of_job(self, job: Job | None, request: Request) -> Reply | _Ready | None:
+    def _of_job(self, job: Job | None, request: Request, holding: Job | None) -> Reply | _Ready | None:
         if job is None or request.status is not InboxStatus.ANSWERED:
-            return self._held()
+            return self._held(holding)
         if job.status is OutboxStatus.SENT:
             return Reply(job.text, job=job)
         if job.status is OutboxStatus.PENDING:
             return _Ready(job)
-        return None if job.status is OutboxStatus.PROCESSING else self._held()
+        return None if job.status is OutboxStatus.PROCESSING else self._held(holding)
 
     def _held(self, holding: Job | None = None) -> Reply:
         return Reply(holding.text if holding else self.settings.holding_text, held=True)

@@ -440,3 +440,37 @@ async def test_a_secret_that_stands_in_the_history_is_a_placeholder_again_in_eve
     for call in server.calls:
         assert "4821" not in call.text
     assert "{{door_code}}" in server.calls[1].text
+
+
+@pytest.mark.parametrize("reason", ["contradiction", "secret_not_due"])
+async def test_where_only_the_host_can_end_a_hold_the_guest_hears_that_the_message_is_there(
+    server, trial, reason
+):
+    server.script["draft"] = draft(message=f"BAD({reason})")
+    decision = await trial().ask(KETTLE)
+    assert (decision.action, decision.hold) == (Action.ANSWER, reason)
+    assert decision.holding_message == HOLDING
+
+
+@pytest.mark.parametrize("reason", ["number_not_in_facts", "contact"])
+async def test_with_every_other_hold_the_guest_hears_nothing_yet(server, trial, reason):
+    server.script["draft"] = draft(message=f"BAD({reason})")
+    assert (await trial().ask(KETTLE)).holding_message is None
+
+
+@pytest.mark.parametrize(
+    "way", ["http_401", "http_404", "http_429", "http_503", "html", "malformed", "refused", "empty", "slow"]
+)
+async def test_in_a_language_without_a_word_list_nothing_is_sent_where_triage_did_not_work(
+    server, trial, way
+):
+    server.slow_sec, server.ways_of = 3.0, {"small": [way]}
+    asked = trial(assistant_triage_model="small", assistant_timeout_sec=0.3)
+    asked_of_all = asked.settings.ladder("small")
+    assert asked_of_all[0].name == "small"
+    server.ways_of["main"] = [way]
+    decision = await asked.ask("Var finns vattenkokaren i köket hos er, tack så mycket?")
+    sent = not isinstance(decision, Later) and decision.action is Action.ANSWER
+    assert not sent
+    assert server.steps()[0] == "triage"
+    assert "draft" not in server.steps()

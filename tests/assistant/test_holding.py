@@ -124,3 +124,13 @@ def test_the_disclosure_is_in_the_guests_language():
     lines = {Holding().disclosure(language) for language in LANGUAGES}
     assert len(lines) == 12
     assert Holding().disclosure("sv") == Holding().disclosure("en")
+
+
+def test_who_asks_for_a_person_is_told_that_it_is_automatic_also_in_a_hosts_words(tmp_path):
+    own = host(tmp_path, '[en]\ndefault = "We have it, {guest}."\n')
+    text = own.text_for(HardClass.PERSON, "en", "Ines", None)
+    assert text == f"We have it, Ines.\n\n{own.disclosure('en')}"
+    assert own.is_one(text)
+    assert own.text_for(HardClass.REFUND, "en", "Ines", None) == "We have it, Ines."
+    spoken = host(tmp_path, '[en]\ndefault = "We have it."\nperson = "I am a machine."\n')
+    assert spoken.text_for(HardClass.PERSON, "en", "", None) == "I am a machine."

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 from src import settings as settings_module
 from src.cli import app
+from src.db.accounts import set_mode
+from src.db.autonomy import Key, set_level
+from src.db.engine import Database
+from src.model.values import ReplyMode
 from tests.support.assistant import FILES, write_folder
+from tests.support.model_answers import good_triage
 from tests.support.model_server import ModelServer
 
 FIELDS = {
@@ -104,3 +110,26 @@ def test_without_a_model_it_says_what_to_write(server, monkeypatch):
     result = ask("Hello?")
     assert result.exit_code == 2
     assert result.stderr.startswith("ASSISTANT_API_KEY: is not set")
+
+
+KETTLE = ("Where is the kettle in your kitchen?", "--stage", "booked")
+
+
+def test_it_says_what_the_mode_and_the_topics_record_make_of_an_answer(server, monkeypatch, tmp_path):
+    url = f"sqlite:///{tmp_path / 'inbox.db'}"
+    monkeypatch.setenv("DATABASE_URL", url)
+    server.script["triage"] = lambda call: {**good_triage(call), "topic": "kitchen"}
+    assert "the mode is draft; kitchen may not go out by itself here" in ask(*KETTLE).stdout
+    db, now = Database.open(url), datetime(2027, 1, 1, tzinfo=UTC)
+    key = Key("default", "4711", "kitchen", "stay")
+    with db.write() as conn:
+        set_level(conn, key, "auto", "host", now)
+    assert "would be sent (the mode is draft, and kitchen may go out by itself here)" in ask(*KETTLE).stdout
+    with db.write() as conn:
+        set_mode(conn, "default", "listing", "4711", ReplyMode.DRAFT, now)
+    assert "set by a person" in ask(*KETTLE).stdout
+    with db.write() as conn:
+        set_mode(conn, "default", "listing", "4711", ReplyMode.AUTO, now)
+        set_level(conn, key, "draft", "rejected", now)
+    assert "kitchen needs your approval here" in ask(*KETTLE).stdout
+    db.close()

@@ -189,3 +189,31 @@ async def test_what_a_holding_text_was_sent_for_still_waits_for_a_person(house, 
     house.take_in(where)
     with house.db.read() as conn:
         assert waiting(conn, ACCOUNT, house.clock()) == []
+
+
+def hand_in(house, where, **said):
+    request = house.request_for(where)
+    return take_answer(
+        house.db,
+        house.wakeup,
+        Answer(where.external_id, request.id, message=ANSWER, holding_message=HOLDING, **said),
+        accounts=house.settings.accounts_by_name,
+        now=house.clock(),
+        is_conversation_id=lambda *_: True,
+    )
+
+
+async def test_an_answer_that_the_ai_holds_may_bring_a_holding_text(house, where):
+    hand_in(house, where, hold="contradiction")
+    kinds = {(job.kind, job.status, job.reason) for job in house.jobs()}
+    assert kinds == {
+        ("answer", OutboxStatus.DRAFT, "contradiction"),
+        ("holding", OutboxStatus.PENDING, None),
+    }
+    assert await house.sent() == 1
+    assert where.texts == ["Is there a blender?", HOLDING]
+
+
+async def test_an_answer_that_goes_out_brings_no_second_bubble(house, where):
+    hand_in(house, where)
+    assert [job.kind for job in house.jobs()] == ["answer"]

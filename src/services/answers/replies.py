@@ -126,6 +126,17 @@ def enqueue_meanwhile(
     if answer.draft is not None:
         note = replace(answer, message=answer.draft, hold=autonomy.WITH_AN_ESCALATION)
         enqueue(conn, context, note, conversation, mode, f"draft:{answer.request_id}")
+    return enqueue_holding(conn, context, answer, conversation, mode)
+
+
+def enqueue_holding(
+    conn: Connection,
+    context: AnswerContext,
+    answer: Answer,
+    conversation: StoredConversation,
+    mode: ReplyMode,
+) -> Job | None:
+    """The text that the guest gets meanwhile: with an escalation, or with an answer that the AI itself holds."""
     if answer.holding_message is None:
         return None
     holding = replace(answer, message=answer.holding_message, hold=None)

@@ -15,7 +15,7 @@ from src.model.values import ReplyMode
 from src.services import autonomy
 from src.services.answers.context import AnswerContext, mode_of, say_after_commit, shown_id
 from src.services.answers.outgoing import says_same
-from src.services.answers.replies import enqueue, enqueue_meanwhile
+from src.services.answers.replies import enqueue, enqueue_holding, enqueue_meanwhile
 from src.services.refusals import Conflict, Malformed
 
 
@@ -113,6 +113,7 @@ def _close(
         return Conflict("mode_off", "the mode of this conversation is off: nothing is answered")
     inbox_queue.answered(conn, request.id, sources, None, now)
     job, _ = enqueue(conn, context, answer, conversation, mode, f"request:{request.id}")
+    enqueue_holding(conn, context, answer, conversation, mode)
     return Outcome(Result.ENQUEUED, external_id, job)
 
 

@@ -68,4 +68,11 @@ def _checked(answer: Answer) -> Answer:
     if answer.message is None:
         raise Malformed("message", "is missing")
     parts = tuple(clean_message(part, "messages") for part in answer.parts if not is_blank(part))
-    return replace(answer, message=clean_message(answer.message), parts=parts)
+    # Beside an answer that goes out, a holding text would be a second bubble that says less.
+    holding = answer.holding_message if answer.hold and not is_blank(answer.holding_message) else None
+    return replace(
+        answer,
+        message=clean_message(answer.message),
+        parts=parts,
+        holding_message=clean_message(holding, "holding_message") if holding else None,
+    )
