@@ -18,6 +18,7 @@ DONE = {
     "seen_to": _("Noted: no answer is needed. If the guest writes again, it waits for you again."),
     "fact_kept": _("Kept as a fact."),
     "fact_dismissed": _("Noted: this question is not asked of you again."),
+    "autonomy": _("Noted. What may go out by itself now stands below."),
     "logged_out": _("You are logged out."),
 }
 

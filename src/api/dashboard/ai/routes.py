@@ -6,7 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from src.api.context import Context
+from src.api.dashboard.ai.autonomy import autonomy_pages
 from src.api.dashboard.ai.missing_facts import missing_fact_routes
+from src.api.dashboard.ai.results import result_pages
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.page import open_page, page_routes
 
@@ -18,8 +20,12 @@ def ai_routes(context: Context, side: AiSide) -> APIRouter:
     async def first(request: Request) -> Response:
         """Where most of the work is."""
         page = await open_page(context, request)
-        return page.go("/ai/missing-facts")
+        return page.go("/ai/missing-facts" if page.has_assistant else "/ai/results")
 
-    for routes in (missing_fact_routes(context, side),):
+    for routes in (
+        missing_fact_routes(context, side),
+        autonomy_pages(context, side),
+        result_pages(context, side),
+    ):
         router.include_router(routes)
     return router

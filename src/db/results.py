@@ -1,0 +1,68 @@
+"""How an account's answers did and what they cost, between two moments. Read-only; no words are read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, case, func, literal_column, select
+
+from src.db.statements import OUTBOX, RUNS, literal
+from src.model.statuses import OutboxStatus
+from src.model.values import ANSWER
+
+ALONE = "alone"
+"""The reply went out without a person."""
+HELD, ESCALATED = "held", "escalated"
+"""The assistant wrote a draft that something held; it left the message to a person."""
+
+Counts = dict[tuple[str, str], int]
+"""How many, by topic ('' where none is known) and what became of it."""
+
+_O, _R = OUTBOX.c, RUNS.c
+_LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the models cost in a time. ``cost`` is in US dollars, as far as the service says it."""
+
+    tokens: int
+    cost: float | None
+
+
+def judged(conn: Connection, account: str, since: datetime, until: datetime) -> Counts:
+    """Replies made in that time: what a person made of the draft (``model/autonomy.py``), or ``alone``."""
+    alone = and_(_O.status == literal(OutboxStatus.SENT), _O.approved_at.is_(None))
+    became = case((_O.judged.is_not(None), _O.judged), (alone, literal_column(f"'{ALONE}'")), else_=None)
+    counted = (
+        select(func.coalesce(_O.topic, ""), became, func.count())
+        .where(_O.account == account, _O.created_at >= since, _O.created_at < until, _O.kind == ANSWER)
+        .group_by(func.coalesce(_O.topic, ""), became)
+    )
+    return {(topic, what): number for topic, what, number in conn.execute(counted) if what is not None}
+
+
+def left(conn: Connection, account: str, since: datetime, until: datetime) -> Counts:
+    """Of the built-in assistant's runs of that time: those that were held, and those left to a person."""
+    became = case(
+        (_R.action == "escalate", literal_column(f"'{ESCALATED}'")),
+        (_R.hold.is_not(None), literal_column(f"'{HELD}'")),
+        else_=None,
+    )
+    counted = (
+        select(func.coalesce(_R.topic, ""), became, func.count())
+        .where(_R.account == account, _R.created_at >= since, _R.created_at < until, _R.kind == _LIVE)
+        .group_by(func.coalesce(_R.topic, ""), became)
+    )
+    return {(topic, what): number for topic, what, number in conn.execute(counted) if what is not None}
+
+
+def spent(conn: Connection, accounts: Collection[str], since: datetime, until: datetime) -> Spent:
+    """The tokens of all runs that began in that time, of whatever kind, and what they cost."""
+    total = select(
+        func.coalesce(func.sum(_R.prompt_tokens + _R.completion_tokens), 0), func.sum(_R.cost)
+    ).where(_R.account.in_(sorted(accounts)), _R.created_at >= since, _R.created_at < until)
+    tokens, cost = conn.execute(total).one()
+    return Spent(int(tokens), None if cost is None else float(cost))
