@@ -2,9 +2,8 @@
 
 ``wakeups``    named pipes (ours) beside asking SQLite's ``data_version`` every 50 ms: idle CPU, time to wake
 ``callbacks``  a transaction for each callback (ours) beside one that callbacks share: SQLite and PostgreSQL
-``imports``    tables from dataclasses (ours) beside SQLModel; a statement made once (ours) or anew
 
-The numbers of these runs stand in ADRs 0044 to 0046. Ours and the other way take turns in one run.
+The numbers of these runs stand in ADRs 0044 and 0045. Ours and the other way take turns in one run.
 """
 
 from __future__ import annotations
@@ -28,9 +27,8 @@ from loguru import logger
 from benchmarks.callbacks import NO_CAPS, conversation, fill, request_id
 from benchmarks.house import ROOT
 from benchmarks.servers import Missing, new_database, postgres
-from src.db import inbox_queue
 from src.db.engine import Database
-from src.db.statements import INBOX, META, insert_into
+from src.db.statements import META, insert_into
 from src.db.wakeup import Wakeup
 from src.model.answer import Answer
 from src.model.values import utc_now
@@ -234,43 +232,9 @@ class _Open:
         return
 
 
-# --- what is made once -----------------------------------------------------------------------------------
-
-
-def measure_imports() -> None:
-    """Seconds of CPU of a process that loads the tables and nothing else; and a claim, made each time or once."""
-    for what in ("src.db.statements", "src.db.statements, sqlmodel"):
-        spent = [_cpu_of(f"import src.settings, {what}") for _ in range(7)]
-        print(f"import {what}: {statistics.median(spent):.2f} s of CPU")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        db = Database.open(f"sqlite:///{folder}/inbox.db")
-
-        def anew() -> Any:
-            return inbox_queue.REQUEST.update.where(INBOX.c.account == "nobody", INBOX.c.attempts < 0).values(
-                attempts=1, last_error="none"
-            )
-
-        once = anew()
-        with db.write() as conn:
-            for name, statement in (("each time", anew), ("once", lambda: once)):
-                began = time.process_time()
-                for _ in range(2_000):
-                    conn.execute(statement(), None).all()
-                print(f"a guarded UPDATE, made {name}: {(time.process_time() - began) / 2:.3f} ms of CPU")
-        db.close()
-
-
-def _cpu_of(code: str) -> float:
-    script = f"{code}\nimport time; print(time.process_time())"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
-
-
 def main() -> None:
     logger.remove()
-    measures = {"wakeups": measure_wakeups, "callbacks": measure_callbacks, "imports": measure_imports}
+    measures = {"wakeups": measure_wakeups, "callbacks": measure_callbacks}
     if sys.argv[1] == "listen":
         asyncio.run(_listen(sys.argv[2], sys.argv[3]))
     else:

@@ -1,5 +1,7 @@
 """One browser for each account across machines: PostgreSQL's advisory lock, on a connection of its own.
 
+For two machines on one PostgreSQL database; file locks know of one machine only (ADR 0047).
+
 The lock lives as long as its connection. If that is lost, the server frees the lock while its holder may still be
 at work. Two things keep the next one out meanwhile: the holder looks after its connection every few seconds
 (``wanted``) and closes its browser when it is gone; and who takes over from a holder that never said goodbye waits

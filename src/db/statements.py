@@ -66,7 +66,8 @@ S = TypeVar("S", bound=StrEnum)
 class RowShape(Generic[T]):
     """How the rows of a table become one frozen dataclass, and how its statements begin.
 
-    The beginnings name every column and are made once: making them takes longer than the database takes.
+    The beginnings name every column and are made once, for apps with hundreds of messages a second: making them
+    takes longer than the database takes (ADR 0046).
     """
 
     columns: tuple[Column[Any], ...]
@@ -92,7 +93,10 @@ def literal(status: StrEnum) -> Any:
 
 
 class Unindexed(ColumnElement[Any]):
-    """A column that SQLite is not to use an index for: it knows too little about the rows to choose well."""
+    """A column that SQLite is not to use an index for: it knows too little about the rows to choose well.
+
+    For a host whose queue has grown long: the oldest job is found without sorting all that are due (ADR 0046).
+    """
 
     inherit_cache = True
     _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - as SQLAlchemy has it

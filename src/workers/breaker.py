@@ -21,8 +21,8 @@ from src.model.values import utc_now
 WINDOW = timedelta(minutes=10)
 KIND = "crash_loop"
 VANISHED_FOR_ONE = 4
-"""So many starts that ended without a word count as one that failed: who kills the program, or a machine that is
-switched off and on, says less about it than an error of its own.
+"""So many starts that ended without a word count as one that failed. For a machine short of memory, whose system kills
+each start: that loop ends, too. A person who kills the program a few times, or a power cut, halts nothing (ADR 0047).
 """
 
 

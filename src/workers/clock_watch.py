@@ -1,7 +1,8 @@
 """Notices when the machine's clock is set back, and takes what waits with it.
 
 Times in the queues are those of the clock on the wall. Set back by an hour, it would make a guest wait for an hour
-longer; set forward, it only makes waits end early. (A machine that sleeps looks like the latter.)
+longer; set forward, it only makes waits end early. (A machine that sleeps looks like the latter.) For a host whose
+computer starts with a wrong time and is set right later (ADR 0047).
 """
 
 from __future__ import annotations
