@@ -74,7 +74,8 @@ HAND_IN_SEC = (5.0, 15.0, 45.0, 120.0, 300.0)
 """The pauses before each further try to hand an answer in at a ``callback_url``; after the last it is given up."""
 
 SEND_WORKER = Backoff(1.0, 300.0)
-AI_WORKER = Backoff(1.0, 15.0)
+WORKER = Backoff(1.0, 15.0)
+"""Whoever works on the database alone: the AI's queue, alerts, the watch on the clock."""
 
 
 def backoff_of_sync(interval: float) -> Backoff:

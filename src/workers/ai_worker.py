@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from loguru import logger
 
 from src.db.wakeup import Wakeup
-from src.errors import TransientError
-from src.model.retry import AI_WORKER
+from src.model.retry import WORKER
 from src.services.ai_webhook import AiWebhook
-from src.workers import waits
 from src.workers.heartbeats import Heartbeats
+from src.workers.loop import Failure, Loop
 
 LONGEST_WAIT_SEC = 15.0
 """A wake-up may get lost, so it looks this often at least. When something is due or expires is looked up."""
@@ -36,31 +34,26 @@ class AiWorker:
         """``beats`` by the account's name."""
         self._webhook = webhook
         self._beats = beats
-        self._wakeup = wakeup
         self._clock = clock
-        self._failures = 0
+        self._loop = Loop(self._post, backoff=WORKER, failed=self._failed, wakeup=wakeup)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Post what is due, wait until something is."""
-        while not stop.is_set():
-            handled, pause = Counter[str](), LONGEST_WAIT_SEC
-            try:
-                pause = await self._seconds_until_event()
-                if pause <= 0:
-                    handled = await self._webhook.run_once()
-                    least = 0.0 if handled else NOTHING_DONE_SEC
-                    pause = max(least, await self._seconds_until_event())
-                self._failures = 0
-            except TransientError as error:
-                self._failures += 1
-                # What was due still is: without a pause it would be tried thousands of times a minute.
-                pause = AI_WORKER.pause(self._failures)
-                logger.warning("The AI's queue is out of reach ({} in a row): {}", self._failures, error)
-            for account, posted in handled.items():
-                await self._beats[account].cycle("ai", outcome=f"{posted} posted", seconds=0.0, ok=True)
-            await waits.sleep_until_woken(stop, self._wakeup, pause)
-            if self._failures:  # nor may each new message be another try
-                await waits.sleep(stop, min(pause, NOTHING_DONE_SEC))
+        await self._loop.run(stop)
+
+    async def _post(self, _stop: asyncio.Event) -> float:
+        pause = await self._seconds_until_event()
+        if pause > 0:
+            return pause
+        handled = await self._webhook.run_once()
+        for account, posted in handled.items():
+            await self._beats[account].cycle("ai", outcome=f"{posted} posted", seconds=0.0, ok=True)
+        least = 0.0 if handled else NOTHING_DONE_SEC
+        return max(least, await self._seconds_until_event())
+
+    async def _failed(self, failure: Failure) -> None:
+        # What was due still is: without a pause it would be tried thousands of times a minute.
+        logger.warning("The AI's queue is out of reach ({} in a row): {}", failure.in_a_row, failure.error)
 
     async def _seconds_until_event(self) -> float:
         at = await self._webhook.next_event_at()

@@ -13,11 +13,13 @@ from loguru import logger
 from src.account import Account
 from src.db.engine import Database
 from src.logs import safe_error
+from src.model.retry import WORKER
 from src.model.values import utc_now
 from src.services import alert_words, alerts, notify
 from src.services.status import Intervals, read_verdict
 from src.settings import AlertSettings
 from src.workers import waits
+from src.workers.loop import Loop
 
 LOOK_EVERY_SEC = 15.0
 HEARTBEAT_EVERY = timedelta(seconds=60)
@@ -54,15 +56,10 @@ class AlertWorker:
         if not (self._wants_alerts or self._heartbeat):
             await stop.wait()
             return
-        while not stop.is_set():
-            look = asyncio.ensure_future(self._in_thread())
-            stopped = asyncio.ensure_future(stop.wait())
-            await asyncio.wait({look, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            look.cancel()
-            await waits.sleep(stop, self._every)
+        loop = Loop(self._in_thread, backoff=WORKER)
+        await waits.until_stop(loop.run(stop), stop)
 
-    async def _in_thread(self) -> None:
+    async def _in_thread(self, _stop: asyncio.Event) -> float:
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -74,6 +71,7 @@ class AlertWorker:
         # A daemon thread of its own: the loop's executor is waited for when the program ends.
         threading.Thread(target=look, name="alerts", daemon=True).start()
         await done.wait()
+        return self._every
 
     def run_once(self) -> None:
         """One look. Blocking; never raises."""

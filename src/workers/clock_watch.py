@@ -18,7 +18,8 @@ from src.db import clock_moves
 from src.db.clock_moves import Queue
 from src.db.engine import Database
 from src.errors import TransientError
-from src.workers import waits
+from src.model.retry import WORKER
+from src.workers.loop import Loop
 
 LOOK_EVERY_SEC = 2.0
 NOTICED = timedelta(seconds=30)
@@ -47,9 +48,11 @@ class ClockWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again until stopped."""
-        while not stop.is_set():
-            await waits.sleep(stop, LOOK_EVERY_SEC)
-            await asyncio.to_thread(self.look)
+        await Loop(self._step, backoff=WORKER).run(stop)
+
+    async def _step(self, _stop: asyncio.Event) -> float:
+        await asyncio.to_thread(self.look)
+        return LOOK_EVERY_SEC
 
     def look(self) -> None:
         """Blocking. What the database does not take now is moved by the next look."""

@@ -13,6 +13,7 @@ from src.model.retry import backoff_of_sync
 from src.services.sync import Sync, SyncReport
 from src.workers import waits
 from src.workers.heartbeats import Heartbeats
+from src.workers.loop import Failure, Loop
 from src.workers.turns import Turns
 
 KEEP_LOGIN_EVERY_SEC = 600.0
@@ -28,52 +29,38 @@ class SyncWorker:
         self._turns = turns
         self._beats = beats
         self._interval = interval
-        self._failures = 0
         self._not_understood = 0
         self._login_kept_at = -KEEP_LOGIN_EVERY_SEC
-        self.first_done = asyncio.Event()
+        self._loop = Loop(
+            self._cycle, backoff=backoff_of_sync(interval), failed=self._failed, wait=self._wait_for_news
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Cycle after cycle, each begun at the latest an interval after the last one began."""
-        while not stop.is_set():
-            began = time.monotonic()
-            await self.run_once(stop)
-            self.first_done.set()
-            if self._failures:
-                await waits.sleep(stop, backoff_of_sync(self._interval).pause(self._failures))
-            else:
-                await self._wait_for_news(stop, max(0.0, self._interval - (time.monotonic() - began)))
+        await self._loop.run(stop)
 
     async def run_once(self, stop: asyncio.Event) -> None:
         """One cycle, with its outcome noted in the database."""
+        await self._loop.run_once(stop)
+
+    async def _cycle(self, stop: asyncio.Event) -> float:
         began = time.monotonic()
-        try:
-            async with self._turns.turn("SYNC") as channel:
-                report = await self._look(channel, stop)
-                await self._keep_login(channel)
-        except NotUnderstood as error:
-            self._not_understood += 1
-            if self._not_understood >= NOT_UNDERSTOOD_AT_MOST:
-                raise PageChanged(
-                    "an answer that is understood", f"{self._not_understood} looks in a row ({error})"
-                ) from None
-            await self._failed(error, began)
-        except TransientError as error:
-            self._not_understood = 0
-            await self._failed(error, began)
-        else:
-            if self._failures:
-                logger.info("SYNC reads the inbox again")
-            self._failures = self._not_understood = 0
-            await self._beats.cycle(
-                "sync",
-                outcome=report.words(),
-                seconds=time.monotonic() - began,
-                ok=True,
-                rows_seen=report.conversations,
-            )
-            if report.changed:
-                logger.debug("SYNC: {}", report.words())
+        async with self._turns.turn("SYNC") as channel:
+            report = await self._look(channel, stop)
+            await self._keep_login(channel)
+        if self._loop.failures:
+            logger.info("SYNC reads the inbox again")
+        self._not_understood = 0
+        await self._beats.cycle(
+            "sync",
+            outcome=report.words(),
+            seconds=time.monotonic() - began,
+            ok=True,
+            rows_seen=report.conversations,
+        )
+        if report.changed:
+            logger.debug("SYNC: {}", report.words())
+        return max(0.0, self._interval - (time.monotonic() - began))
 
     async def _look(self, channel: Channel, stop: asyncio.Event) -> SyncReport:
         """One look at the list; where there is none, whether what tells us of messages is there still."""
@@ -95,11 +82,16 @@ class SyncWorker:
         except (TransientError, OSError) as error:
             logger.warning("The login could not be saved: {}", type(error).__name__)
 
-    async def _failed(self, error: TransientError, began: float) -> None:
-        self._failures += 1
-        level = "DEBUG" if isinstance(error, ChannelGone) and self._failures == 1 else "WARNING"
-        logger.log(level, "SYNC could not read the inbox ({} in a row): {}", self._failures, error)
-        await self._beats.cycle("sync", outcome=str(error), seconds=time.monotonic() - began, ok=False)
+    async def _failed(self, failure: Failure) -> None:
+        error, in_a_row = failure.error, failure.in_a_row
+        self._not_understood = self._not_understood + 1 if isinstance(error, NotUnderstood) else 0
+        if self._not_understood >= NOT_UNDERSTOOD_AT_MOST:
+            raise PageChanged(
+                "an answer that is understood", f"{self._not_understood} looks in a row ({error})"
+            ) from None
+        level = "DEBUG" if isinstance(error, ChannelGone) and in_a_row == 1 else "WARNING"
+        logger.log(level, "SYNC could not read the inbox ({} in a row): {}", in_a_row, error)
+        await self._beats.cycle("sync", outcome=str(error), seconds=failure.seconds, ok=False)
 
     async def _wait_for_news(self, stop: asyncio.Event, timeout: float) -> None:
         channel, until = self._turns.channel, time.monotonic() + timeout

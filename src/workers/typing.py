@@ -16,8 +16,9 @@ from src.db import accounts, conversations, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import Halt, NightporterError
+from src.model.retry import WORKER
 from src.model.rows import Job
-from src.workers import waits
+from src.workers.loop import Loop
 
 LONGEST_WAIT_SEC = 15.0
 AGAIN_SEC = 20.0
@@ -48,13 +49,14 @@ class Typing:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped. Never raises for what the remote or the database does."""
-        while not stop.is_set():
-            try:
-                pause = await self.run_once()
-            except NightporterError as error:
-                logger.debug("Typing could not be shown: {}", type(error).__name__)
-                pause = LONGEST_WAIT_SEC
-            await waits.sleep_until_woken(stop, self._wakeup, pause)
+        await Loop(self._step, backoff=WORKER, wakeup=self._wakeup).run(stop)
+
+    async def _step(self, _stop: asyncio.Event) -> float:
+        try:
+            return await self.run_once()
+        except NightporterError as error:
+            logger.debug("Typing could not be shown: {}", type(error).__name__)
+            return LONGEST_WAIT_SEC
 
     async def run_once(self) -> float:
         """Show it where it is due. Returns the seconds until it is due next."""

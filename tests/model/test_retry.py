@@ -7,12 +7,12 @@ import pytest
 from src.errors import ComposerBusy, NotPressed, StaleJob, TransientError
 from src.model.retry import (
     AI,
-    AI_WORKER,
     ALERT,
     LATE_ANSWER,
     SEND,
     SEND_WORKER,
     TRIES_IF_STALE,
+    WORKER,
     Backoff,
     again_if_stale,
     backoff_of_sync,
@@ -24,7 +24,7 @@ GROWING = [
     ALERT,
     LATE_ANSWER,
     SEND_WORKER,
-    AI_WORKER,
+    WORKER,
     backoff_of_sync(45),
     backoff_of_sync(1000),
 ]

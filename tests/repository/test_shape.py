@@ -48,3 +48,17 @@ def test_the_rules_of_trying_again_stand_in_one_module(breaks):
     found = {path for path, tree in trees() if breaks(tree)}
     assert RETRY in found
     assert found - NO_RETRIES == {RETRY}
+
+
+def has_own_loop(tree):
+    """Whether a worker (a class with ``run(self, stop)``) goes round by itself in it."""
+    return any(
+        isinstance(function, ast.AsyncFunctionDef)
+        and function.name == "run"
+        and any(isinstance(node, ast.While) for node in ast.walk(function))
+        for function in ast.walk(tree)
+    )
+
+
+def test_no_worker_has_a_loop_of_its_own():
+    assert {path for path, tree in trees("src/workers") if has_own_loop(tree)} == {"src/workers/loop.py"}

@@ -174,8 +174,7 @@ async def test_sync_begins_at_once_when_the_page_shows_news(site, turns, beats, 
     steps = Steps()
     worker = SyncWorker(steps, turns, beats, interval=3600)
     running = asyncio.create_task(worker.run(stop))
-    await worker.first_done.wait()
-    await until(lambda: "wait_for_news" in turns.channel.calls)
+    await until(lambda: turns.channel is not None and "wait_for_news" in turns.channel.calls)
     site.conversation("Is there a cot?")
     await until(lambda: steps.calls >= 2)
     stop.set()
@@ -227,17 +226,17 @@ async def test_a_wall_while_waiting_for_news_goes_up_and_forbids_every_turn(turn
 async def test_a_stop_ends_the_wait_for_news_at_once(turns, beats, stop):
     worker = SyncWorker(Steps(), turns, beats, interval=3600)
     running = asyncio.create_task(worker.run(stop))
-    await worker.first_done.wait()
+    await until(lambda: turns.channel is not None and "wait_for_news" in turns.channel.calls)
     stop.set()
     async with asyncio.timeout(10):
         await running
     await turns.close()
 
 
-async def test_a_stop_ends_a_back_off_at_once(turns, beats, stop):
+async def test_a_stop_ends_a_back_off_at_once(turns, beats, beat_of, stop):
     worker = SyncWorker(Steps(TransientError()), turns, beats, interval=3600)
     running = asyncio.create_task(worker.run(stop))
-    await worker.first_done.wait()
+    await until(lambda: beat_of("sync").failures_in_a_row == 1)
     stop.set()
     async with asyncio.timeout(10):
         await running
