@@ -67,8 +67,8 @@ class SecretWithheld(PermanentError):
 class NotPressed(TransientError):
     """Send was not pressed, or the remote refused it, beyond doubt: nothing was sent.
 
-    ``retry_after``: the remote asks for a slower pace, and the next try is not before so many seconds; 0 where it
-    says no number. None: no pace is asked for.
+    ``retry_after``: the remote asks for a slower pace, or is away: the reply waits so many seconds, and the try
+    does not count. None: it counts, and the reply is held after some.
     """
 
     def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:

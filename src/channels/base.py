@@ -259,8 +259,8 @@ class Store(Protocol):
     Handed in by who makes the channel; a channel knows no SQL of ours.
     """
 
-    async def view(self, external_id: str) -> SeenConversation | None:
-        """The conversation as it was heard, oldest message first; None if nothing was ever heard of it."""
+    async def view(self, external_id: str, most: int = 50) -> SeenConversation | None:
+        """The conversation as it was heard, its newest ``most`` messages; None if nothing was ever heard of it."""
         ...
 
     async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
@@ -275,6 +275,10 @@ class Store(Protocol):
 
         Best effort: what is settled meanwhile, or cannot be written, is left as it is.
         """
+        ...
+
+    async def send_instead(self, press: Press, text: str) -> None:
+        """What the press is about to send in place of the reply; StaleJob if it must not be made any more."""
         ...
 
     async def told_of(self, press: Press) -> Receipt | None:

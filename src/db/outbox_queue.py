@@ -96,6 +96,7 @@ _ARM = JOB.update.where(
     after_external_id=bindparam("p_after"),
     # What the remote said of an earlier press that came to nothing is not said of this one.
     receipt_external_id=None,
+    receipt_text=None,
     delivery=None,
     delivery_error=None,
 )
@@ -400,8 +401,17 @@ def name_message(conn: Connection, job_id: str, owner: str | None, receipt_exter
 
     StaleJob if the job is not armed, or not the owner's (None asks nothing).
     """
+    _note_press(conn, job_id, owner, receipt_external_id=receipt_external_id)
+
+
+def send_instead(conn: Connection, job_id: str, text: str) -> None:
+    """In the place of an armed job's text this one is about to be sent: no move. StaleJob if it is not armed."""
+    _note_press(conn, job_id, None, receipt_text=text)
+
+
+def _note_press(conn: Connection, job_id: str, owner: str | None, **values: str) -> None:
     mine = _owned(update(OUTBOX).where(_Q.id == job_id, _Q.status == _S.PROCESSING, _Q.arm_count == 1), owner)
-    if conn.execute(mine.values(receipt_external_id=receipt_external_id)).rowcount != 1:
+    if conn.execute(mine.values(**values)).rowcount != 1:
         raise StaleJob(f"{job_id} is not armed by {owner}")
 
 

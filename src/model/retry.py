@@ -45,8 +45,6 @@ class SendRetries:
 
     backoff: Backoff = Backoff(5.0, 300.0)
     tries: int = 5
-    slowed_tries: int = 20
-    """Where the remote asks for a slower pace: about an hour and a half of tries."""
     busy_sec: float = 60.0
     """While a person has a text in the composer, it is looked at again after so long."""
     busy_tries: int = 10
@@ -57,13 +55,14 @@ class SendRetries:
         """Seconds until the next try after ``error``; None if it was the last: a person has to look."""
         if isinstance(error, ComposerBusy):
             return self.busy_sec if tries < self.busy_tries else None
-        if isinstance(error, NotPressed) and error.retry_after is not None:  # 0: it says no number
-            pause = error.retry_after or self.backoff.pause(tries)
-            return pause if tries < self.slowed_tries else None
+        if isinstance(error, NotPressed) and error.retry_after is not None:
+            return error.retry_after  # the remote is away, or asks for it: such a try does not count
         return self.backoff.pause(tries) if tries < self.tries else None
 
 
 SEND = SendRetries()
+SLOWER = Backoff(6.0, 300.0)
+"""A service that is away, or asks for a slower pace without a number."""
 AI = Backoff(5.0, 300.0, spread=0.2, longest_asked=3600.0)
 """A request that the AI did not take."""
 ALERT = Backoff(60.0, 3600.0)

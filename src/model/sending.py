@@ -43,6 +43,8 @@ class Press:
     """The job's id: the same for the same reply, whatever happens. A remote that dedupes by a key gets this one."""
     after: str | None
     """The newest message when Send was armed (the site's id): the reply answers what stands up to there."""
+    armed_at: datetime | None = None
+    """When Send was armed; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,6 @@ class Receipt:
     """Why it could not be delivered, by the remote's own code, where ``standing`` is FAILED."""
     held: str | None = None
     """Where ``standing`` is FAILED and a person can still do something: the reason for which the reply waits."""
-    text: str | None = None
-    """What was sent in place of the reply's own text; None: the reply."""
 
 
 class Finding(StrEnum):

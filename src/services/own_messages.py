@@ -39,7 +39,7 @@ def store_sent(
         role=AuthorRole.HOST,
         kind=MessageKind.TEXT,
         detail="receipt",
-        text=receipt.text or job.text,
+        text=job.receipt_text or job.text,
         sent_at=receipt.sent_at or now,
     )
     conversations.lock(conn, job.conversation_id)
@@ -60,7 +60,7 @@ def store_sent(
         job.id,
         from_statuses,
         receipt.external_id,
-        receipt.text,
+        job.receipt_text,
         now,
         delivery=receipt.standing,
         owner=owner,

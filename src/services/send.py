@@ -259,7 +259,7 @@ class Send:
     async def _found(self, channel: Channel, job: Job, conversation_id: str) -> bool:
         """Ask the remote what became of the press. True if it knows, and the job has gone where that leads."""
         self._mark("SEND: asking what became of the press")
-        found = await channel.find(conversation_id, Press(job.id, job.after_external_id))
+        found = await channel.find(conversation_id, Press(job.id, job.after_external_id, job.armed_at))
         if isinstance(found, Receipt):
             await asyncio.to_thread(self._rows.settle_by_receipt, job, found)
         elif found is Finding.NOT_SENT:

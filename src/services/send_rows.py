@@ -22,6 +22,7 @@ from src.errors import (
     ComposerBusy,
     Halt,
     NightporterError,
+    NotPressed,
     PermanentError,
     SecretWithheld,
     StaleJob,
@@ -181,7 +182,8 @@ class SendRows:
                 if undeliverable:
                     self._failed_at_once(conn, job, receipt)
                 else:
-                    store_sent(conn, job, receipt, _IN_HAND, self._clock(), owner=self._owner)
+                    there = outbox_views.get(conn, job.id) or job  # what was noted at the press is in the row
+                    store_sent(conn, there, receipt, _IN_HAND, self._clock(), owner=self._owner)
         except StaleJob:
             logger.info("Reply {} was settled by somebody else meanwhile", job.id)
             return
@@ -265,7 +267,9 @@ class SendRows:
             why = "composer_busy" if isinstance(error, ComposerBusy) else "could_not_be_sent"
             outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
         else:
-            self._release(conn, job, now + timedelta(seconds=pause), error)
+            asked = isinstance(error, NotPressed) and error.retry_after is not None
+            later = now + timedelta(seconds=pause)
+            self._release(conn, job, later, error, give_attempt_back=asked)
 
     def let_go(self, job: Job) -> None:
         """The program ends, and Send was not pressed: the job goes back as if it had not been claimed.

@@ -13,7 +13,7 @@ from src.errors import StaleJob, TransientError
 from src.model.inbox import SeenConversation
 from src.model.sending import Delivery, Press, Receipt
 from src.model.statuses import OutboxStatus
-from src.services.intake import Rules, stored_view
+from src.services.intake import LOOKED_AT, Rules, stored_view
 from src.services.own_messages import own_id, store_sent
 
 
@@ -26,14 +26,14 @@ class StoredHere:
         self._rules = rules
         self._clock = clock
 
-    async def view(self, external_id: str) -> SeenConversation | None:
+    async def view(self, external_id: str, most: int = LOOKED_AT) -> SeenConversation | None:
         """As the port says."""
-        return await asyncio.to_thread(self._view, external_id)
+        return await asyncio.to_thread(self._view, external_id, most)
 
-    def _view(self, external_id: str) -> SeenConversation | None:
+    def _view(self, external_id: str, most: int) -> SeenConversation | None:
         with self._db.read() as conn:
             conversation = conversations.by_external_id(conn, self._account, external_id)
-            return stored_view(conn, conversation, self._rules) if conversation else None
+            return stored_view(conn, conversation, self._rules, most) if conversation else None
 
     async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
         """As the port says. The message and its job's end are one transaction, so nothing is ever in doubt.
@@ -50,6 +50,14 @@ class StoredHere:
     def _name(self, press: Press, external_id: str) -> None:
         with self._db.write() as conn:
             outbox_queue.name_message(conn, press.key, None, external_id)
+
+    async def send_instead(self, press: Press, text: str) -> None:
+        """As the port says."""
+        await asyncio.to_thread(self._send_instead, press, text)
+
+    def _send_instead(self, press: Press, text: str) -> None:
+        with self._db.write() as conn:
+            outbox_queue.send_instead(conn, press.key, text)
 
     async def told_of(self, press: Press) -> Receipt | None:
         """As the port says."""

@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from sandbox.airbnb.site import SimulatedSite
 from sandbox.pgnotify.app import App
+from sandbox.whatsapp.cloud import Cloud
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.settings import AirbnbSettings
 from tests.support.airbnb import SharedBrowser
+from tests.support.whatsapp_world import WhatsappWorld
 from tests.support.worlds import AirbnbWorld, FakeWorld, PgnotifyWorld, TableWorld, World
 
-WORLDS: dict[type[World], pytest.MarkDecorator | None] = {
+WORLDS: dict[type[Any], pytest.MarkDecorator | None] = {
     FakeWorld: None,
     TableWorld: None,
     AirbnbWorld: pytest.mark.browser,
     PgnotifyWorld: pytest.mark.postgres,
+    WhatsappWorld: None,
 }
 
 
@@ -52,7 +56,7 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sha
 
 
 @pytest.fixture
-def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """A world of each kind in turn; its channel is not open yet."""
     if issubclass(request.param, FakeWorld):
         fake = request.param()
@@ -63,6 +67,10 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World
         app = App(request.getfixturevalue("empty_postgres_url"))
         yield PgnotifyWorld(app, tmp_path)
         app.close()
+        return
+    if request.param is WhatsappWorld:
+        with Cloud() as cloud:
+            yield WhatsappWorld(cloud, tmp_path)
         return
     site: SimulatedSite = request.getfixturevalue("simulated_site")
     site.reset()

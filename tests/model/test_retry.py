@@ -55,12 +55,15 @@ def test_a_failing_sync_looks_no_more_often_than_a_good_one():
     [
         (TransientError(), SEND.tries),
         (ComposerBusy(), SEND.busy_tries),
-        (NotPressed(retry_after=9), SEND.slowed_tries),
     ],
 )
 def test_the_last_try_of_a_reply_is_followed_by_no_other(error, tries):
     assert SEND.pause(error, tries - 1) is not None
     assert SEND.pause(error, tries) is None
+
+
+def test_a_remote_that_asks_for_a_slower_pace_is_never_tried_for_the_last_time():
+    assert [SEND.pause(NotPressed(retry_after=9), tries) for tries in (1, 50, 5000)] == [9, 9, 9]
 
 
 class Rows:

@@ -9,9 +9,10 @@ from src.errors import ChannelGone, NotPressed, TransientError, WallHit
 from src.model.retry import SEND
 from src.model.sending import Delivery, Finding, Receipt
 from src.model.statuses import CancelReason, OutboxStatus
+from src.services.store import StoredHere
 from tests.faults.invariants import broken_promises
 from tests.support.channel import Crash
-from tests.support.house import ACCOUNT
+from tests.support.house import ACCOUNT, RULES
 from tests.support.table import TableChannel
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -247,7 +248,7 @@ async def test_a_remote_that_asks_for_a_slower_pace_gets_it_and_refuses_nothing_
     for _ in range(SEND.tries + 2):
         await house.sent()
         now = house.job(job)
-        assert (now.status, now.arm_count) == (OutboxStatus.PENDING, 0)
+        assert (now.status, now.arm_count, now.attempts) == (OutboxStatus.PENDING, 0, 0)
         assert now.due_at == house.clock() + timedelta(seconds=60)
         house.clock.advance(60)
     assert where.texts == ["Is there a cot?"]
@@ -273,8 +274,9 @@ async def test_what_the_remote_will_not_deliver_waits_for_a_person_where_one_can
 
 
 async def test_what_was_sent_in_place_of_the_reply_is_what_is_stored_and_shown(house, where, job):
-    async def replaced(*_):
-        return Receipt("m-77", text="[template hello]")
+    async def replaced(_, press):
+        await StoredHere(house.db, ACCOUNT, RULES, house.clock).send_instead(press, "[template hello]")
+        return Receipt("m-77")
 
     house.channel.press_send = replaced
     await house.sent()

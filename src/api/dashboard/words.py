@@ -131,6 +131,13 @@ REASONS = {
     "could_not_be_sent": _("Sending it failed several times before Send was pressed: a person should look."),
     "secret_not_due": _("It names a code that this guest may not have yet, or not any more."),
     "unknown_placeholder": _("It names a placeholder that the listing's secrets.toml does not have."),
+    "undeliverable": _("The service says that it cannot deliver it."),
+    "window_closed": _(
+        "The person's last message is more than 24 hours old: free words are not possible now."
+    ),
+    "quality_limit": _(
+        "The service limits the number because people complained: you decide about the reply."
+    ),
     "no_composer": _("Airbnb offers nothing to write with in this conversation."),
     "no_such_conversation": _("Airbnb does not open this conversation."),
     "cap_conversation_hour": _(
@@ -229,6 +236,7 @@ HALTS = {
     "challenge": _("Airbnb asks whether you are human"),
     "logged_out": _("Airbnb ended the login"),
     "blocked": _("Airbnb refuses to answer for now"),
+    "credentials": _("The service refuses the key or password"),
     "page_changed": _("Airbnb's page looks different from what is known"),
     "crash_loop": _("Nightporter crashed again and again"),
     "other_account": _("The saved login belongs to another host"),
@@ -238,6 +246,7 @@ HALT_HELP = {
         "Nothing is solved by machine. Solve it yourself in the browser, then everything goes on."
     ),
     "logged_out": _("Log in again in the browser, then everything goes on."),
+    "credentials": _("Write a key that is good into .env, start Nightporter again, and let it look again."),
     "blocked": _("Wait some hours, then look at the inbox yourself before you let it go on."),
     "page_changed": _(
         "Nothing is guessed. Update Nightporter, then let it look again; the log has a picture of the page."

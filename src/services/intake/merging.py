@@ -6,7 +6,7 @@ around what was told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -63,7 +63,8 @@ def merged(
         )
         for message in by_id.values()
     ]
-    lines += [_Line(one, next_look, now) for key, one in news.items() if key not in by_id]
+    new = [one for key, one in news.items() if key not in by_id]
+    lines += [_Line(one, next_look, now) for one in _one_after_the_other(new, stored)]
     ordered = _in_order(lines, max_age)
     return replace(
         told,
@@ -75,8 +76,30 @@ def merged(
 
 
 def _told_again(stored: StoredMessage, news: SeenMessage | None) -> SeenMessage:
-    """A message that is told again (a copy, an edit, a deletion) stays where it was first told to stand."""
-    return replace(news, sent_at=stored.sent_at) if news is not None else as_seen(stored)
+    """A message that is told again (a copy, an edit, a deletion) stays where it was first told to stand.
+
+    A copy of what it was before an edit or a deletion that has been heard since says nothing.
+    """
+    if news is None or (stored.deleted_at is not None and not news.deleted):
+        return as_seen(stored)
+    if stored.edited_at is not None and not news.deleted:
+        older = news.edited_at is None or news.edited_at < stored.edited_at
+        if older:
+            return as_seen(stored)
+    return replace(news, sent_at=stored.sent_at)
+
+
+def _one_after_the_other(news: Sequence[SeenMessage], stored: Sequence[StoredMessage]) -> list[SeenMessage]:
+    """Services tell whole seconds: what comes later in the same one stands later, by a microsecond."""
+    taken = {message.sent_at for message in stored}
+    placed = []
+    for message in news:
+        at = message.sent_at
+        while at in taken:
+            at += timedelta(microseconds=1)
+        taken.add(at)
+        placed.append(message if at == message.sent_at else replace(message, sent_at=at))
+    return placed
 
 
 class _Line:
@@ -137,13 +160,16 @@ def as_seen(message: StoredMessage) -> SeenMessage:
     )
 
 
-def stored_view(conn: Connection, conversation: StoredConversation, rules: Rules) -> SeenConversation:
-    """The conversation as it was heard, for a channel whose remote keeps no history."""
-    stored = conversations.messages_of(conn, conversation.id, LOOKED_AT)
+def stored_view(
+    conn: Connection, conversation: StoredConversation, rules: Rules, most: int = LOOKED_AT
+) -> SeenConversation:
+    """The conversation as it was heard, its newest ``most`` messages; for a remote that keeps no history."""
+    stored = conversations.messages_of(conn, conversation.id, most)
     plain = heard_conversation(
         conversation.external_id,
         conversation.guest_name,
         (),
         conversation.last_activity_at or conversation.created_at,
     )
-    return merged(plain, stored, rules.max_age, conversation.updated_at)
+    view = merged(plain, stored, rules.max_age, conversation.updated_at)
+    return replace(view, has_older=len(stored) >= most)
