@@ -1,12 +1,14 @@
 """``demo``: the whole product on the embedded sandbox, nothing of it special for the demo.
 
-The simulated site and the sandbox AI run in threads of this process, the workers and the API as in ``syncsend``.
+The simulated site and the scripted model run in threads of this process; the workers, the built-in assistant and the
+API as in ``syncsend``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -14,13 +16,14 @@ from pathlib import Path
 from loguru import logger
 from rich.console import Console
 
-from sandbox.ai import SandboxAI
+import sandbox
 from sandbox.airbnb.site import SimulatedSite
-from src.api.app import create_app
-from src.api.server import serve
-from src.commands.demo_script import DemoScript, Scene
+from sandbox.host import SandboxHost
+from sandbox.model import NAME, SandboxModel
+from src.commands.demo_report import show_decisions, show_scenes
+from src.commands.demo_script import DemoScript
+from src.commands.serving import serve_all
 from src.db.engine import Database
-from src.db.wakeup import Wakeup
 from src.errors import ExitCode
 from src.logs import close_logs, set_up_logs
 from src.settings import Settings, load_settings
@@ -30,7 +33,9 @@ from src.workers.halts import halted
 from src.workers.parts import Parts
 from src.workers.process import make_process
 
-ONCE_TAKES = "about 20 seconds"
+ONCE_TAKES = "about half a minute"
+KNOWLEDGE = Path(sandbox.__file__).with_name("knowledge")
+KNOWN_BY_THE_HOST = {"blender": "Yes, the blender is in the cupboard under the sink."}
 
 
 def run_demo(*, once: bool) -> int:
@@ -39,26 +44,29 @@ def run_demo(*, once: bool) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="nightporter-demo-") as folder,
         SimulatedSite() as site,
-        SandboxAI() as ai,
+        SandboxModel() as model,
     ):
-        settings = _settings(Path(folder), site, ai)
+        settings = _settings(Path(folder), site, model)
         set_up_logs(settings.log_dir, "both", terminal=True)
         db = Database.open(settings.database_url.get_secret_value())
         try:
             halted(db, settings.accounts[0].name)
-            script = DemoScript(site, ai)
+            host = SandboxHost(f"http://127.0.0.1:{settings.api_port}", KNOWN_BY_THE_HOST)
+            script = DemoScript(site, host)
             _say_what_this_is(console, settings, site, once=once)
             code = asyncio.run(_play(settings, db, script, once=once))
+            if not once or code != ExitCode.STOPPED:
+                return int(code)
+            show_decisions(console, db, settings.accounts[0].name, script.scenes, host.kept)
         finally:
             db.close()
             close_logs()
-    if not once or code != ExitCode.STOPPED:
-        return int(code)
-    return _show(console, script.scenes)
+    return show_scenes(console, script.scenes)
 
 
-def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
-    """The product's own settings, with the sandbox in the place of Airbnb and of the AI, and a quick pace."""
+def _settings(folder: Path, site: SimulatedSite, model: SandboxModel) -> Settings:
+    """The product's own settings, with the sandbox in the place of Airbnb and of the model, and a quick pace."""
+    shutil.copytree(KNOWLEDGE, folder / "knowledge")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,7 +77,12 @@ def _settings(folder: Path, site: SimulatedSite, ai: SandboxAI) -> Settings:
         {
             **outside,
             "AIRBNB_BASE_URL": site.url,
-            "AI_WEBHOOK_URL": ai.webhook_url,
+            "ASSISTANT_BASE_URL": model.base_url,
+            "ASSISTANT_MODEL": NAME,
+            "ASSISTANT_KNOWLEDGE_DIR": str(folder / "knowledge"),
+            "ASSISTANT_AGENTS_DIR": str(folder / "agents"),
+            "ASSISTANT_EMBEDDINGS": "off",
+            "REPLY_MODE": "auto",  # a host begins with drafts; here nobody is there to approve them
             "DATABASE_URL": f"sqlite:///{folder}/demo.db",
             "PLAYWRIGHT_SESSION_DIR": str(folder / "session"),
             "LOG_DIR": str(folder / "logs"),
@@ -92,12 +105,7 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
     parts = Parts()
 
     async def api(stop: asyncio.Event) -> None:
-        wakeup = Wakeup(db)
-        app = create_app(settings, db, wakeup, is_conversation_id=parts.is_conversation_id)
-        try:
-            await serve(app, settings.api_host, settings.api_port, stop=stop, on_ending=app.state.streams.end)
-        finally:
-            wakeup.close()
+        await serve_all(settings, db, stop, parts)
 
     async def direct(stop: asyncio.Event) -> None:
         if once:
@@ -114,33 +122,18 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
 
 def _say_what_this_is(console: Console, settings: Settings, site: SimulatedSite, *, once: bool) -> None:
     console.print(
-        "[bold]Nightporter demo[/bold]: a simulated Airbnb inbox, a sandbox AI, a real headless Chromium"
+        "[bold]Nightporter demo[/bold]: a simulated Airbnb inbox, the built-in assistant on a scripted model, "
+        "a real headless Chromium"
     )
     if once:
         console.print(f"  plays a short scripted inbox; takes {ONCE_TAKES}")
         return
+    console.print(
+        f"  the facts    {settings.assistant.assistant_knowledge_dir}/house.md  (edit it: it counts at once)"
+    )
     console.print(f"  be a guest   {site.url}/guest")
     console.print(f"  the inbox    {site.inbox_url}  (what the host's browser shows)")
     console.print(f"  dashboard    http://127.0.0.1:{settings.api_port}/")
     console.print(f"  the API      http://127.0.0.1:{settings.api_port}/docs")
     console.print(f"  logs         {settings.log_dir}/app.log · stop with Ctrl-C")
     logger.debug("Demo in {}", settings.log_dir.parent)
-
-
-def _show(console: Console, scenes: list[Scene]) -> int:
-    from rich.table import Table
-
-    table = Table(title="What happened", title_justify="left")
-    for title in ("Guest", "What was played", "Expected", "In the thread", ""):
-        table.add_column(title, overflow="fold")
-    for scene in scenes:
-        table.add_row(scene.guest, scene.story, scene.expected, scene.outcome, "ok" if scene.ok else "WRONG")
-    console.print(table)
-    replies = sum(scene.wanted for scene in scenes)
-    if all(scene.ok for scene in scenes):
-        console.print(
-            f"All {replies} expected replies are in their threads, each once; nothing else was written."
-        )
-        return ExitCode.STOPPED
-    console.print("[bold red]Not as expected.[/bold red]")
-    return 1

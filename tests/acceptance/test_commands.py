@@ -170,7 +170,11 @@ def test_demo_once_plays_its_inbox_and_ends_with_0() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "expected replies are in their threads" in done.stdout
+    said = " ".join(done.stdout.replace("│", " ").split())
+    assert "All 7 expected replies are in their threads" in said
+    assert "house.md#parking" in said  # a source
+    assert "It is about money back." in said  # a hand-over
+    assert "A missing fact: “Is there a blender in the kitchen?” The host answered it in one line" in said
 
 
 @pytest.mark.browser
