@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,6 +23,8 @@ from sandbox.brain import language_of
 from sandbox.server import ThreadedServer
 
 NAME = "scripted-model"
+KNOWLEDGE = Path(__file__).with_name("knowledge")
+"""The facts of the demo's host."""
 _FACT = re.compile(r'<fact id="([^"]+)"(?:[^>]*? title="([^"]*)")?[^>]*>(.*?)</fact>', re.DOTALL)
 _TOPICS: tuple[tuple[str, str, re.Pattern[str], dict[str, str]], ...] = (
     (

@@ -1,7 +1,7 @@
 """``demo``: the whole product on the embedded sandbox, nothing of it special for the demo.
 
-The simulated site and the scripted model run in threads of this process; the workers, the built-in assistant and the
-API as in ``syncsend``.
+The simulated site and the scripted model run in threads of this process; the workers, the built-in assistant and
+the API as in ``syncsend``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from pathlib import Path
 from loguru import logger
 from rich.console import Console
 
-import sandbox
 from sandbox.airbnb.site import SimulatedSite
 from sandbox.host import SandboxHost
-from sandbox.model import NAME, SandboxModel
+from sandbox.model import KNOWLEDGE, NAME, SandboxModel
 from src.commands.demo_report import show_decisions, show_scenes
 from src.commands.demo_script import DemoScript
 from src.commands.serving import serve_all
@@ -34,7 +33,6 @@ from src.workers.parts import Parts
 from src.workers.process import make_process
 
 ONCE_TAKES = "about half a minute"
-KNOWLEDGE = Path(sandbox.__file__).with_name("knowledge")
 KNOWN_BY_THE_HOST = {"blender": "Yes, the blender is in the cupboard under the sink."}
 
 
