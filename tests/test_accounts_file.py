@@ -230,3 +230,15 @@ def test_a_disclosure_that_does_not_exist_is_named_once(write, problems):
     write(HUMAN.replace('pace = "human"', 'disclosure = "whisper"'))
     (line,) = problems()
     assert "disclosure" in line
+
+
+def test_first_messages_without_disclosure_are_refused(write, problems):
+    write(HUMAN.replace('pace = "human"', "start = true"))
+    (line,) = problems()
+    assert "account camille: start: on needs people to be told that an AI answers" in line
+
+
+def test_a_longest_delay_below_the_shortest_is_refused(write, problems):
+    write(HUMAN.replace('pace = "human"', "start_delay_min_sec = 90"))
+    (line,) = problems()
+    assert "start_delay_max_sec: 60 is less than start_delay_min_sec (90)" in line

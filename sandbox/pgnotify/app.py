@@ -34,6 +34,12 @@ CREATE TABLE messages (
     edited_at timestamptz,
     deleted_at timestamptz
 );
+CREATE TABLE typing (
+    match_id uuid REFERENCES matches ON DELETE CASCADE,
+    profile_id uuid,
+    typing_at timestamptz,
+    PRIMARY KEY (match_id, profile_id)
+);
 CREATE INDEX ON messages (match_id, created_at);
 CREATE INDEX ON messages (created_at);
 """
@@ -77,6 +83,14 @@ table = "profiles"
 id = "id"
 name = "display_name"
 ours = {column = "is_bot", equals = true}
+"""
+
+TYPING_MAPPING = """
+[typing]
+table = "typing"
+conversation = "match_id"
+sender = "profile_id"
+at = "typing_at"
 """
 
 
@@ -166,6 +180,13 @@ class App:
 
     def texts(self, match: str) -> list[str]:
         return [row.text for row in self.rows(match)]
+
+    def typing_since(self, match: str) -> datetime | None:
+        """Since when the app shows that somebody types there; None if nobody does."""
+        found = self.conn.execute(
+            "SELECT max(typing_at) FROM typing WHERE match_id = %s", (match,)
+        ).fetchone()
+        return found[0] if found else None
 
     def answers(self, match: str) -> list[str]:
         """What stands there in the bot's name."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Update, bindparam, case, func, select
+from sqlalchemy import Column, Connection, Update, bindparam, case, func, literal_column, select
 from sqlalchemy import text as sql
 
 from src.db.statements import (
@@ -26,7 +26,7 @@ from src.db.statements import (
 from src.errors import StaleJob
 from src.model.rows import Request
 from src.model.statuses import INBOX_TRANSITIONS, InboxStatus
-from src.model.values import OPEN_INBOX_SQL, new_id
+from src.model.values import MESSAGE, OPEN_INBOX_SQL, START, new_id
 
 _Q = INBOX.c
 REQUEST = RowShape.of(Request, INBOX)
@@ -121,6 +121,16 @@ def open_request(conn: Connection, conversation_id: str) -> Request | None:
     return one_or_none(conn, _OPEN, REQUEST, {"p_conversation": conversation_id})
 
 
+def start_of(conn: Connection, conversation_id: str) -> Request | None:
+    """The conversation's request for a first message, whatever its status; there is at most one, ever."""
+    return one_or_none(conn, _START, REQUEST, {"p_conversation": conversation_id})
+
+
+_START = REQUEST.select.where(
+    _Q.conversation_id == bindparam("p_conversation"), _Q.kind == literal_column(f"'{START}'")
+)
+
+
 def latest_request(conn: Connection, conversation_id: str) -> Request | None:
     """The conversation's newest request, whatever its status."""
     return one_or_none(conn, _LATEST, REQUEST, {"p_conversation": conversation_id})
@@ -140,18 +150,23 @@ def create(
     account: str,
     conversation_id: str,
     *,
+    kind: str = MESSAGE,
     newest_external_id: str,
     due_at: datetime,
     burst_until: datetime,
     reply_by: datetime,
     now: datetime,
 ) -> Request:
-    """A new pending request. StaleJob if the conversation has an open one already."""
+    """A new pending request. StaleJob if the conversation has an open one already.
+
+    A second ``start`` of a conversation is refused by the table: look first (``start_of``).
+    """
     values = {
         "id": new_id(),
         "account": account,
         "conversation_id": conversation_id,
         "status": _S.PENDING,
+        "kind": kind,
         "newest_external_id": newest_external_id,
         "due_at": due_at,
         "burst_until": burst_until,

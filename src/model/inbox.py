@@ -110,6 +110,8 @@ class SeenConversation:
     """Own replies were only ever sent when everything that stood here had been read (``Capabilities.compares``)."""
     gapless: bool = True
     """False when the newest message was told alone, so that one before it may not have been told yet."""
+    started_at: datetime | None = None
+    """When the conversation began, where we might write the first message in it; None elsewhere."""
     made: dict[str, str] = field(default_factory=dict)
     """Messages that presses of ours made, by the key of the press, as the site itself told; maybe not shown yet."""
 

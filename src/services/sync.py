@@ -124,7 +124,9 @@ class Sync:
             with self._db.write() as conn:
                 accounts.set_bell(conn, self._account, glance.bell, self._clock())
         changed = [
-            c for c in glance.conversations if c.newest and taken_in.get(c.external_id) != c.fingerprint
+            c
+            for c in glance.conversations
+            if (c.newest or c.started_at) and taken_in.get(c.external_id) != c.fingerprint
         ]
         return changed, state.swept_through
 

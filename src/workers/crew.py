@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from loguru import logger
@@ -18,7 +18,8 @@ from src.db.engine import Database
 from src.db.serving import Serving
 from src.db.wakeup import Wakeup
 from src.errors import Halt, SettingsError, TransientError
-from src.services.intake import Rules
+from src.services.disclosing import lacks_confirmation
+from src.services.intake import Rules, StartRules
 from src.settings import CHAT
 from src.workers import waits
 from src.workers.breaker import Breaker
@@ -217,7 +218,8 @@ class Crew:
 
     def _start(self, turns: Turns, beats: Heartbeats, stop: asyncio.Event) -> list[asyncio.Task[None]]:
         db, parts, settings = self._db, self._parts, self.account.settings
-        rules = Rules.of(settings, self._machine.secrets)
+        rules = replace(Rules.of(settings, self._machine.secrets), start=StartRules.of(self.account))
+        self._say_what_lacks_confirmation()
         running: list[Awaitable[None]] = []
         if self._work.sync:
             beats.started("sync")
@@ -260,6 +262,18 @@ class Crew:
         running.append(waits.until_stop(turns.yield_when_idle(), stop))
         running.append(waits.until_stop(turns.watch_account_lock(), stop))
         return [asyncio.ensure_future(one) for one in running]
+
+    def _say_what_lacks_confirmation(self) -> None:
+        with self._db.read() as conn:
+            lacks = lacks_confirmation(conn, self.account)
+        if lacks:
+            logger.warning(
+                "Account {}: nobody has confirmed that your app shows that an AI answers, so it answers plainly:"
+                " no human pace, one message for an answer, no first messages. If it shows, run:"
+                " python src/main.py pgnotify check --account {} --confirm-disclosure",
+                self.name,
+                self.name,
+            )
 
     def _wakeup(self, *topics: Queue) -> Wakeup:
         self._wakeups.append(Wakeup(self._db, topics))

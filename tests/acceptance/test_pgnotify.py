@@ -128,3 +128,48 @@ def test_a_mapping_that_does_not_fit_is_exit_2_and_names_the_column(on_the_app: 
     code, output = on_the_app.wait_for(on_the_app.start("syncsend"))
     assert code == 2
     assert "messages.content" in output
+
+
+def test_first_messages_without_disclosure_are_exit_2(on_the_app: House) -> None:
+    accounts = on_the_app.folder / "accounts.toml"
+    accounts.write_text(accounts.read_text() + 'start = true\npace = "human"\n')
+    code, output = on_the_app.wait_for(on_the_app.start("syncsend"))
+    assert code == 2
+    assert "start: on needs people to be told that an AI answers" in output
+    assert "pace: human needs people to be told that an AI answers" in output
+
+
+def test_a_new_match_is_greeted_and_told_that_an_ai_writes(on_the_app: House, app: App) -> None:
+    accounts = on_the_app.folder / "accounts.toml"
+    accounts.write_text(
+        accounts.read_text() + 'start = true\nstart_delay_max_sec = 1\ndisclosure = "first_message"\n'
+    )
+    api = started_api(on_the_app)
+    process = on_the_app.start("syncsend", "--no-api")
+    wait_until(lambda: on_the_app.one("SELECT COUNT(*) FROM accounts WHERE channel = 'pgnotify'"), "SYNC")
+    match = app.match()
+    wait_until(lambda: app.answers(match), "a greeting in the app's table")
+    (greeting,) = app.answers(match)
+    assert greeting.startswith("I am an AI assistant")
+    (asked,) = [request.payload for request in on_the_app.ai.received]
+    assert (asked["event"], asked["message"], asked["messages"], asked["disclosed"]) == (
+        "start",
+        "",
+        [],
+        True,
+    )
+    on_the_app.stop(process)
+    on_the_app.stop(api)
+
+
+def test_a_label_that_nobody_has_confirmed_is_said_at_the_start(on_the_app: House, app: App) -> None:
+    accounts = on_the_app.folder / "accounts.toml"
+    accounts.write_text(accounts.read_text() + 'pace = "human"\ndisclosure = "label"\n')
+    api = started_api(on_the_app)
+    process = on_the_app.start("syncsend", "--no-api")
+    match = app.match()
+    app.user_writes(match, "Hello?")
+    wait_until(lambda: app.answers(match), "a plain answer")
+    assert "pgnotify check --account bea --confirm-disclosure" in on_the_app.log()
+    on_the_app.stop(process)
+    on_the_app.stop(api)

@@ -109,6 +109,10 @@ REASONS = {
     "topic_needs_approval": _("You decide on this topic: it is not allowed to go out by itself."),
     "host_answered": _("You, or a co-host, wrote in the conversation after the guest."),
     "guest_wrote_again": _("The guest wrote again; the AI is asked again with everything."),
+    "guest_wrote_first": _("The person wrote before our first message did, and is answered instead."),
+    "start_too_old": _("The conversation had begun too long ago for a first message."),
+    "denies_being_ai": _("It says that a person writes. Your AI must not say that: please change it."),
+    "earlier_part_missing": _("An earlier part of this answer was not sent, or nobody knows: please look."),
     "guest_changed_message": _("The guest changed the message; the AI is asked again."),
     "guest_unsent_message": _("The guest took the message back."),
     "not_the_newest": _(

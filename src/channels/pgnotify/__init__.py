@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from src.channels.pgnotify.channel import PgnotifyChannel
 
 SETTINGS = PgnotifySettings
-CAPABILITIES = Capabilities(watches=True, bubbles=5, takes_key=True, compares=True)
+CAPABILITIES = Capabilities(
+    watches=True, bubbles=5, shows_typing=True, starts=True, takes_key=True, compares=True
+)
 """``takes_key`` and ``compares`` as far as the app's tables allow; ``pgnotify check`` says what they do."""
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,127}")

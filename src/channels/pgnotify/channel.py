@@ -31,6 +31,7 @@ from src.channels.pgnotify.link import Link
 from src.channels.pgnotify.mapping import Mapping, load_mapping
 from src.channels.pgnotify.settings import PgnotifySettings
 from src.channels.pgnotify.statements import MESSAGES_READ, Statements, compose
+from src.channels.pgnotify.typing import TypingShown, compose_typing
 from src.errors import (
     CannotWrite,
     ChannelGone,
@@ -80,6 +81,9 @@ class PgnotifyChannel:
         self._settings = settings
         self._place = place
         self._mapping: Mapping = load_mapping(settings.mapping)
+        if settings.start and self._mapping.started_at is None:
+            words = "is on, but the mapping has no [conversations] started_at; write its column"
+            raise SettingsError([f"PGNOTIFY_START: {words}"])
         self._link: Link | None = None
         self._catalogue: Catalogue | None = None
         self._statements: Statements | None = None
@@ -97,6 +101,9 @@ class PgnotifyChannel:
         self._looked_at = self._thorough_at = -math.inf
         self._suspect = False
         """A statement was refused for what it names or may: the catalogue is looked at before the next one."""
+        self._typing = TypingShown(settings.conninfo)
+        self._senders: dict[str, str] = {}
+        """Conversation → in whose name we write there, as it was last read."""
         self._here: wire.Whole | None = None
         self.messages_at_once = self._most = MESSAGES_READ
         self._written: str | None = None
@@ -146,7 +153,10 @@ class PgnotifyChannel:
         self._catalogue, self._statements = catalogue, compose(self._mapping, catalogue)
         self._link, self._suspect = link, False
         self.capabilities = replace(
-            CAPABILITIES, takes_key=chooses_ids(self._mapping, catalogue), compares=compares(catalogue)
+            CAPABILITIES,
+            shows_typing=self._mapping.typing is not None,
+            takes_key=chooses_ids(self._mapping, catalogue),
+            compares=compares(catalogue),
         )
         return link
 
@@ -187,7 +197,18 @@ class PgnotifyChannel:
         if link is not None:
             await link.close()
 
+    async def typing(self, external_id: str, on: bool) -> None:
+        """Where the mapping has a table for it; on a connection of its own."""
+        mapped, there, ask = self._mapping.typing, self._catalogue, self._statements
+        if mapped is None or there is None or ask is None:
+            return
+        sender = self._senders.get(external_id)
+        if sender is not None:
+            values = {"id": external_id, "sender": sender, "on": on}
+            await self._typing.show(compose_typing(mapped, there), values)
+
     async def close(self) -> None:
+        await self._typing.close()
         bell, self._bell = self._bell, None
         ringing, self._ringing = self._ringing, None
         self._here = self._written = self._statements = None
@@ -285,11 +306,24 @@ class PgnotifyChannel:
         heads = await self._reading(lambda link, ask: link.rows(ask.heads, {"since": since}))
         versions = {row[0]: row[1] for row in heads}
         changed = {one for one, version in versions.items() if self._told.get(one) != version} | named
-        told = await self._whole(sorted(changed))
+        told = await self._whole(sorted(changed | await self._started(since)))
         whole = {one.external_id for one in told}
         same = [one for one in versions if one in self._told and one not in whole]
         found = [*told, *(await self._newest(same))]
         return sorted(found, key=lambda one: one.last_activity_at, reverse=True)
+
+    async def _started(self, since: datetime) -> set[str]:
+        """Conversations in which nobody has written yet; the young ones at every look: they are to be greeted."""
+        if not self._settings.start:
+            return set()
+
+        async def ask(link: Link, statements: Statements) -> list[tuple[Any, ...]]:
+            assert statements.started is not None  # noqa: S101 - the mapping was checked when the channel was made
+            return await link.rows(statements.started, {"since": since})
+
+        young = datetime.now(UTC) - self._behind - timedelta(minutes=self._settings.start_max_age_min)
+        found = await self._reading(ask)
+        return {one for one, began in found if began > young or one not in self._told}
 
     async def _whole(self, ids: list[str], most: int = MESSAGES_READ) -> list[SeenConversation]:
         found: list[SeenConversation] = []
@@ -311,7 +345,16 @@ class PgnotifyChannel:
         now = datetime.now(UTC)
         if rows:
             self._behind = now - rows[0][1]
-        return wire.conversations(self._mapping, rows, compared=self.capabilities.compares, now=now)
+        found = wire.conversations(
+            self._mapping,
+            rows,
+            compared=self.capabilities.compares,
+            now=now,
+            starts=self._settings.start,
+        )
+        if self._mapping.typing is not None:
+            self._senders.update((one.view.external_id, one.sender) for one in found if one.sender)
+        return found
 
     async def wait_for_news(self, timeout: float) -> bool:
         """Until it rings, or the next look at an interval is due."""

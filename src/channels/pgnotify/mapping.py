@@ -44,7 +44,9 @@ _NEEDED = {
     "messages": ("table", "id", "conversation", "sender", "text", "sent_at"),
     "conversations": ("table", "id", "members"),
     "people": ("table", "id"),
+    "typing": ("table", "conversation", "sender", "at"),
 }
+_OPTIONAL = frozenset({"typing"})
 _LONGEST_NAME = 63
 """PostgreSQL cuts longer names off, and would then find another column."""
 
@@ -55,6 +57,16 @@ class Equals:
 
     column: str
     equals: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """The table in which it shows who types: a row for a conversation and a profile, with a time."""
+
+    table: str
+    conversation: str
+    sender: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class Mapping:
     ours: Equals | None = None
     our_ids: tuple[str, ...] = ()
     values: dict[str, Value] = field(default_factory=dict)
+    typing: Typing | None = None
     bell_messages: str | None = "bot_events"
     bell_conversations: str | None = "new_match"
 
@@ -109,6 +122,10 @@ class Mapping:
         ):
             there = found.setdefault(table, [])
             there += [name for name in names if name not in there]
+        if self.typing is not None:
+            there = found.setdefault(self.typing.table, [])
+            used = (self.typing.conversation, self.typing.sender, self.typing.at)
+            there += [name for name in used if name not in there]
         return found
 
 
@@ -145,6 +162,8 @@ def _problems(given: dict[str, Any]) -> list[str]:
                 found += _wrong_value(f"[{table}] {key}", key, value)
     for table, needed in _NEEDED.items():
         there = given.get(table)
+        if there is None and table in _OPTIONAL:
+            continue
         if not isinstance(there, dict):
             found.append(f"[{table}] is missing")
         else:
@@ -226,6 +245,7 @@ def _made(given: dict[str, Any]) -> Mapping:
         ours=_equals(people.get("ours")),
         our_ids=tuple(people.get("ids", ())),
         values=dict(given.get("write", {}).get("values", {})),
+        typing=Typing(**given["typing"]) if "typing" in given else None,
         bell_messages=bell.get("messages", "bot_events") or None,
         bell_conversations=bell.get("conversations", "new_match") or None,
     )

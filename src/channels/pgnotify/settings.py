@@ -59,6 +59,20 @@ class PgnotifySettings(Variables):
         shown="“I am an AI assistant …”, in English, French or Portuguese",
     )
 
+    start: bool = variable(
+        default=False,
+        meaning="on writes first when a conversation begins; needs disclosure",
+        unit="on or off",
+        shown="off",
+    )
+    start_delay_min_sec: Seconds = variable(
+        0.0, "a first message is written at the earliest after", "seconds", ge=0
+    )
+    start_delay_max_sec: Seconds = variable(60.0, "and at the latest after", "seconds", ge=0)
+    start_max_age_min: Minutes = variable(
+        10.0, "a conversation that began longer ago gets no first message", "minutes", gt=0
+    )
+
     @property
     def conninfo(self) -> str:
         """The address as libpq takes it."""

@@ -67,6 +67,13 @@ def _grants(mapping: Mapping) -> list[str]:
         "-- it holds a conversation for the moment in which it answers, so that nobody is answered over.",
         f"GRANT UPDATE ({_column(mapping.conversation_id)}) ON {_name(mapping.conversations)} TO {ROLE};",
     ]
+    if mapping.typing is not None:
+        used = _columns([mapping.typing.conversation, mapping.typing.sender, mapping.typing.at])
+        lines += [
+            "-- It shows that our profile types.",
+            f"GRANT INSERT ({used}), UPDATE ({_column(mapping.typing.at)})"
+            f" ON {_name(mapping.typing.table)} TO {ROLE};",
+        ]
     return lines
 
 
@@ -124,6 +131,15 @@ def _trigger(mapping: Mapping) -> list[str]:
     ]
 
 
+def _index_of_starts(mapping: Mapping) -> list[str]:
+    if mapping.started_at is None:
+        return []
+    return [
+        f"CREATE INDEX CONCURRENTLY {ROLE}_by_beginning ON {_name(mapping.conversations)}"
+        f" ({_column(mapping.started_at)});"
+    ]
+
+
 def _indexes(mapping: Mapping) -> list[str]:
     messages = _name(mapping.messages)
     undo = [f"DROP TRIGGER {ROLE}_ring ON {messages};", f"DROP FUNCTION {ROLE}_ring();"]
@@ -133,6 +149,7 @@ def _indexes(mapping: Mapping) -> list[str]:
         f"CREATE INDEX CONCURRENTLY {ROLE}_by_time ON {messages} ({_column(mapping.sent_at)});",
         f"CREATE INDEX CONCURRENTLY {ROLE}_by_conversation ON {messages}"
         f" ({_column(mapping.conversation)}, {_column(mapping.sent_at)});",
+        *_index_of_starts(mapping),
         "",
         "-- To take all of it back:",
         *(f"--   {line}" for line in (undo if mapping.bell_messages else [])),
@@ -140,6 +157,7 @@ def _indexes(mapping: Mapping) -> list[str]:
         f"--   DROP POLICY {ROLE}_locks ON {_name(mapping.conversations)};"
         f" DROP POLICY {ROLE}_reads ON {_name(mapping.conversations)};",
         f"--   DROP POLICY {ROLE}_reads ON {_name(mapping.people)};",
-        f"--   DROP INDEX {ROLE}_by_time; DROP INDEX {ROLE}_by_conversation;",
+        f"--   DROP INDEX {ROLE}_by_time; DROP INDEX {ROLE}_by_conversation;"
+        + (f" DROP INDEX {ROLE}_by_beginning;" if mapping.started_at else ""),
         f"--   DROP OWNED BY {ROLE}; DROP ROLE {ROLE};",
     ]

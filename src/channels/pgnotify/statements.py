@@ -9,6 +9,8 @@ from psycopg import sql
 from src.channels.pgnotify.catalogue import TIMES, WITHOUT_ZONE, Catalogue, chooses_ids, inserted, table_name
 from src.channels.pgnotify.mapping import Equals, Mapping
 
+STARTS_READ = 1000
+"""So many conversations that nobody has written in are looked at in one look, the newest."""
 MESSAGES_READ = 500
 """So many of a conversation's newest messages are read at once; as many are looked at by who judges them."""
 
@@ -19,6 +21,8 @@ class Statements:
 
     heads: sql.Composed
     """Conversations with a row since ``since``: id, version, time of the newest row."""
+    started: sql.Composed | None
+    """Conversations that began since ``since`` and in which nobody has written: their ids, newest first."""
     whole: sql.Composed
     """Conversations by ``ids``, each with its newest ``most`` messages, a row for each message."""
     lock: sql.Composed
@@ -32,7 +36,9 @@ class Statements:
 def compose(mapping: Mapping, catalogue: Catalogue) -> Statements:
     """Pure."""
     names = _Names(mapping, catalogue)
-    return Statements(names.heads(), names.whole(), names.lock(), names.insert(), names.ours())
+    return Statements(
+        names.heads(), names.started(), names.whole(), names.lock(), names.insert(), names.ours()
+    )
 
 
 class _Names:
@@ -120,6 +126,27 @@ class _Names:
         bare = self._c.type_of(self._m.messages, self._m.sent_at) == WITHOUT_ZONE
         return sql.SQL("(%(since)s::timestamptz AT TIME ZONE 'UTC')" if bare else "%(since)s::timestamptz")
 
+    def started(self) -> sql.Composed | None:
+        began = self._m.started_at
+        if began is None:
+            return None
+        bare = self._c.type_of(self._m.conversations, began) == WITHOUT_ZONE
+        since = "(%(since)s::timestamptz AT TIME ZONE 'UTC')" if bare else "%(since)s::timestamptz"
+        home = self._of("c", self._m.conversation_id)
+        return sql.SQL(
+            "SELECT {home}::text, {began} FROM {conversations} c WHERE {raw} >= {since}"
+            " AND NOT EXISTS (SELECT FROM {messages} x WHERE {of} = {home}) ORDER BY 2 DESC LIMIT {most}"
+        ).format(
+            home=home,
+            began=self._time("c", self._m.conversations, began),
+            conversations=self.conversations,
+            raw=self._of("c", began),
+            since=sql.SQL(since),
+            messages=self.messages,
+            of=self._of("x", self._m.conversation),
+            most=sql.Literal(STARTS_READ),
+        )
+
     def whole(self) -> sql.Composed:
         home = self._of("c", self._m.conversation_id)
         members = [sql.SQL("{}::text").format(self._of("c", name)) for name in self._m.members]
@@ -141,13 +168,16 @@ class _Names:
             facts += [name, self._is_ours(alias), there]
         return sql.SQL(
             "SELECT {home}::text, now(), {is_open}, v.version, {members}, {facts},"
-            " y.id, y.sender, y.text, y.sent_at, y.edited_at, y.deleted, y.kind"
+            " y.id, y.sender, y.text, y.sent_at, y.edited_at, y.deleted, y.kind, {began}"
             # OFFSET 0 keeps it a step of its own: else the version is made again for each message that is shown.
             " FROM {conversations} c {joins} CROSS JOIN LATERAL (SELECT {version} AS version OFFSET 0) v"
             " LEFT JOIN LATERAL ({newest}) y ON true"
             " WHERE {home} = ANY(%(ids)s::{id_type}[]) ORDER BY 1, y.sent_at, y.id"
         ).format(
             home=home,
+            began=self._time("c", self._m.conversations, self._m.started_at)
+            if self._m.started_at
+            else sql.SQL("NULL::timestamptz"),
             is_open=self._is("c", self._m.open) if self._m.open else sql.SQL("true"),
             version=self._version(home),
             members=sql.SQL(", ").join(members),

@@ -17,8 +17,8 @@ LEAST_DIFFERENCE = timedelta(seconds=2)
 _MEDIA = frozenset(
     {"image", "photo", "picture", "gif", "video", "audio", "voice", "file", "sticker", "media"}
 )
-_AFTER_MEMBERS = 7
-"""Columns of a message at the end of each row."""
+_AFTER_MEMBERS = 8
+"""Columns at the end of each row: seven of a message, and when the conversation began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,22 @@ class Whole:
 
 
 def conversations(
-    mapping: Mapping, rows: list[tuple[Any, ...]], *, compared: bool, now: datetime
+    mapping: Mapping, rows: list[tuple[Any, ...]], *, compared: bool, now: datetime, starts: bool = False
 ) -> list[Whole]:
     """``statements.whole``'s rows, in their order. ``now`` is our clock at the time of the look.
 
-    Times are told by our clock: the ages of messages are judged by it. NotUnderstood for rows that make no sense.
+    Times are told by our clock: the ages of messages are judged by it. ``starts``: we write first where nobody has
+    written. NotUnderstood for rows that make no sense.
     """
     return [
-        _conversation(mapping, list(of_one), compared, now)
+        _conversation(mapping, list(of_one), compared, now, starts)
         for _, of_one in groupby(rows, key=lambda row: row[0])
     ]
 
 
-def _conversation(mapping: Mapping, rows: list[tuple[Any, ...]], compared: bool, now: datetime) -> Whole:
+def _conversation(
+    mapping: Mapping, rows: list[tuple[Any, ...]], compared: bool, now: datetime, starts: bool
+) -> Whole:
     external_id, their_now, is_open, version = rows[0][:4]
     members = list(_members(mapping, rows[0][4:-_AFTER_MEMBERS]))
     behind = now - their_now
@@ -63,10 +66,12 @@ def _conversation(mapping: Mapping, rows: list[tuple[Any, ...]], compared: bool,
     ours = [one for one in members if one.is_ours and one.id is not None]
     theirs = [one for one in members if not one.is_ours]
     messages = tuple(
-        _message(mapping, row[-_AFTER_MEMBERS:], members, shift)
+        _message(mapping, row[-_AFTER_MEMBERS:-1], members, shift)
         for row in rows
         if row[-_AFTER_MEMBERS] is not None
     )
+    began = rows[0][-1]
+    started_at = began + shift if starts and began is not None and not messages else None
     complete = bool(ours) and bool(theirs) and all(one.is_there for one in members)
     view = SeenConversation(
         external_id=external_id,
@@ -81,11 +86,14 @@ def _conversation(mapping: Mapping, rows: list[tuple[Any, ...]], compared: bool,
             if one.id is not None
         ),
         messages=messages,
-        last_activity_at=max((m.sent_at for m in messages), default=datetime.fromtimestamp(0, UTC)),
+        last_activity_at=max(
+            (m.sent_at for m in messages), default=started_at or datetime.fromtimestamp(0, UTC)
+        ),
         opened=True,
         has_older=int(version.partition(":")[0]) > len(messages),
         version=version,
         compared=compared,
+        started_at=started_at,
     )
     return Whole(view, version, ours[0].id if ours else None, is_open and complete)
 

@@ -5,7 +5,7 @@ What a channel is told by HTTP is put among what is stored first (``merging.py``
 So the same rules decide everywhere, and a message is stored together with its place in ``queue_inbox``.
 """
 
-from src.services.intake.context import Intake, Rules
+from src.services.intake.context import Intake, Rules, StartRules
 from src.services.intake.merging import LOOKED_AT, stored_view, take_view
 from src.services.intake.taking import take_in, take_in_now
 from src.services.intake.telling import tell
@@ -15,6 +15,7 @@ __all__ = [
     "LOOKED_AT",
     "Intake",
     "Rules",
+    "StartRules",
     "check_viewer",
     "stored_view",
     "take_in",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from src.account import AccountSettings
+from src.account import Account, AccountSettings
 from src.db import conversations, inbox_queue, outbox_views
 from src.db.engine import Connection
 from src.model.caps import Caps
@@ -23,6 +23,31 @@ _MESSAGES_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True)
+class StartRules:
+    """When the first message of a conversation is written."""
+
+    delay_min: timedelta
+    delay_max: timedelta
+    max_age: timedelta
+    """A conversation that began longer ago gets none."""
+    needs_confirmation: bool
+    """Not before a person has confirmed that people are told there of the AI."""
+
+    @classmethod
+    def of(cls, account: Account) -> Self | None:
+        """As the account's channel has it; None where nobody is written to first."""
+        own = account.own
+        if not getattr(own, "start", False) or account.disclosure is None:
+            return None
+        return cls(
+            timedelta(seconds=getattr(own, "start_delay_min_sec", 0.0)),
+            timedelta(seconds=getattr(own, "start_delay_max_sec", 60.0)),
+            timedelta(minutes=getattr(own, "start_max_age_min", 10.0)),
+            account.disclosure == "label",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that decide here."""
 
@@ -33,6 +58,8 @@ class Rules:
     default_mode: ReplyMode
     caps: Caps = field(default_factory=Caps)
     secrets: Secrets = NO_SECRETS
+    start: StartRules | None = None
+    """None: nobody is written to first."""
 
     @classmethod
     def of(cls, settings: AccountSettings, secrets: Secrets = NO_SECRETS) -> Self:
@@ -182,7 +209,7 @@ def answered_by(context: IntakeContext, message: SeenMessage) -> str | None:
     if job is None:
         return None
     request = inbox_queue.get(context.conn, job.request_id) if job.request_id else None
-    return request.newest_external_id if request else job.after_external_id
+    return request.newest_external_id or None if request else job.after_external_id
 
 
 def our_ids(context: IntakeContext, messages: list[SeenMessage]) -> list[str]:

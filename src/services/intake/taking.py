@@ -25,6 +25,7 @@ from src.services.intake.context import (
     put_in_order_of_arrival,
 )
 from src.services.intake.overtaken import cancel_overtaken, reason_to_cancel_job
+from src.services.intake.starting import queue_start
 from src.services.intake.unanswered import hold_unopened, queue_unanswered
 
 
@@ -89,6 +90,7 @@ def take_in(
         intake.reason_to_cancel = reason_to_cancel_job(context, in_hand)
     cancel_overtaken(context, intake, in_hand)
     queue_unanswered(context, intake, in_hand)
+    queue_start(context, intake)
     if cannot_be_opened:
         hold_unopened(context, intake)
     return intake

@@ -12,6 +12,7 @@ from src.db.engine import Database
 from src.errors import ChannelGone, TransientError
 from src.model.retry import Backoff, SendRetries
 from src.model.values import utc_now
+from src.services.intake import Rules
 from src.services.send import Pace
 from tests.support.house import RULES, House
 
@@ -21,8 +22,8 @@ AT_ONCE = replace(RULES, grouping_delay=timedelta(0), grouping_max=timedelta(0),
 class Whole:
     """One account. ``turn`` is what the workers do, once."""
 
-    def __init__(self, db: Database, channel: PgnotifyChannel) -> None:
-        self.house = House(db, utc_now, rules=AT_ONCE)
+    def __init__(self, db: Database, channel: PgnotifyChannel, rules: Rules = AT_ONCE) -> None:
+        self.house = House(db, utc_now, rules=rules)
         self.channel = channel
         soon = SendRetries(Backoff(0.01, 300.0))
         self.house.send = self.house.new_send(pace=Pace(proof=1.0, retries=soon))
