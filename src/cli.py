@@ -108,6 +108,14 @@ def status(
 
 
 @app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date. Every start does it too; this is for a step before the start."""
+    from src.commands.migrate import run_migrate
+
+    _end(run_migrate)
+
+
+@app.command()
 def purge(
     days: Annotated[
         float | None, typer.Option("--days", min=0, help="Older than this; by default RETENTION_DAYS.")

@@ -1,16 +1,22 @@
 """Brings the schema up to date at every start, safely when several processes start at once.
 
 Revisions are numbered (``0001``, ``0002`` …) in ``migrations/versions``. How to make the next one is said there.
+
+In a rolling restart the new version migrates first, and processes of the version before go on, and may even start,
+on the new schema. Each revision says which code can still do that (``oldest_code``); the database keeps the newest
+of these words in ``meta``, since older code cannot read newer revisions.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loguru import logger
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -21,12 +27,14 @@ from src.errors import TransientError
 FOLDER = Path(__file__).with_name("migrations")
 _ADVISORY_LOCK = 7_235_180_449_021_187
 """Any number, the same in every process of this product."""
+_OLDEST_CODE = "oldest_code"
+"""Key in ``meta`` and name in a revision: the oldest revision whose code still works on this schema."""
 
 
 def bring_up_to_date(engine: Engine, path: Path | None) -> None:
     """Apply what is missing. Repeatable, and quick when nothing is.
 
-    SettingsError if the database cannot be reached, is not ours, or is newer than this code.
+    SettingsError if the database cannot be reached, is not ours, or is too new for this code.
     """
     try:
         if path is None:
@@ -53,10 +61,15 @@ def known_revisions() -> list[str]:
 def _bring_up_to_date(engine: Engine) -> None:
     known = known_revisions()
     with connections.reading(engine).connect() as conn:
-        applied = _applied(conn)
-    if applied == known[-1]:
+        applied = applied_revision(conn)
+        if applied == known[-1]:
+            return
+        newer = applied is not None and applied not in known
+        works = newer and _works_with(conn, str(applied), known[-1])
+    if works:
+        logger.info("The database has schema {}, of a newer version; this one still works on it", applied)
         return
-    if applied is not None and applied not in known:
+    if newer:
         raise database_urls.refused(
             f"this database has schema {applied}, which is newer than this code (schema {known[-1]});"
             " run the newer version again, a database cannot be taken back"
@@ -64,10 +77,27 @@ def _bring_up_to_date(engine: Engine) -> None:
     _upgrade(engine)
 
 
-def _applied(conn: Connection) -> str | None:
+def applied_revision(conn: Connection) -> str | None:
+    """The schema that the database has now; None if it has none of ours."""
     if not inspect(conn).has_table("alembic_version"):
         return None
     return conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _works_with(conn: Connection, applied: str, ours: str) -> bool:
+    """Whether the newer version that made this schema said that code of our revision works on it."""
+    found = conn.execute(text("SELECT value FROM meta WHERE key = :key"), {"key": _OLDEST_CODE})
+    schema, _, oldest = str(found.scalar_one_or_none()).partition(" ")
+    return schema == applied and bool(oldest) and oldest <= ours
+
+
+def _note_oldest_code(conn: Connection) -> None:
+    known = known_revisions()
+    files = (FOLDER / "versions").glob("[0-9]*.py")
+    oldest = max(runpy.run_path(str(file)).get(_OLDEST_CODE, known[0]) for file in files)
+    conn.execute(text("DELETE FROM meta WHERE key = :key"), {"key": _OLDEST_CODE})
+    noted = {"key": _OLDEST_CODE, "value": f"{known[-1]} {oldest}"}
+    conn.execute(text("INSERT INTO meta VALUES (:key, :value)"), noted)
 
 
 def _upgrade(engine: Engine) -> None:
@@ -85,6 +115,7 @@ def _upgrade(engine: Engine) -> None:
                 conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
+            _note_oldest_code(conn)
             if conn.dialect.name == "sqlite" and conn.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise database_urls.refused(
                     "a migration would break the links between its tables; nothing was changed"

@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +26,18 @@ def make_sqlite(path: Path) -> Path:
     database_urls.prepare_file(path)
     engine = connections.make_engine(database_urls.parse(f"sqlite:///{path}"))
     migrate.bring_up_to_date(engine, path)
+    _expand(f"sqlite:///{path}")
     engine.dispose()  # the last connection folds the write-ahead log into the file
     return path
+
+
+def _expand(url: str) -> None:
+    """With TEST_NEWER_VERSION, the folder of a newer checkout: its migrations, too. These tests then show that this
+    version works on the next one's schema, as it must in a rolling restart (scripts/test_previous.sh)."""
+    newer = os.environ.get("TEST_NEWER_VERSION")
+    if newer:
+        program = "import sys; from src.db.engine import Database; Database.open(sys.argv[1]).close()"
+        subprocess.run([sys.executable, "-c", program, url], check=True, cwd=newer)
 
 
 class PostgresServer:
@@ -63,6 +74,7 @@ class PostgresServer:
             engine = connections.make_engine(make_url(self._url_of(self._lent)))
             migrate.bring_up_to_date(engine, None)
             engine.dispose()
+            _expand(self._url_of(self._lent))
         names = [table.name for table in reversed(tables.METADATA.sorted_tables)]
         with connections.connect_raw(self._url.set(database=self._lent)) as conn:
             conn.execute(
