@@ -54,7 +54,13 @@ class ServingSettings(Variables):
     """How programs and people reach this one, and who is let in."""
 
     api_host: Host = variable("127.0.0.1", "where the API listens", "an address")
-    api_port: int = variable(8000, "and on which port", "a port, 1 to 65535", ge=1, le=65_535)
+    api_port: int = variable(
+        8000,
+        "and on which port; PORT, which hosting platforms set, stands in for it",
+        "a port, 1 to 65535",
+        ge=1,
+        le=65_535,
+    )
     trusted_proxies: Networks = variable(
         "",
         "your own proxies before the API: what they say in X-Forwarded-For about who calls is believed",
@@ -306,6 +312,8 @@ def load_settings(
     environ = os.environ if environ is None else environ
     file = AccountsFile.read(root, _named_file(root, environ), problems)
     given = given_values(root, environ, known, problems, also=file.variables if file else ())
+    if "API_PORT" not in given and environ.get("PORT", "").strip().isdecimal():
+        given["API_PORT"] = environ["PORT"]  # hosting platforms say with it where they reach a program
     channels = tuple(make(model, given, root, problems) for model in models)
     assistant = make(AssistantSettings, given, root, problems)
     settings = make(Settings, given, root, problems)

@@ -359,3 +359,15 @@ def test_a_simulated_site_is_only_itself():
     assert not is_own_host("http://127.0.0.1:5001/hosting/messages", base)
     assert not is_own_host("http://localhost:5000/hosting/messages", base)
     assert not is_own_host("https://www.airbnb.com/hosting/messages", base)
+
+
+def test_the_port_of_a_hosting_platform_is_used_where_api_port_is_not_set(tmp_path):
+    settings = load_settings(tmp_path, {"PORT": "4321"})
+    assert (settings.api_port, settings.callback_base_url) == (4321, "http://localhost:4321")
+    assert load_settings(tmp_path, {"PORT": "4321", "API_PORT": "8100"}).api_port == 8100
+    write_env(tmp_path, "API_PORT=8200\n")
+    assert load_settings(tmp_path, {"PORT": "4321"}).api_port == 8200
+
+
+def test_a_variable_port_that_is_another_programs_is_left_alone(tmp_path):
+    assert load_settings(tmp_path, {"PORT": "tcp://10.0.0.1:80"}).api_port == 8000

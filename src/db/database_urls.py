@@ -27,6 +27,8 @@ def parse(url: str) -> URL:
         raise refused(
             "is not a database URL; write sqlite:///./data/inbox.db or postgresql+psycopg://user@host/name"
         ) from error
+    if parsed.drivername in {"postgres", "postgresql"}:  # as hosting platforms write it
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
         if not parsed.database:
             raise refused("names no database; write postgresql+psycopg://user@host/name")
@@ -37,7 +39,7 @@ def parse(url: str) -> URL:
         if parsed.database in {None, "", ":memory:"} or (parsed.database or "").startswith("file:"):
             raise refused("SQLite must be a file, since several processes share it")
         return parsed.set(drivername="sqlite+pysqlite", query={})
-    raise refused(f"{parsed.drivername!r} is not supported, only sqlite and postgresql+psycopg are")
+    raise refused(f"{parsed.drivername!r} is not supported, only sqlite and postgresql are")
 
 
 def sqlite_path(url: URL) -> Path | None:

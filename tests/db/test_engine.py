@@ -347,3 +347,10 @@ def test_a_time_comes_back_as_it_was_stored(db, clock):
     precise = clock().replace(microsecond=123_456)
     with db.write() as conn:
         assert accounts.ensure(conn, "default", precise).updated_at == precise
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_an_address_as_hosting_platforms_write_it_is_postgresql(postgres_server, scheme):
+    for url in postgres_server.emptied_database():
+        Database.open(url.replace("postgresql+psycopg", scheme)).close()
