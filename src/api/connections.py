@@ -20,6 +20,8 @@ from src.api.addresses import network_of
 from src.api.limits import say_refusal
 
 _MOST = 512
+_FIRST_REQUEST_SEC = 0.5
+"""At the end of the server: how long a connection that was just opened may take to send its first request."""
 _NOTED_EVERY_SEC = 60.0
 
 
@@ -187,5 +189,12 @@ class Connection(H11Protocol):
     def shutdown(self) -> None:
         if self.waits_for == "body":  # a client that has not sent its whole request is not waited for
             self.transport.abort()
+        elif self._is_new():
+            # Just opened, maybe by a proxy that has chosen us: its request is on its way, and would be lost.
+            self.loop.call_later(_FIRST_REQUEST_SEC, super().shutdown)
         else:
             super().shutdown()
+
+    def _is_new(self) -> bool:
+        has_asked = getattr(self, "cycle", None) is not None  # there is no cycle before the first request
+        return not has_asked and self.loop.time() - self.waiting_since < _FIRST_REQUEST_SEC

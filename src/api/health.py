@@ -1,4 +1,7 @@
-"""``/health``: how it goes. ``/health/live``: the process answers. ``/health/ready``: an answer can be stored."""
+"""``/health``: how it goes. ``/health/live``: the process answers. ``/health/ready``: an answer can be stored.
+
+``/health/ready`` says 503 as soon as the server is to end: the next calls should go to another one.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,8 @@ def health_routes(context: Context) -> APIRouter:
         "/health/ready", summary="An answer can be stored", responses={503: {"description": "not now"}}
     )
     async def ready() -> JSONResponse:
+        if context.streams.over:
+            return JSONResponse({"status": "not ready", "server": "ending"}, status_code=503)
         try:
             await run_in_threadpool(context.db.check)
         except TransientError:

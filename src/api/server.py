@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +16,8 @@ from src.api.port import listen
 
 _TICK_SEC = 1.0
 """How often the server renews its Date header and looks after its connections; it is woken for its end."""
+FINISH_SEC = 10
+"""How long calls in hand may take to end once the server stops. pm2.json and the container files allow more."""
 
 
 class _Server(uvicorn.Server):
@@ -37,9 +41,34 @@ class _Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _TICK_SEC)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A client whose connection the system has made, but which we have not accepted, would hear a reset; after a
+        # POST it could not know whether to send it again. So these are accepted in the instant in which we close.
+        waiting = [client for sock in sockets or [] for client in _accept_all(sock)]
+        for server in self.servers:
+            server.close()
+        for client in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._make_protocol, client)
+        await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _accept_all(sock: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted; ``sock`` does not block."""
+    while True:
+        try:
+            client, _ = sock.accept()
+        except OSError:  # there is no further one
+            return
+        client.settimeout(0)
+        yield client
 
 
 async def serve(
@@ -50,13 +79,14 @@ async def serve(
     stop: asyncio.Event | None = None,
     on_started: Callable[[str], None] | None = None,
     on_ending: Callable[[], None] | None = None,
+    notice_sec: float = 0.0,
     limits: Limits | None = None,
 ) -> None:
-    """Serve until ``stop`` is set or the task is cancelled; what is in hand is finished (up to 3 s).
+    """Serve until ``stop`` is set or the task is cancelled; calls in hand are finished (up to ``FINISH_SEC``).
 
-    ``on_started`` is told the address as soon as it answers; ``on_ending`` is called before the end waits for what
-    is in hand, to end the streams of the application (``app.state.streams.end``). Raises
-    ``SettingsError`` if the address cannot be had. ``limits``: of connections.
+    ``on_started`` is called with the address as soon as it answers; ``on_ending`` when the end begins, to end the
+    streams of the application (``app.state.streams.end``); from then on ``/health/ready`` is 503. New calls are
+    taken for ``notice_sec`` more. ``SettingsError`` if the address cannot be had. ``limits``: of connections.
     """
     sock = listen(host, port)
     connections = Connections(limits)
@@ -71,7 +101,7 @@ async def serve(
             lifespan="off",
             ws="none",
             timeout_keep_alive=15,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=FINISH_SEC,
         ),
         connections,
     )
@@ -86,6 +116,9 @@ async def serve(
         stopped.cancel()
         if on_ending is not None:
             on_ending()
+        if not running.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(notice_sec)
         server.end()
         await asyncio.shield(running)
         sock.close()

@@ -32,6 +32,9 @@ from src.workers.housekeeping import start_housekeeping
 from src.workers.parts import Machine, Parts
 from src.workers.process import Beside, Process, make_process
 
+NOTICE_SEC = 1.0
+"""How long an API by itself says 503 at /health/ready before it stops listening: what balances between several APIs
+is told of the end at the same time as this one, and needs a moment."""
 LOOK_FOR_API_SEC = 5.0
 """How often a waiting process looks whether another one still serves the API."""
 
@@ -105,7 +108,11 @@ def _work_as_api(settings: Settings, db: Database, parts: Parts) -> int:
     _halts(settings, db)  # makes the accounts' rows
     alerting = AlertWorker(settings, settings.accounts, db, heartbeat=False)
     process = Process(db, [], parts=parts)
-    return int(asyncio.run(process.run([alerting.run, lambda stop: _serve(settings, db, stop, parts)])))
+
+    async def serve(stop: asyncio.Event) -> None:
+        await _serve(settings, db, stop, parts, notice_sec=NOTICE_SEC)
+
+    return int(asyncio.run(process.run([alerting.run, serve])))
 
 
 async def _keep_house(settings: Settings, db: Database, parts: Parts, stop: asyncio.Event) -> None:
@@ -157,15 +164,17 @@ def _nobody_may_work(settings: Settings, halts: dict[str, AccountState]) -> bool
     return not settings.halt_wait and all(account.name in halts for account in counted)
 
 
-async def _serve(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
-    def load() -> Callable[[Settings, Database, asyncio.Event, Parts], Awaitable[None]]:
+async def _serve(
+    settings: Settings, db: Database, stop: asyncio.Event, parts: Parts, *, notice_sec: float = 0.0
+) -> None:
+    def load() -> Callable[..., Awaitable[None]]:
         from src.commands.serving import serve_all
 
         return serve_all
 
     # The browser is starting meanwhile: loading the API takes as long as half of that.
     serve_all = await asyncio.to_thread(load)
-    await serve_all(settings, db, stop, parts)
+    await serve_all(settings, db, stop, parts, notice_sec=notice_sec)
 
 
 async def _serve_when_free(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from src.assistant.live import LiveAssistant
 
 
-async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts: Parts) -> None:
-    """Serve until ``stop``. SettingsError naming the variable if the address cannot be had."""
+async def serve_all(
+    settings: Settings, db: Database, stop: asyncio.Event, parts: Parts, *, notice_sec: float = 0.0
+) -> None:
+    """Serve until ``stop``, and ``notice_sec`` more. SettingsError if the address cannot be had."""
     wakeup = Wakeup(db)
     remote = Remote(settings.accounts, Machine.of(settings), db, parts=parts)
     assistant = _make_assistant(settings, db)
@@ -51,6 +53,7 @@ async def serve_all(settings: Settings, db: Database, stop: asyncio.Event, parts
             stop=stop,
             on_started=started,
             on_ending=app.state.streams.end,
+            notice_sec=notice_sec,
         )
     finally:
         closing.cancel()

@@ -195,3 +195,63 @@ async def test_the_same_program_can_answer_while_it_is_asked_for_much(app, inbox
         assert response.json()["thread_id"] == thread_id()
         for _, writer in slow:
             writer.close()
+
+
+async def test_before_the_end_it_is_not_ready_and_still_answers(app):
+    stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(
+        serve(
+            app,
+            "127.0.0.1",
+            0,
+            stop=stop,
+            on_started=address.set_result,
+            on_ending=app.state.streams.end,
+            notice_sec=60,
+        )
+    )
+    url = await address
+    async with httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/health/ready")).status_code == 200
+        stop.set()
+        async with asyncio.timeout(10):
+            while (answer := await client.get("/health/ready")).status_code == 200:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert answer.json() == {"status": "not ready", "server": "ending"}
+        assert (await client.get("/health/live")).status_code == 200
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_a_watching_page_is_told_to_come_back_at_once_when_the_server_ends(app):
+    async with (
+        served(app) as address,
+        httpx.AsyncClient(base_url=address) as client,
+        client.stream("GET", "/events") as stream,
+    ):
+        told = stream.aiter_text()
+        first = await anext(told)
+        app.state.streams.end()
+        last = "".join([text async for text in told])
+    assert (first, last) == ("retry: 5000\n\n", "retry: 500\n\n")
+
+
+async def test_a_connection_that_was_just_opened_is_still_answered_at_the_end(app):
+    stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(serve(app, "127.0.0.1", 0, stop=stop, on_started=address.set_result))
+    host, _, port = (await address).removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    await asyncio.sleep(0.05)  # accepted
+    stop.set()
+    async with asyncio.timeout(10):
+        while True:  # it listens no more
+            try:
+                _, another = await asyncio.open_connection(host, int(port))
+            except ConnectionRefusedError:
+                break
+            another.close()
+    writer.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readline(), 10)).split()[1] == b"200"
+    writer.close()
+    await running

@@ -189,7 +189,7 @@ def test_pm2_starts_what_exists_and_leaves_every_halt_alone() -> None:
         # Any delay makes PM2 show "waiting restart" for ever where nothing will be restarted.
         assert not {"restart_delay", "exp_backoff_restart_delay"} & set(app)
     assert apps["workers"]["kill_timeout"] == 60_000
-    assert apps["api"]["kill_timeout"] == 10_000
+    assert apps["api"]["kill_timeout"] == 15_000
 
 
 def test_the_layers_that_import_linter_checks_are_all_there_are() -> None:

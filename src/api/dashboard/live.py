@@ -59,6 +59,7 @@ class News:
                 news.clear()
                 if not streams.over:
                     yield "event: news\ndata: \n\n"
+            yield "retry: 500\n\n"  # the server ends: another one, or its next start, is there at once
         finally:
             self._watchers.discard(news)
 
