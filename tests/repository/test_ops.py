@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from src.api.server import FINISH_SEC as API_FINISH_SEC
+from src.commands.run import NOTICE_SEC
 from src.errors import ExitCode
 from src.settings import ROOT, load_settings
 from src.workers.crew import CLOSING_SEC
@@ -137,3 +139,121 @@ def test_the_container_may_do_less_than_the_engine_allows_and_the_browser_keeps_
     }
     assert {"mount", "bpf", "kexec_load", "init_module", "reboot", "keyctl"} <= denied
     assert not denied & {"clone", "clone3", "unshare", "chroot", "setns", "seccomp", "prctl"}
+
+
+# --- several parts on PostgreSQL -------------------------------------------------------------------------------
+
+# Keys of a service, of a health check and of the file by the Compose Specification (compose-spec/compose-spec, 05-services).
+_OF_THE_FILE = {"name", "services", "networks", "volumes"}
+_OF_A_SERVICE = {
+    "build", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "hostname", "image", "init",
+    "mem_limit", "networks", "ports", "restart", "security_opt", "shm_size", "stop_grace_period", "volumes",
+}  # fmt: skip
+_OF_A_HEALTH_CHECK = {"test", "interval", "timeout", "retries", "start_period"}
+# Keys of `build` and `deploy` by docs.railway.com/config-as-code/reference; seconds are numbers there, not strings.
+_OF_RAILWAY = {
+    "build": {"builder": str, "dockerfilePath": str},
+    "deploy": {
+        "preDeployCommand": list,
+        "startCommand": str,
+        "healthcheckPath": str,
+        "healthcheckTimeout": int,
+        "overlapSeconds": int,
+        "drainingSeconds": int,
+        "restartPolicyType": str,
+        "restartPolicyMaxRetries": int,
+    },
+}
+
+
+@pytest.fixture
+def parts() -> dict[str, Any]:
+    yaml = pytest.importorskip("yaml")
+    return dict(yaml.safe_load((OPS / "compose.postgres.yaml").read_text(encoding="utf-8")))
+
+
+def test_the_parts_have_only_keys_that_compose_knows(parts):
+    assert {key for key in parts if not key.startswith("x-")} == _OF_THE_FILE
+    for service in parts["services"].values():
+        assert set(service) <= _OF_A_SERVICE
+        assert set(service.get("healthcheck", {})) <= _OF_A_HEALTH_CHECK
+
+
+def test_the_parts_images_are_pinned_and_only_nginx_is_reached_from_outside(parts):
+    services = parts["services"]
+    for name in ("postgres", "nginx"):
+        assert re.fullmatch(r"[a-z]+:\d+\.\d+(\.\d+)?", services[name]["image"])
+    assert [name for name, service in services.items() if "ports" in service] == ["nginx"]
+    assert services["nginx"]["ports"] == ["127.0.0.1:8080:8080"]
+
+
+def test_the_migration_comes_before_every_other_part(parts):
+    services = parts["services"]
+    assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    for name in ("api-1", "api-2", "workers"):
+        assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert services["migrate"]["command"][-1] == "migrate"
+    assert services["workers"]["command"][-2:] == ["syncsend", "--no-api"]
+
+
+def test_nginx_and_the_apis_name_the_same_addresses(parts):
+    def address(name: str) -> str:
+        return str(parts["services"][name]["networks"]["default"]["ipv4_address"])
+
+    conf = (OPS / "nginx.conf").read_text(encoding="utf-8")
+    assert re.findall(r"^    server ([\d.]+):8000", conf, re.MULTILINE) == [
+        address("api-1"),
+        address("api-2"),
+    ]
+    assert parts["services"]["api-1"]["environment"]["TRUSTED_PROXIES"] == address("nginx")
+
+
+def test_every_part_gets_time_to_end(parts):
+    def seconds(name: str) -> int:
+        return int(parts["services"][name]["stop_grace_period"].removesuffix("s"))
+
+    assert seconds("workers") > FINISH_SEC + CLOSING_SEC
+    assert seconds("api-1") > API_FINISH_SEC + NOTICE_SEC
+
+
+def test_the_parts_settings_are_settings(parts, tmp_path):
+    given = {
+        name: re.sub(
+            r"\$\{\w+(:-|:\?)?([^}]*)\}", lambda found: found[2] if found[1] == ":-" else "words", value
+        )
+        for name, value in parts["services"]["workers"]["environment"].items()
+    }
+    given.pop("BROWSER_EXECUTABLE_PATH")
+    settings = load_settings(tmp_path, {**given, "API_KEY": "k" * 20})
+    assert settings.halt_wait
+    assert settings.database_url.get_secret_value().startswith(
+        "postgresql+psycopg://nightporter:words@postgres"
+    )
+
+
+# --- hosting platforms -----------------------------------------------------------------------------------------
+
+
+def test_the_procfile_names_commands_that_there_are():
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines())
+    assert lines == {
+        "release": "python src/main.py migrate",
+        "web": "python src/main.py api",
+        "worker": "python src/main.py syncsend --no-api",
+    }
+    for line in lines.values():
+        _, *command = line.split()
+        done = subprocess.run(
+            [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0
+
+
+def test_the_file_for_railway_has_only_keys_that_it_knows_and_of_their_kind():
+    said = json.loads((ROOT / "railway.json").read_text(encoding="utf-8"))
+    assert said.pop("$schema") == "https://railway.com/railway.schema.json"
+    assert set(said) == set(_OF_RAILWAY)
+    for part, kinds in _OF_RAILWAY.items():
+        assert {key: type(value) for key, value in said[part].items()} == kinds
+    assert said["deploy"]["drainingSeconds"] > API_FINISH_SEC + NOTICE_SEC
+    assert (ROOT / said["build"]["dockerfilePath"]).exists()
