@@ -8,5 +8,6 @@ in the host's knowledge folder and in its settings; everything that it wants is 
     rules/         what a person answers               models.py                 the ladder of models
     gate.py        what no draft may hold              knowledge/, retrieve.py   the host's facts
     decide.py      the strictest voice wins            secrets.py                what no model ever sees
+    voice.py       how the host writes                 host_texts.py            fixed texts, by the clock
     endings.py     to a person, with a holding text    live.py                   while the program runs
 """

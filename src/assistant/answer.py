@@ -35,6 +35,7 @@ from src.assistant.stay import lay_stay, with_dates
 from src.assistant.structured import Parsed, Shape
 from src.assistant.triage import Triage, triage_prompt, triage_shape
 from src.assistant.values import Action, Decision, Fact, Source, Turn
+from src.assistant.voice import lay_examples
 from src.assistant_settings import AssistantSettings, ModelAddress
 
 _TOO_LATE = timedelta(seconds=5)
@@ -61,8 +62,12 @@ class Assistant:
         agents: Agents,
         now: datetime,
         over_budget: bool = False,
+        examples: Sequence[str] = (),
     ) -> Decision | Later:
-        """What to do with this request. ``now`` is aware. Repeatable; nothing is stored or sent."""
+        """What to do with this request. ``now`` is aware. Repeatable; nothing is stored or sent.
+
+        ``examples`` are texts of the host's own, masked: how the reply shall sound (``voice.py``).
+        """
         listing = knowledge.listing(burst.listing_id)
         run = Run(
             burst=replace(burst, stay=with_dates(burst.stay, listing)),
@@ -71,6 +76,7 @@ class Assistant:
             now=now,
             deadline=time.monotonic() + self._settings.assistant_deadline_sec,
             listing=listing,
+            examples=tuple(examples),
         )
         try:
             return await self._go(run, over_budget=over_budget)
@@ -208,6 +214,7 @@ class Assistant:
                 language=run.code or "en",
                 nonce=nonce,
                 canary=canary,
+                examples=lay_examples(run.examples),
                 again=again,
             ),
             lay_guest(burst.text, burst.guest_name, burst.history),

@@ -44,9 +44,17 @@ class Draft(BaseModel):
 
 
 def draft_prompt(
-    *, voice: str, facts: str, stay: str, language: str, nonce: str, canary: str, again: str = ""
+    *,
+    voice: str,
+    facts: str,
+    stay: str,
+    language: str,
+    nonce: str,
+    canary: str,
+    examples: str = "",
+    again: str = "",
 ) -> str:
-    """``again`` says what was wrong with a first draft."""
+    """``again`` says what was wrong with a first draft; ``examples`` shows how the host writes (``voice.py``)."""
     note = f"\nA first draft was refused: {again}. Write another one without that.\n" if again else ""
     return lay(
         "draft",
@@ -57,6 +65,7 @@ def draft_prompt(
             "language": language,
             "nonce": nonce,
             "canary": canary,
+            "examples": examples,
             "again": note,
         },
     )

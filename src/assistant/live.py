@@ -19,17 +19,20 @@ from src.assistant.agents import load_agents
 from src.assistant.answer import Assistant
 from src.assistant.burst import Burst, read_burst
 from src.assistant.indexing import Indexer
-from src.assistant.knowledge import LiveFolder
+from src.assistant.knowledge import Knowledge, LiveFolder
 from src.assistant.making import make_parts, make_search
 from src.assistant.models import FailureKind, Ladder
 from src.assistant.parts import Later, Parts
 from src.assistant.prompting import prompt_version
 from src.assistant.reading import load_identifier
+from src.assistant.secrets import mask
 from src.assistant.values import Decision, Step
+from src.assistant.voice import choose_examples
 from src.assistant.wire import as_response, sources_json, steps_json
 from src.assistant_settings import AssistantSettings
 from src.db import missing_facts, runs
 from src.db.engine import Database
+from src.db.voice import host_texts
 from src.model.asking import Asked
 from src.model.rows import AssistantRun
 from src.model.values import utc_now
@@ -37,6 +40,8 @@ from src.model.values import utc_now
 PUT_OFF_AT_MOST = timedelta(minutes=10)
 """How long a request is retried while no model answers. Then it goes to a person."""
 _TROUBLE = frozenset(FailureKind)
+_VOICE_OF = timedelta(days=365)
+_TEXTS_LOOKED_AT = 300
 _MISSING_AT_MOST, _LONGEST_QUESTION = 5, 300
 
 
@@ -136,10 +141,34 @@ class LiveAssistant:
         await self.load()
         knowledge = await asyncio.to_thread(self._folder.current)
         agents = await asyncio.to_thread(load_agents, self._settings.assistant_agents_dir)
+        account = str(payload.get("account") or self._account)
+        examples = await asyncio.to_thread(self._examples, burst, account, knowledge, now)
         found = await self._assistant.answer(
-            burst, knowledge=knowledge, agents=agents, now=now, over_budget=over_budget
+            burst,
+            knowledge=knowledge,
+            agents=agents,
+            now=now,
+            over_budget=over_budget,
+            examples=examples,
         )
         return _Tried(found, burst)
+
+    def _examples(self, burst: Burst, account: str, knowledge: Knowledge, now: datetime) -> tuple[str, ...]:
+        """How the host writes to guests of this listing at this stage of their stay."""
+        if self._db is None or burst.listing_id is None:
+            return ()
+        with self._db.read() as conn:
+            found = host_texts(
+                conn,
+                account,
+                burst.listing_id,
+                but=burst.conversation_id,
+                since=now - _VOICE_OF,
+                limit=_TEXTS_LOOKED_AT,
+            )
+        secrets = knowledge.secrets_of(burst.listing_id)
+        same = [(one.text, one.guest_name) for one in found if one.stage == burst.stay.stage]
+        return choose_examples(burst.text, same, lambda text: mask(text, secrets))
 
     async def _end(self, burst: Burst, later: Later, now: datetime) -> Decision:
         knowledge = await asyncio.to_thread(self._folder.current)

@@ -92,6 +92,8 @@ class Run:
     agent: Agent | None = None
     topic: str | None = None
     steps: list[Step] = field(default_factory=list)
+    examples: tuple[str, ...] = ()
+    """How the host writes: for the draft alone, and never a fact."""
 
     @property
     def code(self) -> str | None:

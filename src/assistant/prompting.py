@@ -1,6 +1,6 @@
 """How a prompt is laid: what we say first, facts between marks, and what others wrote as JSON at the end. Pure.
 
-    system   rules (fixed) · voice · <facts nonce> … </facts nonce> · stay and clock · canary
+    system   rules (fixed) · voice · <facts nonce> … </facts nonce> · stay and clock · examples · canary
     user     {"history": […], "guest_message": "…", "guest_name": "…"}
 
 A guest cannot close a JSON string, and does not know the nonce. Parts that change from call to call stand last, so

@@ -184,7 +184,7 @@ def test_a_holding_text_is_no_first_answer_to_an_inquiry(host, inbox, db, clock,
             skip_reason=None,
             now=clock(),
         )
-        conversations.attach_receipt(conn, ours.id, holding.id)
+        conversations.attach_receipt(conn, ours.id, holding)
     clock.advance(60)
     assert host.answered(77, stay=inquiry).status == "draft"
 
