@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import URL, Connection, Engine, select
+from sqlalchemy import URL, Connection, Engine, event, select
 
 from src.db import connections, database_urls, migrate
 from src.db.db_errors import translated
@@ -111,6 +111,8 @@ class Database:
 
     def close(self) -> None:
         """Let go of every connection. May be called twice."""
+        # One that a thread has in hand comes back to the pool that is given up here, and nobody would close it.
+        event.listen(self._engine.pool, "checkin", _close_connection)
         self._engine.dispose()
 
     @contextmanager
@@ -142,6 +144,10 @@ class Database:
                 conn.execute(fill, [{"key": key, "value": value} for key, value in made.items()])
                 found = {row.key: row.value for row in conn.execute(wanted)}
         return found["database_id"], bytes.fromhex(found["secret"])
+
+
+def _close_connection(_driver: object, record: Any) -> None:
+    record.close()
 
 
 def after_commit(conn: Connection, callback: Callable[[], None]) -> None:

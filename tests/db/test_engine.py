@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -354,3 +355,28 @@ def test_a_time_comes_back_as_it_was_stored(db, clock):
 def test_an_address_as_hosting_platforms_write_it_is_postgresql(postgres_server, scheme):
     for url in postgres_server.emptied_database():
         Database.open(url.replace("postgresql+psycopg", scheme)).close()
+
+
+def test_a_connection_that_a_thread_has_in_hand_when_the_database_is_closed_is_closed_after_it(database_url):
+    # A caller of the API that has gone leaves a look at the database behind in its thread.
+    db = Database.open(database_url)
+    at_work, go_on = threading.Event(), threading.Event()
+    held: list[Any] = []
+
+    def look() -> None:
+        with db.read() as conn:
+            held.append(conn.connection.driver_connection)
+            at_work.set()
+            go_on.wait(30)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert at_work.wait(30)
+    db.close()
+    go_on.set()
+    thread.join(30)
+    if db.dialect == "postgresql":
+        assert held[0].closed
+    else:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            held[0].execute("SELECT 1")
