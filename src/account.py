@@ -18,7 +18,8 @@ from src.variables import Variables, variable
 
 DEFAULT_CHANNEL = "airbnb"
 DEFAULT_ACCOUNT = "default"
-UNLISTED_CHANNELS = frozenset({"chat", "mail"})
+CHAT = "chat"
+UNLISTED_CHANNELS = frozenset({CHAT, "mail"})
 """They serve without a line in the accounts' file, and count for no verdict on the whole then."""
 
 _OF_ANY_AGE = frozenset({"airbnb", "mail"})
@@ -123,6 +124,11 @@ class Account:
     def counts(self) -> bool:
         """Whether it counts for the verdict on the whole, the exit code and the picker."""
         return self.listed or self.channel not in UNLISTED_CHANNELS
+
+    @property
+    def is_called_for(self) -> bool:
+        """Whoever asked there waits for the reply and takes it: no worker reads or sends."""
+        return self.channel == CHAT and getattr(self.own, "send_url", None) is None
 
     def secret_values(self) -> list[str]:
         """What must never be printed."""

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from src.account import DEFAULT_ACCOUNT, DEFAULT_CHANNEL, Account, AccountSettings, Ai
+from src.account import CHAT, DEFAULT_ACCOUNT, DEFAULT_CHANNEL, Account, AccountSettings, Ai
 from src.accounts_file import AccountsFile, Around
 from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
@@ -45,7 +45,6 @@ from src.variables import AnyVariables, Variable, Variables, given_values, make,
 
 __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
 
-CHAT = "chat"
 _NO_CAP = 1_000_000
 ROOT = Path(__file__).resolve().parent.parent
 

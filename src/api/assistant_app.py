@@ -18,6 +18,7 @@ from src.api.docs import add_docs
 from src.api.doors import Doors
 from src.api.knowledge import desk_of, knowledge_routes
 from src.api.limits import Guard
+from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant.live import LiveAssistant
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -44,7 +45,18 @@ def create_assistant_app(
     """Starts nothing; everything that is handed in stays the caller's."""
     hide([db.secret.hex(), *settings.secret_values()])
     doors = Doors(settings, db, clock)
-    context = Context(settings, db, wakeup, doors, settings.accounts_by_name, lambda *_: True, clock, None)
+    context = Context(
+        settings,
+        db,
+        wakeup,
+        doors,
+        settings.accounts_by_name,
+        lambda *_: True,
+        clock,
+        None,
+        asked={**settings.accounts_by_name, **({chat.name: chat} if chat else {})},
+        secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
+    )
     app = FastAPI(
         title="Nightporter's assistant",
         description="Answers guests' messages from a host's own facts, for any program that asks.",
@@ -56,7 +68,7 @@ def create_assistant_app(
     app.include_router(assistant_routes(context, assistant, late))
     app.include_router(knowledge_routes(context, desk_of(context, settings.assistant)))
     if chat is not None:
-        app.include_router(chat_routes(context, Desk(db, chat, clock), only_api=True))
+        app.include_router(chat_routes(context, Desk(db, chat, clock, context.secrets), only_api=True))
     app.include_router(_health_routes(db, assistant))
     say_errors_alike(app)
     app.add_middleware(Guard)

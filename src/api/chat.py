@@ -129,15 +129,20 @@ class _Counter:
 
 
 def chat_routes(context: Context, desk: Desk, *, only_api: bool = False) -> APIRouter:
-    """The three paths; with ``only_api`` ``/api/chat`` and its limit alone."""
+    """The paths of CHAT_PATHS; with ``only_api`` none but ``/api/chat`` and its limit."""
     router = APIRouter(tags=["chat"], responses=_EXTRA)
     counter = _Counter(context, desk)
-    paths = ["/api/chat", "/api/rate-limit/{conversation_id}"]
-    _api_routes(router, counter)
-    if not only_api:
+    wanted = set(desk.settings.paths.split())
+    paths = []
+    if "/api/chat" in wanted:
+        paths += ["/api/chat", "/api/rate-limit/{conversation_id}"]
+        _api_routes(router, counter)
+    if "/chat" in wanted and not only_api:
         paths.append("/chat")
-        _plain_routes(router, counter)
-    for path in paths:
+        _chat_route(router, counter)
+    if "/whatsapp" in wanted and not only_api:
+        _gateway_route(router, counter)
+    for path in paths:  # no browser calls a gateway's path
         router.add_api_route(path, counter.preflight, methods=["OPTIONS"], include_in_schema=False)
     return router
 
@@ -162,6 +167,9 @@ def _api_routes(router: APIRouter, counter: _Counter) -> None:
         }
         if job is not None and job.sources:
             said["sources"] = json.loads(job.sources)
+        if found.request_id is not None:
+            language = await run_in_threadpool(counter.desk.language, found.request_id)
+            said |= {"language": language} if language else {}
         return counter.respond(request, said)
 
     @router.get("/api/rate-limit/{conversation_id}", summary="How many more messages are let in")
@@ -171,7 +179,7 @@ def _api_routes(router: APIRouter, counter: _Counter) -> None:
         return counter.respond(request, _rate(await run_in_threadpool(counter.desk.rate, name)))
 
 
-def _plain_routes(router: APIRouter, counter: _Counter) -> None:
+def _chat_route(router: APIRouter, counter: _Counter) -> None:
     @router.post("/chat", summary="Ask as a user", openapi_extra=described(ChatBody))
     async def chat(request: Request) -> Response:
         """As `/api/chat`. `turns`: how many messages of this user in the history were answered."""
@@ -185,6 +193,8 @@ def _plain_routes(router: APIRouter, counter: _Counter) -> None:
         said = {"user_id": body.user_id, "reply": found.text, "turns": turns}
         return counter.respond(request, _held(said, found))
 
+
+def _gateway_route(router: APIRouter, counter: _Counter) -> None:
     @router.post("/whatsapp", summary="Ask as a phone number", openapi_extra=described(GatewayBody))
     async def whatsapp(request: Request) -> Response:
         """For a gateway of your own. The digits of the number name the conversation."""
@@ -213,7 +223,7 @@ async def _answer(context: Context, desk: Desk, request: Request, call: Call) ->
             if isinstance(found, Reply):
                 return found
             if found is not None:
-                reply = await run_in_threadpool(desk.deliver, found.job.id)
+                reply = await run_in_threadpool(desk.deliver, found.job)
                 if reply is not None:
                     return reply
                 await asyncio.sleep(0.05)  # somebody else took it, or the account is paused

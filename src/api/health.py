@@ -123,7 +123,7 @@ def _problems(account: Account, verdict: Verdict) -> Iterator[str]:
     if verdict.halted:
         yield "halted"
     for name, worker in (("sync", verdict.sync), ("send", verdict.send)):
-        if worker.state != "running":
+        if worker.state != "running" and not account.is_called_for:
             yield f"{name}_{worker.state}"
     ai = _ai(account, verdict)
     if ai["state"] in {"failing", "not_configured"}:

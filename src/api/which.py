@@ -1,4 +1,8 @@
-"""Which account a call is about: where there is one, nobody has to say it; of several none is guessed."""
+"""Which account a call is about: where there is one, nobody has to say it; of several none is guessed.
+
+The account of those who ask in one call (`chat`) is among them without being one of those to choose from: what
+waits there is listed, and found by its id.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ Asked = Annotated[
 def accounts_of(context: Context, name: str | None) -> list[Account]:
     """The account of this name; all without a name. Malformed if there is none of it."""
     if name is None:
-        return list(context.accounts.values())
+        return list(context.asked.values())
     return [_named(context, name)]
 
 
@@ -39,7 +43,7 @@ def account_with(context: Context, name: str | None, external_id: str) -> Accoun
         return asked[0]
     with context.db.read() as conn:
         found = [one for one in asked if conversations.by_external_id(conn, one.name, external_id)]
-    return _only(found, "conversation")
+    return _only(context, found, "conversation")
 
 
 def account_with_listing(context: Context, name: str | None, listing_id: str) -> Account:
@@ -49,19 +53,21 @@ def account_with_listing(context: Context, name: str | None, listing_id: str) ->
         return asked[0]
     with context.db.read() as conn:
         found = [one for one in asked if conversations.has_listing(conn, one.name, listing_id)]
-    return _only(found, "listing")
+    return _only(context, found, "listing")
 
 
 def _named(context: Context, name: str) -> Account:
-    if name not in context.accounts:
+    if name not in context.asked:
         raise Malformed("account", "is not an account")
-    return context.accounts[name]
+    return context.asked[name]
 
 
-def _only(found: list[Account], what: str) -> Account:
+def _only(context: Context, found: list[Account], what: str) -> Account:
     if len(found) > 1:
         names = ", ".join(account.name for account in found)
         raise Malformed("account", f"is needed: {names} have a {what} with this id")
+    if not found and len(context.accounts) == 1:
+        return next(iter(context.accounts.values()))  # it will say itself what it does not have
     if not found:
         raise NotFound(f"there is no {what} with this id")
     return found[0]

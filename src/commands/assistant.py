@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from loguru import logger
 
 from src.account import Account
@@ -20,7 +22,8 @@ from src.services.hand_in import HandIn
 from src.services.late_answers import LateAnswers
 from src.settings import Settings
 from src.workers.asking import AskAi
-from src.workers.parts import Parts
+from src.workers.housekeeping import start_housekeeping
+from src.workers.parts import Machine, Parts
 from src.workers.process import listen_to_signals
 
 NO_MODEL = "ASSISTANT_API_KEY: is not set; write the key of a model service into .env (docs/assistant.md)"
@@ -54,14 +57,20 @@ async def _serve(settings: Settings, db: Database) -> None:
         logger.info("The assistant answers at {}/api/assistant/webhook (/health, /docs)", address)
 
     asking: asyncio.Task[None] | None = None
+    keeping: AsyncIOScheduler | None = None
     try:
         if taken_up := await late.take_up():
             logger.info("Going on with {} answers that an earlier process had begun", taken_up)
         if chat is not None:
             asking = asyncio.create_task(_ask_for(chat, settings, db, assistant, stop))
+            evidence_dir, keep = Machine.of(settings).evidence_dir, timedelta(days=settings.retention_days)
+            names = [chat.name]
+            keeping = start_housekeeping(evidence_dir, db, names, keep=keep, called_for=names)
         await serve(app, settings.api_host, settings.api_port, stop=stop, on_started=started)
     finally:
         stop.set()
+        if keeping is not None:
+            keeping.shutdown(wait=False)
         if asking is not None:
             await asyncio.gather(asking, return_exceptions=True)
         await late.close()

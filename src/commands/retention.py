@@ -33,7 +33,7 @@ def run_purge(days: float | None) -> int:
         days = settings.retention_days if days is None else days
         try:
             keep, now = timedelta(days=days), utc_now()
-            purged = [retention.purge(db, account.name, keep=keep, now=now) for account in settings.accounts]
+            purged = [retention.purge(db, name, keep=keep, now=now) for name in settings.asked]
             db.compact()
             for account in settings.accounts:
                 asyncio.run(_empty_the_browser(account, db))
@@ -87,7 +87,7 @@ async def _empty_the_browser(account: Account, db: Database) -> None:
 
 def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:
     changed, said = 0, ""
-    for account in settings.accounts:
+    for account in settings.asked.values():
         try:
             changed += retention.forget(db, account.name, external_id, now=utc_now())
             said = ""

@@ -10,7 +10,7 @@ from functools import partial
 from loguru import logger
 from rich.console import Console
 
-from src.account import Account
+from src.account import CHAT, Account
 from src.api.port import check_host, listen, probe
 from src.commands.choice import named
 from src.commands.opening import opened
@@ -22,7 +22,7 @@ from src.logs import Part
 from src.model.rows import AccountState
 from src.model.values import utc_now
 from src.services import notify
-from src.settings import CHAT, Settings
+from src.settings import Settings
 from src.workers import waits
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
 from src.workers.asking import AskAi
@@ -87,7 +87,7 @@ def _work(settings: Settings, db: Database, work: Work, *, api: bool, parts: Par
     serve_api = api and _api_is_ours(settings, db)
     _say_what_comes(settings, work, api=api, serve_api=serve_api)
     process = make_process(settings, db, work, parts, partial(_say_waiting, settings))
-    beside: list[Beside] = [AlertWorker(settings, settings.accounts, db, heartbeat=work.sync).run]
+    beside: list[Beside] = [AlertWorker(settings, list(settings.asked.values()), db, heartbeat=work.sync).run]
     if work.sync:
         beside.append(AskAi(settings, db, process.is_at_work, parts).run)
         beside.append(partial(_keep_house, settings, db, parts))
@@ -106,7 +106,7 @@ def _work_as_api(settings: Settings, db: Database, parts: Parts) -> int:
     if not _api_is_ours(settings, db):
         return ExitCode.STOPPED
     _halts(settings, db)  # makes the accounts' rows
-    alerting = AlertWorker(settings, settings.accounts, db, heartbeat=False)
+    alerting = AlertWorker(settings, list(settings.asked.values()), db, heartbeat=False)
     process = Process(db, [], parts=parts)
 
     async def serve(stop: asyncio.Event) -> None:
@@ -116,7 +116,7 @@ def _work_as_api(settings: Settings, db: Database, parts: Parts) -> int:
 
 
 async def _keep_house(settings: Settings, db: Database, parts: Parts, stop: asyncio.Event) -> None:
-    names = [account.name for account in settings.accounts]
+    names = list(settings.asked)
     keep = timedelta(days=settings.retention_days)
     wakeup = Wakeup(db)
     inquiry_clock = await asyncio.to_thread(parts.make_inquiry_clock, settings, db, wakeup)
@@ -126,6 +126,7 @@ async def _keep_house(settings: Settings, db: Database, parts: Parts, stop: asyn
         names,
         keep=keep,
         every_minute=inquiry_clock,
+        called_for=[account.name for account in settings.asked.values() if account.is_called_for],
     )
     try:
         await stop.wait()

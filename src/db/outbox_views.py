@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from src.db.statements import OUTBOX, RowShape, Unindexed, literal, one_or_none, rows
+from src.db.statements import INBOX, OUTBOX, RowShape, Unindexed, literal, one_or_none, rows
 from src.model.caps import Replies
 from src.model.columns import UtcDateTime
 from src.model.rows import Job
@@ -104,6 +104,12 @@ _TYPING = (
     .order_by(Unindexed(_Q.typing_from_at))
     .limit(50)
 )
+
+
+def overdue(conn: Connection, account: str, now: datetime) -> list[Job]:
+    """Pending jobs that come too late to be of use, by what they answer."""
+    late = exists().where(INBOX.c.id == _Q.request_id, INBOX.c.reply_by < now)
+    return rows(conn, JOB.select.where(_Q.account == account, _Q.status == literal(_S.PENDING), late), JOB)
 
 
 def first_in_line(job: FromClause) -> ColumnElement[bool]:

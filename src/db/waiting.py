@@ -106,12 +106,15 @@ class Waiting:
         return RESPONSE_CLOCK - CLOCK_LEFT <= now - self.asked_at < RESPONSE_CLOCK
 
 
-def waiting(conn: Connection, account: str, now: datetime) -> list[Waiting]:
-    """Everything that waits for a person, the oldest message first. Each message and each reply is there once."""
+def waiting(conn: Connection, account: str, now: datetime, *, sent: bool = True) -> list[Waiting]:
+    """Everything that waits for a person, the oldest message first. Each message and each reply is there once.
+
+    ``sent``: a worker sends the replies; else they wait for whoever asked, and none of them is stuck.
+    """
     since = now - LOOK_BACK
     found = [
         *_jobs_waiting(conn, account, since),
-        *_stuck(conn, account, now),
+        *(_stuck(conn, account, now) if sent else []),
         *_requests_waiting(conn, INBOX.c.account == account, since),
         *_messages_waiting(conn, MESSAGES.c.account == account, since, now),
     ]

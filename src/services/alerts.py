@@ -89,7 +89,7 @@ def find(conn: Connection, account: Account, now: datetime) -> list[Found]:
         *_halt(state),
         *_ai(verdict),
         *_budget(conn, account.name, now),
-        *_waiting(conn, account.name, now),
+        *_waiting(conn, account, now),
         *_reading(account, state, verdict, now),
     ]
 
@@ -126,9 +126,9 @@ def _reading(account: Account, state: AccountState, verdict: Verdict, now: datet
         yield Found(IncidentKind.NOTHING_READ, detail=verdict.state, since=since)
 
 
-def _waiting(conn: Connection, account: str, now: datetime) -> Iterator[Found]:
+def _waiting(conn: Connection, account: Account, now: datetime) -> Iterator[Found]:
     """The overview's whole list: an alert for each item, and for nothing else."""
-    for one in waiting(conn, account, now):
+    for one in waiting(conn, account.name, now, sent=not account.is_called_for):
         kind = _KINDS.get(one.what)
         if one.hard_class in URGENT_CLASSES:
             kind = IncidentKind.URGENT

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from src.account import Account
 from src.channels.chat.settings import ChatSettings
-from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views
+from src.db import accounts, conversations, inbox_queue, outbox_queue, outbox_views, runs
 from src.db.engine import Connection, Database, after_commit
 from src.db.wakeup import Wakeup
 from src.errors import NightporterError, StaleJob, TransientError
@@ -80,10 +80,13 @@ class Reply:
     text: str
     held: bool = False
     job: Job | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
+    """A reply, or a holding text, that is to be sent to the caller who waits."""
+
     job: Job
 
 
@@ -220,36 +223,48 @@ class Desk:
         message = conversations.message(conn, message_id)
         request = inbox_queue.get(conn, message.request_id) if message and message.request_id else None
         if request is None:
-            return self._held()
+            return self._held(None)
         if request.status in OPEN_INBOX:
             return None
         jobs = outbox_views.for_request(conn, request.id)
-        if request.status is InboxStatus.ESCALATED:
-            return self._held(next((job for job in jobs if job.is_holding), None))
-        if request.status is InboxStatus.IGNORED:
-            return Reply("")
+        answers = [job for job in jobs if not job.is_holding]
+        if any(job.status is OutboxStatus.PROCESSING for job in answers):
+            return None
         holding = next((job for job in jobs if job.is_holding), None)
-        return self._of_job(next((job for job in jobs if not job.is_holding), None), request, holding)
+        return self._of_answer(answers, request) or self._without_answer(request, holding)
 
-    def _of_job(self, job: Job | None, request: Request, holding: Job | None) -> Reply | _Ready | None:
-        if job is None or request.status is not InboxStatus.ANSWERED:
-            return self._held(holding)
-        if job.status is OutboxStatus.SENT:
-            return Reply(job.text, job=job)
-        if job.status is OutboxStatus.PENDING:
-            return _Ready(job)
-        return None if job.status is OutboxStatus.PROCESSING else self._held(holding)
+    def _of_answer(self, jobs: list[Job], request: Request) -> Reply | _Ready | None:
+        """Of an answer that may go out, or has; of several (a person sent again) the newest."""
+        for job in reversed(jobs):
+            if job.status is OutboxStatus.SENT:
+                return Reply(job.text, job=job, request_id=request.id)
+            if job.status is OutboxStatus.PENDING:
+                return _Ready(job)
+        return None
 
-    def _held(self, holding: Job | None = None) -> Reply:
-        return Reply(holding.text if holding else self.settings.holding_text, held=True)
+    def _without_answer(self, request: Request, holding: Job | None) -> Reply | _Ready | None:
+        if request.status is InboxStatus.IGNORED:
+            return Reply("", request_id=request.id)
+        if holding is not None and holding.status is OutboxStatus.PENDING:
+            return _Ready(holding)
+        return self._held(request.id, holding)
+
+    def _held(self, request_id: str | None, holding: Job | None = None) -> Reply:
+        text = holding.text if holding else self.settings.holding_text
+        return Reply(text, held=True, request_id=request_id)
 
     # --- going out ---------------------------------------------------------------------------------------
 
-    def deliver(self, job_id: str) -> Reply | None:
+    def deliver(self, job: Job) -> Reply | None:
         """Send a pending reply to the caller who waits: claimed, armed and sent in one transaction. Blocking.
 
-        None: it is not to be sent now (somebody else took it, the person wrote again, the account is paused).
+        None: it is not to be sent now (somebody else took it, the person wrote again, the account is paused). A
+        holding text is said all the same: on every call that a person has to answer.
         """
+        reply = self._deliver(job.id)
+        return self._held(job.request_id, job) if reply is None and job.is_holding else reply
+
+    def _deliver(self, job_id: str) -> Reply | None:
         owner = f"chat-{new_id()}"
         with suppress(StaleJob), self._db.write() as conn:
             job = outbox_views.get(conn, job_id)
@@ -261,11 +276,11 @@ class Desk:
             request = inbox_queue.get(conn, job.request_id) if job.request_id else None
             if request is not None and request.is_too_late(now):
                 outbox_queue.cancelled(conn, job_id, [OutboxStatus.PENDING], CancelReason.EXPIRED, now)
-                return self._held()
+                return self._held(request.id)
             job = outbox_queue.claim_one(conn, job_id, owner=owner, lease_until=now + _LEASE)
             if PLACEHOLDER.search(job.text):  # callers here have not proven who they are
                 outbox_queue.hold(conn, job_id, [OutboxStatus.PROCESSING], "secret_not_due", owner=owner)
-                return self._held()
+                return self._held(job.request_id)
             newest = conversations.messages_of(conn, job.conversation_id, 1)[-1:]
             after = newest[0].external_id if newest else None
             outbox_queue.arm(conn, job_id, owner, after_external_id=after, now=now)
@@ -273,8 +288,14 @@ class Desk:
             done = store_sent(
                 conn, job, Receipt(own_id(job), at), [OutboxStatus.PROCESSING], now, owner=owner
             )
-            return Reply(done.text, job=done)
+            return Reply(done.text, held=done.is_holding, job=done, request_id=done.request_id)
         return None
+
+    def language(self, request_id: str) -> str | None:
+        """In which language the built-in assistant takes the person to write; None for another AI. Blocking."""
+        with self._db.read() as conn:
+            run = runs.of_request(conn, request_id)
+        return run.language if run else None
 
     def request_of(self, message_id: str) -> str | None:
         """The id of the request that carries a message. Blocking."""
@@ -301,6 +322,15 @@ class Desk:
                 for one in {m.request_id for m in mine if m.request_id}
             }
             return sum(answered.get(m.request_id or "", False) for m in mine)
+
+
+def expire_uncalled(db: Database, account: str, now: datetime) -> int:
+    """End the replies that nobody called for in time; returns how many. Repeatable. Blocking."""
+    with db.write() as conn:
+        overdue = outbox_views.overdue(conn, account, now)
+        for job in overdue:
+            outbox_queue.cancelled(conn, job.id, [OutboxStatus.PENDING], CancelReason.EXPIRED, now)
+    return len(overdue)
 
 
 def _external_id(call: Call) -> str | None:

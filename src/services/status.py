@@ -112,6 +112,13 @@ class Verdict:
             return "halted"
         return "working" if self.sync.lives or self.send.lives else "stopped"
 
+    @property
+    def of_callers(self) -> Short:
+        """The same where no worker reads or sends, and whoever asks is answered: somebody asks the AI."""
+        if self.halted:
+            return "halted"
+        return "working" if self.ai is not None and self.ai.stopped_at is None else "stopped"
+
 
 def read_verdict(conn: Connection, account: str, intervals: Intervals, now: datetime) -> Verdict:
     """The verdict on an account, by its name. Two short reads; repeatable."""
@@ -172,7 +179,9 @@ def describe(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> dict[str
     return {
         account.name: {
             "channel": account.channel,
-            "status": verdicts[account.name].short,
+            "status": verdicts[account.name].of_callers
+            if account.is_called_for
+            else verdicts[account.name].short,
             "halt": _halt(verdicts[account.name].account),
             **_bell(verdicts[account.name].account),
         }

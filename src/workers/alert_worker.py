@@ -91,7 +91,7 @@ class AlertWorker:
         now = self._clock()
         alerts.take_note(self._db, account, now)
         for notice in alerts.due(self._db, account.name, now):
-            several = len(self._accounts) > 1
+            several = sum(one.counts for one in self._accounts) > 1 or not account.counts
             words = alert_words.words_for(notice, self._settings, one_of_several=several)
             taken = notify.tell(self._settings, words, notice, account.name)
             if taken:
@@ -117,7 +117,7 @@ class AlertWorker:
 
     def _is_read(self, now: datetime) -> bool:
         """A process that only runs does not beat; one that read the inbox lately does, also while paused."""
-        counted = [account for account in self._accounts if account.counts]
+        counted = [one for one in self._accounts if one.counts and not one.is_called_for]
         with self._db.read() as conn:
             return bool(counted) and all(
                 read_verdict(conn, account.name, Intervals.of(account.settings), now).read_lately

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from src.account import Account
+from src.account import CHAT, Account
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.settings import CHAT, Settings
+from src.settings import Settings
 from src.workers import waits
 from src.workers.ai_worker import AiWorker
 from src.workers.crew import make_owner

@@ -20,7 +20,6 @@ from src.db.wakeup import Wakeup
 from src.errors import Halt, SettingsError, TransientError
 from src.services.disclosing import lacks_confirmation
 from src.services.intake import Rules, StartRules
-from src.settings import CHAT
 from src.workers import waits
 from src.workers.breaker import Breaker
 from src.workers.clock_watch import ClockWatch
@@ -46,8 +45,8 @@ class Work:
 
     def of(self, account: Account) -> Work:
         """What of it there is to do for an account: nothing is sent where the mode is off."""
-        if account.channel == CHAT:
-            return Work()  # who waits there takes the reply
+        if account.is_called_for:
+            return Work()
         return Work(self.sync, self.send and account.settings.reply_mode != "off")
 
     @property

@@ -12,8 +12,9 @@ from loguru import logger
 
 from src.channels import evidence
 from src.db.engine import Database
-from src.errors import TransientError
+from src.errors import StaleJob, TransientError
 from src.model.values import utc_now
+from src.services.chat import expire_uncalled
 from src.services.retention import purge
 
 EVIDENCE_DAYS = 7
@@ -26,10 +27,12 @@ def start_housekeeping(
     *,
     keep: timedelta,
     every_minute: Callable[[], object] | None = None,
+    called_for: Sequence[str] = (),
 ) -> AsyncIOScheduler:
     """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: how long guests' words stay.
 
-    ``every_minute`` may block and may raise TransientError: it is called again a minute later.
+    ``every_minute`` may block and may raise TransientError: it is called again a minute later. ``called_for``: the
+    accounts where whoever asked takes the reply.
     """
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -42,6 +45,8 @@ def start_housekeeping(
     )
     if every_minute is not None:
         scheduler.add_job(_try, "interval", minutes=1, args=[every_minute], next_run_time=utc_now())
+    if called_for:
+        scheduler.add_job(drop_uncalled, "interval", minutes=10, args=[db, called_for], next_run_time=soon)
     scheduler.start()
     return scheduler
 
@@ -61,6 +66,17 @@ def purge_old(db: Database, accounts: Sequence[str], *, keep: timedelta) -> None
             db.compact()
     except TransientError as error:
         logger.warning("Old texts were not all purged this time: {}", error)
+
+
+def drop_uncalled(db: Database, accounts: Sequence[str]) -> None:
+    """``chat.expire_uncalled`` as a chore, for these accounts. Blocking, never raises."""
+    try:
+        ended = sum(expire_uncalled(db, account, utc_now()) for account in accounts)
+    except (TransientError, StaleJob) as error:
+        logger.debug("Replies that nobody called for were not all ended this time: {}", error)
+        return
+    if ended:
+        logger.info("{} replies were called for by nobody in time, and are cancelled", ended)
 
 
 def drop_old_evidence(folder: Path) -> int:

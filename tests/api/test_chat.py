@@ -1,5 +1,7 @@
 """Question and answer in one call: each failure by its name."""
 
+# ruff: noqa: F811 - fixtures are imported, and then asked for by name
+
 from __future__ import annotations
 
 import asyncio
@@ -11,107 +13,16 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from httpx import ASGITransport
 from pydantic import SecretStr
 
-from src.api.app import create_app
-from src.channels.chat.settings import ChatSettings
-from src.db import accounts, conversations, inbox_queue, outbox_views
-from src.db.wakeup import Wakeup
+from src.db import accounts
 from src.errors import TransientError
-from src.model.answer import Action, Answer
+from src.model.answer import Action
 from src.model.statuses import OutboxStatus
 from src.services.ai_exchange import Response
 from src.services.ai_webhook import AiWebhook
-from src.services.answers import take_answer
-from src.settings import Settings
+from tests.support.chat import ACCOUNT, KEY, Chat, chat  # noqa: F401
 from tests.support.waiting import until
-
-KEY = "a-key-of-enough-letters"
-ACCOUNT = "chat"
-
-
-class Chat:
-    """The API, a caller, and an AI that answers when the test says so."""
-
-    def __init__(self, db, clock, **own: Any) -> None:
-        self.db, self.clock, self.wakeup = db, clock, Wakeup(db)
-        self.settings = Settings(
-            channels=(ChatSettings(wait_sec=own.pop("wait_sec", 10), **own),), chat_reply_mode="auto"
-        )
-        self.app = create_app(
-            self.settings,
-            db,
-            self.wakeup,
-            is_conversation_id=lambda *_: True,
-            clock=clock,
-            chat=self.settings.chat,
-        )
-        self.client = self.from_address("127.0.0.1")
-
-    def from_address(self, address: str) -> httpx.AsyncClient:
-        transport = ASGITransport(self.app, client=(address, 50_000))
-        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
-
-    async def ask(self, message: str = "Is it free?", user: str = "u1", **headers: str) -> httpx.Response:
-        said = {"user_id": user, "message": message}
-        return await self.client.post("/chat", json=said, headers=headers)
-
-    def open_requests(self):
-        with self.db.read() as conn:
-            found = conversations.list_recent(conn, ACCOUNT, 200)
-            return [one for c in found if (one := inbox_queue.open_request(conn, c.id))]
-
-    def conversations(self):
-        with self.db.read() as conn:
-            return conversations.list_recent(conn, ACCOUNT, 200)
-
-    def texts(self, request):
-        with self.db.read() as conn:
-            return [m.text for m in conversations.messages_of_request(conn, request.id)]
-
-    def jobs(self):
-        with self.db.read() as conn:
-            return outbox_views.list_jobs(conn, ACCOUNT, None, 500)
-
-    def messages(self):
-        with self.db.read() as conn:
-            found = conversations.list_recent(conn, ACCOUNT, 200)
-            return [m for c in found for m in conversations.messages_of(conn, c.id, 500)]
-
-    async def asked(self, number: int = 1):
-        """So many requests wait for the AI."""
-        await until(lambda: len(self.open_requests()) == number)
-        return self.open_requests()
-
-    def answer(self, request, message: str | None = "Yes.", **more: Any):
-        self.clock.advance(1)
-        with self.db.read() as conn:
-            home = conversations.get(conn, request.conversation_id).external_id
-        return take_answer(
-            self.db,
-            self.wakeup,
-            Answer(home, request.id, message=message, **more),
-            accounts=self.settings.asked,
-            now=self.clock(),
-            is_conversation_id=lambda *_: True,
-        )
-
-    async def answered(
-        self, message: str = "Is it free?", reply: str = "Yes.", **more: Any
-    ) -> httpx.Response:
-        call = asyncio.create_task(self.ask(message, **more))
-        (request,) = await self.asked()
-        self.answer(request, reply)
-        return await call
-
-
-@pytest.fixture
-async def chat(db, clock):
-    made = Chat(db, clock)
-    yield made
-    await made.client.aclose()
-    made.wakeup.close()
 
 
 async def test_a_call_waits_for_its_answer_which_is_sent_and_stored(chat):
@@ -232,6 +143,18 @@ async def test_an_escalation_is_answered_with_the_holding_text(chat, said):
     text = said or "We have your message; a person will answer."
     assert (await call).json() == {"user_id": "u1", "reply": text, "turns": 0, "held": True}
     assert (await chat.ask()).json()["reply"] == text
+    assert [(job.text, job.status) for job in chat.jobs()] == ([(said, "sent")] if said else [])
+
+
+async def test_what_a_person_approves_after_an_escalation_goes_to_the_same_call(chat):
+    call = asyncio.create_task(chat.ask())
+    (request,) = await chat.asked()
+    chat.answer(request, None, action=Action.ESCALATE, holding_message="One moment.", draft="Yes, at 5.")
+    assert (await call).json()["reply"] == "One moment."
+    (draft,) = [job for job in chat.jobs() if job.status is OutboxStatus.DRAFT]
+    assert (await chat.ask()).json()["held"] is True
+    assert (await chat.client.post(f"/api/outbox/{draft.id}/approve")).status_code == 200
+    assert (await chat.ask()).json() == {"user_id": "u1", "reply": "Yes, at 5.", "turns": 1}
 
 
 async def test_a_draft_is_held_and_goes_out_once_it_is_approved(chat):
@@ -240,7 +163,11 @@ async def test_a_draft_is_held_and_goes_out_once_it_is_approved(chat):
     chat.answer(request, "Maybe.", hold="unsure")
     assert (await call).json()["held"] is True
     (job,) = chat.jobs()
-    assert (await chat.client.post(f"/api/outbox/{job.id}/approve")).status_code in (200, 404)
+    (listed,) = (await chat.client.get("/api/outbox", params={"status": "draft"})).json()["jobs"]
+    assert (listed["id"], listed["account"], listed["conversation_id"]) == (job.id, ACCOUNT, "u1")
+    assert (await chat.client.post(f"/api/outbox/{job.id}/approve")).status_code == 200
+    again = await chat.ask()
+    assert again.json() == {"user_id": "u1", "reply": "Maybe.", "turns": 1}
 
 
 async def test_ignore_is_an_empty_reply(chat):

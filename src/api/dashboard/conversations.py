@@ -103,7 +103,10 @@ def _find(page: Page) -> dict[str, Any]:
     with page.context.db.read() as conn:
         among = None
         if state == "waiting":
-            among = {one.conversation_id for one in waiting(conn, account, page.now)}
+            among = {
+                one.conversation_id
+                for one in waiting(conn, account, page.now, sent=not page.account.is_called_for)
+            }
         filters = Filters(text, state, asked.get("listing", "")[:200], mode, among)
         found = search.conversations(
             conn, account, filters, default_mode=default, after=read_key(asked.get("after")), limit=ROWS + 1

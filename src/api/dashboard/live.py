@@ -85,7 +85,7 @@ class News:
     async def _look(self) -> str:
         def look() -> str:
             with self._context.db.read() as conn:
-                return "|".join(activity.stamp(conn, name) for name in self._context.accounts)
+                return "|".join(activity.stamp(conn, name) for name in self._context.asked)
 
         return await run_in_threadpool(look)
 

@@ -15,6 +15,7 @@ from src.api.context import Context
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.week import Memory, charts_of_week, last_days
 from src.db import activity
+from src.db.engine import Connection
 from src.db.overview import inbox_counts, outbox_counts
 from src.db.waiting import LOOK_BACK, RESPONSE_CLOCK, Waiting, waiting
 from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, OutboxStatus
@@ -80,7 +81,9 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
     days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
         stands = read_verdict(conn, account, Intervals.of(page.account.settings), now)
-        items = by_urgency(waiting(conn, account, now), now)
+        sent = not page.account.is_called_for
+        items = by_urgency(waiting(conn, account, now, sent=sent), now)
+        aside = _aside(page, conn)
         today = activity.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         inbox = inbox_counts(conn, account, OPEN_INBOX)
@@ -89,6 +92,7 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
         "stands": stands,
         "has_ai": page.account.ai is not None,
         "items": items,
+        "aside": aside,
         "look_back_days": LOOK_BACK.days,
         "today": today,
         "median_sec": week[-1].median_sec,
@@ -97,3 +101,10 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
         "asked": sum(inbox.values()),
         "week": charts_of_week(page.lang, page.zone, week),
     }
+
+
+def _aside(page: Page, conn: Connection) -> list[tuple[str, int]]:
+    """What waits in the accounts that are none to choose from: their names, and how much it is."""
+    hidden = [one for one in page.context.asked.values() if one not in page.accounts and one != page.account]
+    found = [(one.name, len(waiting(conn, one.name, page.now, sent=not one.is_called_for))) for one in hidden]
+    return [(name, number) for name, number in found if number]

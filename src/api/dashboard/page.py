@@ -78,7 +78,7 @@ class Page:
     @cached_property
     def account(self) -> Account:
         """The account that is looked at: as the form or the address says, else as chosen last, else the first."""
-        accounts = self.context.accounts
+        accounts = self.context.asked
         form: dict[str, str] = getattr(self.request.state, "form", {})
         asked = form.get("account") or self.request.query_params.get("account")
         if asked is not None:
@@ -105,6 +105,16 @@ class Page:
         every = {**self.context.accounts, **self.context.asked}
         return any(account.ai == "assistant" for account in every.values())
 
+    @property
+    def names_account(self) -> bool:
+        """Whether a form has to say which account it is about."""
+        return len(self.context.asked) > 1
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether the account that is looked at is none to choose from."""
+        return self.account not in self.accounts
+
     def place_of(self, account: Account) -> str:
         """Where the same can be seen of another account: this list, else the overview."""
         path = self.request.url.path
@@ -130,7 +140,7 @@ class Page:
             **values,
         )
         response = HTMLResponse(html, status, headers=_HEADERS)
-        if self.several and self.request.query_params.get("account") in self.context.accounts:
+        if self.names_account and self.request.query_params.get("account") in self.context.asked:
             asked = self.request.query_params["account"]
             response.set_cookie(ACCOUNT_COOKIE, asked, httponly=True, samesite="lax")
         if new_cookie is not None:

@@ -23,6 +23,16 @@ def _origins(text: str) -> str:
     return text
 
 
+PATHS = ("/api/chat", "/chat", "/whatsapp")
+
+
+def _paths(text: str) -> str:
+    for one in text.split():
+        if one not in PATHS:
+            raise ValueError(f"must be of {' '.join(PATHS)}, with spaces between them")
+    return text
+
+
 class ChatSettings(Variables):
     """``CHAT_*``: question and answer in one HTTP call."""
 
@@ -33,6 +43,11 @@ class ChatSettings(Variables):
     )
     origins: Annotated[str, AfterValidator(_origins)] = variable(
         "", "web pages whose browsers may call", "origins with spaces between them", shown="none"
+    )
+    paths: Annotated[str, AfterValidator(_paths)] = variable(
+        " ".join(PATHS),
+        "the paths that are served; the limit's goes with /api/chat",
+        "paths with spaces between them",
     )
     wait_sec: Seconds = variable(18.0, "a call waits so long for its answer", "seconds", gt=0, le=300)
     holding_text: str = variable(
