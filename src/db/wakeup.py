@@ -45,6 +45,9 @@ class Wakeup:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
         self._source: wake_pipes.Pipe | wake_postgres.Listener | None = None
+        self._arrived: wake_postgres.Listener | None = None
+        """Opened in a thread, and not yet taken up on the loop, which may be ending."""
+        self._arrival = threading.Lock()
         self._handle = -1  # a connection that was lost does not tell its own any more
         self._opening: asyncio.Task[None] | None = None
         self._open_again_at = 0.0
@@ -109,7 +112,11 @@ class Wakeup:
 
     def close(self) -> None:
         """Stop listening. To be called on the loop that waited, if there was one. May be called twice."""
-        self._closed = True
+        with self._arrival:
+            self._closed = True
+            arrived, self._arrived = self._arrived, None
+        if arrived is not None:
+            arrived.close()
         with _LISTENERS_LOCK:
             _LISTENERS.discard(self)
         self._drop_source()
@@ -153,6 +160,8 @@ class Wakeup:
         except Exception as error:  # noqa: BLE001 - whatever it is, looking at intervals goes on
             logger.debug("wake-ups from other processes do not work now: {}", type(error).__name__)
             return
+        with self._arrival:
+            self._arrived = None
         if self._closed:
             source.close()
             return
@@ -167,10 +176,12 @@ class Wakeup:
 
     def _connect(self) -> wake_postgres.Listener:
         listener = wake_postgres.Listener.open(self._db.url, self._topics, _PROCESS)
-        if self._closed:  # while it connected; nobody may be there any more to close it
-            listener.close()
-            raise ConnectionAbortedError
-        return listener
+        with self._arrival:
+            if not self._closed:
+                self._arrived = listener
+                return listener
+        listener.close()  # closed while it connected; nobody may be there any more to do it
+        raise ConnectionAbortedError
 
     def _on_readable(self) -> None:
         source = self._source

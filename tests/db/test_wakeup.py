@@ -7,11 +7,12 @@ import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from src.db import wake_pipes
+from src.db import wake_pipes, wake_postgres
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 
@@ -266,3 +267,42 @@ async def test_without_a_server_waiting_is_polling_and_telling_raises_nothing(po
     wakeup.notify("outbox")
     assert await wakeup.wait(LONG)
     wakeup.close()
+
+
+@pytest.mark.postgres
+async def test_a_listener_that_connects_while_its_loop_gives_it_up_is_closed(
+    postgres_server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A caller has gone, the program ends: whoever waited for the connection is cancelled, the thread is not.
+    db = Database.open(next(url := postgres_server.emptied_database()))
+    opened: list[wake_postgres.Listener] = []
+    at_work, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    really = wake_postgres.Listener.open
+
+    def slowly(*arguments: Any) -> wake_postgres.Listener:
+        at_work.set()
+        go_on.wait(LONG)
+        opened.append(really(*arguments))
+        return opened[0]
+
+    monkeypatch.setattr(wake_postgres.Listener, "open", slowly)
+    wakeup = Wakeup(db, {"outbox"})
+    connect = wakeup._connect
+
+    def connect_and_say() -> wake_postgres.Listener:
+        try:
+            return connect()
+        finally:
+            done.set()
+
+    monkeypatch.setattr(wakeup, "_connect", connect_and_say)
+    assert not await wakeup.wait(0.01)
+    assert await asyncio.to_thread(at_work.wait, LONG)
+    assert wakeup._opening is not None
+    wakeup._opening.cancel()
+    go_on.set()
+    assert await asyncio.to_thread(done.wait, LONG)
+    wakeup.close()
+    assert opened[0]._conn.closed
+    db.close()
+    url.close()
