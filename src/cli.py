@@ -217,6 +217,22 @@ def evaluate_assistant(
     )
 
 
+@assistant.command("replay")
+def replay_assistant(
+    days: Annotated[
+        float, typer.Option("--days", min=0.01, metavar="N", help="How far back it looks.")
+    ] = 90.0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="The newest N messages; else all.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether to go on.")] = False,
+) -> None:
+    """What it would have said where you answered: a table for each topic. Nothing is sent; calls cost."""
+    from src.commands.assistant_replay import run_replay
+
+    _end(lambda: run_replay(days=days, limit=limit, yes=yes))
+
+
 knowledge = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="What the built-in assistant knows."
 )

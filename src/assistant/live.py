@@ -136,6 +136,22 @@ class LiveAssistant:
             return await self._end(tried.burst, tried.found, at)
         return tried.found
 
+    async def replay(self, payload: Mapping[str, Any], *, now: datetime) -> Decision | None:
+        """The decision on a message of the past, as it would have been then, with the facts of today's files.
+
+        Nothing is sent, and nothing is stored but the run (``kind`` replay). None: the day's budget is used up.
+        """
+        if await self._over_budget(self._clock()):
+            return None
+        run = await asyncio.to_thread(self._begin, payload, runs.REPLAY, self._clock())
+        tried = await self._try(payload, now, over_budget=False)
+        found = tried.found
+        if isinstance(found, Later):
+            found = await self._end(tried.burst, found, now)
+        if run is not None:
+            await asyncio.to_thread(self._finish, run, found)
+        return found
+
     async def _try(self, payload: Mapping[str, Any], now: datetime, *, over_budget: bool) -> _Tried:
         burst = read_burst(payload)
         await self.load()
@@ -164,6 +180,7 @@ class LiveAssistant:
                 burst.listing_id,
                 but=burst.conversation_id,
                 since=now - _VOICE_OF,
+                until=now,
                 limit=_TEXTS_LOOKED_AT,
             )
         secrets = knowledge.secrets_of(burst.listing_id)

@@ -212,6 +212,12 @@ def listing_ids(conn: Connection, account: str, since: datetime) -> set[str]:
     return set(conn.execute(found.distinct()).scalars())
 
 
+def active_since(conn: Connection, account: str, since: datetime) -> list[StoredConversation]:
+    """Those with activity since then, newest first."""
+    found = CONVERSATION.select.where(_C.account == account, _C.last_activity_at >= since)
+    return rows(conn, found.order_by(_C.last_activity_at.desc(), _C.id), CONVERSATION)
+
+
 # --- messages --------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from src.model.values import new_id
 
 _R = RUNS.c
 _RUN = RowShape.of(AssistantRun, RUNS)
-LIVE = "live"
+LIVE, REPLAY = "live", "replay"
 
 
 def begin(
@@ -95,6 +95,19 @@ def tokens_since(conn: Connection, since: datetime) -> int:
     """All tokens of runs that began since then, of every account: one key pays for all."""
     total = func.coalesce(func.sum(_R.prompt_tokens + _R.completion_tokens), 0)
     return int(conn.execute(select(total).where(_R.created_at >= since)).scalar_one())
+
+
+def mean_cost(conn: Connection, since: datetime) -> tuple[int, float, float | None]:
+    """Of finished runs that asked a model: how many, and the mean of their tokens and of their cost in dollars.
+
+    The cost is None where the service never said one.
+    """
+    spent = _R.prompt_tokens + _R.completion_tokens
+    asked = select(func.count(), func.avg(spent), func.avg(_R.cost)).where(
+        _R.state == "done", spent > 0, _R.created_at >= since
+    )
+    number, tokens, cost = conn.execute(asked).one()
+    return int(number), float(tokens or 0), None if cost is None else float(cost)
 
 
 def went_over_budget(conn: Connection, account: str, since: datetime) -> datetime | None:

@@ -28,7 +28,7 @@ class HostText:
 
 
 def host_texts(
-    conn: Connection, account: str, listing_id: str, *, but: str, since: datetime, limit: int
+    conn: Connection, account: str, listing_id: str, *, but: str, since: datetime, until: datetime, limit: int
 ) -> list[HostText]:
     """Those of a listing's conversations (the site's ids), newest first. ``but``: not of this conversation."""
     wanted = (
@@ -44,6 +44,7 @@ def host_texts(
             _C.external_id != but,
             _M.direction == literal(Direction.OUTBOUND),
             _M.sent_at >= since,
+            _M.sent_at <= until,
             _M.text.is_not(None),
             _M.deleted_at.is_(None),
             _M.purged_at.is_(None),

@@ -78,7 +78,7 @@ def build_payload(
         "callback_url": callback_url,
         "request_id": request.id,
         "messages": [{"id": m.external_id, "text": m.text, "sent_at": m.sent_at.isoformat()} for m in own],
-        "history": [{"role": _role(m), "text": m.text, "sent_at": m.sent_at.isoformat()} for m in history],
+        "history": [{"role": role_of(m), "text": m.text, "sent_at": m.sent_at.isoformat()} for m in history],
         "guest": {"name": conversation.guest_name or guest},
         "stay": {"stage": stage_of(conversation.stay), **conversation.stay},
         "reply_by": request.reply_by.isoformat(),
@@ -98,7 +98,8 @@ def readable(message: StoredMessage) -> bool:
     )
 
 
-def _role(message: StoredMessage) -> str:
+def role_of(message: StoredMessage) -> str:
+    """Who said it, as the AI is told: guest, host or assistant."""
     if message.origin == "assistant" and message.role != "host":  # else a person wrote it here
         return "assistant"
     return "guest" if message.direction is Direction.INBOUND else "host"
