@@ -100,7 +100,13 @@ _EXPIRE = REQUEST.update.where(
 def _final_statement(sources: frozenset[InboxStatus], to: InboxStatus) -> Update:
     return REQUEST.update.where(
         _Q.id == bindparam("p_id"), _Q.status.in_(check_move(INBOX_TRANSITIONS, sources, to))
-    ).values(status=to, reason=bindparam("p_reason"), processed_at=bindparam("p_now"), **_UNCLAIMED)
+    ).values(
+        status=to,
+        reason=bindparam("p_reason"),
+        hard_class=func.coalesce(bindparam("p_class"), _Q.hard_class),
+        processed_at=bindparam("p_now"),
+        **_UNCLAIMED,
+    )
 
 
 # --- looking ---------------------------------------------------------------------------------------------
@@ -267,88 +273,22 @@ def take_back(conn: Connection, account: str, owners: Collection[str], now: date
 
 
 # --- going out -------------------------------------------------------------------------------------------
-# Each takes the statuses that it may start from: a subset of what INBOX_TRANSITIONS allows.
 
 
-def answered(
-    conn: Connection,
-    request_id: str,
-    from_statuses: Collection[InboxStatus],
-    reason: str | None,
-    now: datetime,
-) -> Request:
-    """To answered, in the transaction that enqueues the answer. StaleJob if it is in no such status."""
-    return _finish(conn, request_id, from_statuses, _S.ANSWERED, reason, now)
-
-
-def ignored(
-    conn: Connection,
-    request_id: str,
-    from_statuses: Collection[InboxStatus],
-    reason: str | None,
-    now: datetime,
-) -> Request:
-    """To ignored: the AI said that no answer is needed. StaleJob if it is in no such status."""
-    return _finish(conn, request_id, from_statuses, _S.IGNORED, reason, now)
-
-
-def escalated(
-    conn: Connection,
-    request_id: str,
-    from_statuses: Collection[InboxStatus],
-    reason: str | None,
-    now: datetime,
-    *,
-    hard_class: str | None = None,
-) -> Request:
-    """To escalated: a person must answer. ``hard_class`` says what it is about, where that is why."""
-    values = {"p_id": request_id, "p_reason": reason, "p_now": now, "p_class": hard_class}
-    statement = _final_statement(frozenset(from_statuses), _S.ESCALATED).values(
-        hard_class=bindparam("p_class")
-    )
-    return moved(conn, statement, REQUEST, str(_S.ESCALATED), values)
-
-
-def cancelled(
-    conn: Connection,
-    request_id: str,
-    from_statuses: Collection[InboxStatus],
-    reason: str | None,
-    now: datetime,
-) -> Request:
-    """To cancelled: no answer is wanted any more. StaleJob if it is in no such status."""
-    return _finish(conn, request_id, from_statuses, _S.CANCELLED, reason, now)
-
-
-def expired(
-    conn: Connection,
-    request_id: str,
-    from_statuses: Collection[InboxStatus],
-    reason: str | None,
-    now: datetime,
-) -> Request:
-    """To expired: no answer came while it would have been of use. StaleJob if it is in no such status."""
-    return _finish(conn, request_id, from_statuses, _S.EXPIRED, reason, now)
-
-
-def failed(
-    conn: Connection,
-    request_id: str,
-    from_statuses: Collection[InboxStatus],
-    reason: str | None,
-    now: datetime,
-) -> Request:
-    """To failed: the AI could not be reached or refused it. StaleJob if it is in no such status."""
-    return _finish(conn, request_id, from_statuses, _S.FAILED, reason, now)
-
-
-def _finish(
+def finish(
     conn: Connection,
     request_id: str,
     from_statuses: Collection[InboxStatus],
     to: InboxStatus,
     reason: str | None,
     now: datetime,
+    *,
+    hard_class: str | None = None,
 ) -> Request:
-    values = {"p_id": request_id, "p_reason": reason, "p_now": now}
+    """To a final status, from one of those that the caller has in mind: a subset of what INBOX_TRANSITIONS allows.
+
+    Answered: in the transaction that enqueues the answer. ``hard_class`` says what an escalated one is about, where
+    that is why. StaleJob if it is in none of ``from_statuses``; ValueError for a move that is not allowed.
+    """
+    values = {"p_id": request_id, "p_reason": reason, "p_now": now, "p_class": hard_class}
     return moved(conn, _final_statement(frozenset(from_statuses), to), REQUEST, str(to), values)

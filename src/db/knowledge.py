@@ -7,8 +7,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from src.db.plain_tables import CHUNKS, DOCUMENTS
-from src.db.statements import RowShape, insert_into
+from src.db.statements import CHUNKS, DOCUMENTS, RowShape, insert_into
 from src.db.statements import rows as rows_of
 from src.model.rows import StoredChunk, StoredDocument
 

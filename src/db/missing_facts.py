@@ -9,8 +9,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
-from src.db.plain_tables import CONVERSATIONS, INBOX, MISSING, MISSING_REQUESTS
-from src.db.statements import RowShape, insert_into, literal, moved, one_or_none, rows
+from src.db.statements import (
+    CONVERSATIONS,
+    INBOX,
+    MISSING,
+    MISSING_REQUESTS,
+    RowShape,
+    insert_into,
+    literal,
+    moved,
+    one_or_none,
+    rows,
+)
 from src.model.rows import MissingFact
 from src.model.statuses import InboxStatus
 from src.model.values import new_id

@@ -11,7 +11,9 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    MetaData,
     Select,
+    String,
     Table,
     Update,
     literal_column,
@@ -21,45 +23,54 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from src.db.plain_tables import (
-    ACCOUNTS,
-    AUTONOMY,
-    CONVERSATIONS,
-    INBOX,
-    INCIDENTS,
-    MESSAGES,
-    META,
-    MODES,
-    OUTBOX,
-    RUNS,
-    WORKERS,
-)
 from src.errors import StaleJob
-
-__all__ = [
-    "ACCOUNTS",
-    "AUTONOMY",
-    "CONVERSATIONS",
-    "INBOX",
-    "INCIDENTS",
-    "MESSAGES",
-    "META",
-    "MODES",
-    "OUTBOX",
-    "RUNS",
-    "WORKERS",
-    "RowShape",
-    "Unindexed",
-    "check_move",
-    "insert_into",
-    "literal",
-    "moved",
-    "one_or_none",
-    "rows",
-]
+from src.model.columns import columns_of
+from src.model.rows import (
+    AccountState,
+    AssistantRun,
+    Job,
+    MissingFact,
+    MissingFactRequest,
+    Request,
+    Rule,
+    StoredChunk,
+    StoredConversation,
+    StoredDocument,
+    StoredIncident,
+    StoredMessage,
+    TopicRecord,
+    WorkerBeat,
+)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=StrEnum)
+
+
+# The tables as statements see them: the names and types of their columns. Keys, indexes, checks and defaults are in
+# ``src/model/tables.py``, for migrations: SQLModel takes as long to load as a short command may last.
+_TABLES = MetaData()
+
+
+def _table(name: str, row: type) -> Table:
+    return Table(name, _TABLES, *columns_of(row))
+
+
+META = Table("meta", _TABLES, Column("key", String), Column("value", String))
+ACCOUNTS = _table("accounts", AccountState)
+WORKERS = _table("workers", WorkerBeat)
+INCIDENTS = _table("incidents", StoredIncident)
+MODES = _table("reply_modes", Rule)
+CONVERSATIONS = _table("conversations", StoredConversation)
+MESSAGES = _table("messages", StoredMessage)
+INBOX = _table("queue_inbox", Request)
+OUTBOX = _table("queue_outbox", Job)
+RUNS = _table("assistant_runs", AssistantRun)
+DOCUMENTS = _table("documents", StoredDocument)
+CHUNKS = _table("document_chunks", StoredChunk)
+MISSING = _table("missing_facts", MissingFact)
+MISSING_REQUESTS = _table("missing_fact_requests", MissingFactRequest)
+AUTONOMY = _table("assistant_autonomy", TopicRecord)
+TABLES = _TABLES.tables
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The tables: keys, links, indexes, checks and defaults. Their columns are the fields of the rows (``model/rows``).
 
 They are in SQLModel's metadata, where whoever maps classes onto them looks. Migrations are compared with these.
-The statements need the columns alone (``src/db/plain_tables.py``): SQLModel takes as long to load as a short
+The statements need the columns alone (``src/db/statements.py``): SQLModel takes as long to load as a short
 command may last.
 """
 

@@ -298,7 +298,9 @@ class AiWebhook:
         if reason is not None:
             with self._db.write() as conn:
                 sources = [InboxStatus.PROCESSING]
-                inbox_queue.cancelled(conn, request.id, sources, str(reason), self._clock())
+                inbox_queue.finish(
+                    conn, request.id, sources, InboxStatus.CANCELLED, str(reason), self._clock()
+                )
             logger.bind(request_id=request.id, reason=str(reason)).info("the AI is not asked")
             return None
         in_hand = {message.id for message in own}
@@ -324,7 +326,7 @@ class AiWebhook:
         with self._db.write() as conn:
             if response.refused:
                 why = f"ai_refused_{response.status}"
-                inbox_queue.failed(conn, request.id, [InboxStatus.PROCESSING], why, now)
+                inbox_queue.finish(conn, request.id, [InboxStatus.PROCESSING], InboxStatus.FAILED, why, now)
                 wait = 0.0
             else:
                 asked = seconds_asked_for(response.retry_after, now)

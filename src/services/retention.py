@@ -16,7 +16,7 @@ from src.channels import evidence
 from src.db import conversations, forgetting, inbox_queue, missing_facts, outbox_queue, outbox_views, runs
 from src.db.engine import Connection, Database
 from src.model.retry import again_if_stale
-from src.model.statuses import CancelReason
+from src.model.statuses import CancelReason, InboxStatus
 from src.services.refusals import Conflict, NotFound
 
 _AT_A_TIME = 500
@@ -96,7 +96,9 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> 
     request = inbox_queue.open_request(conn, conversation.id)
     if request is not None:
         # Not cancelled: a cancelled request's messages would be asked about anew.
-        inbox_queue.escalated(conn, request.id, [request.status], CancelReason.FORGOTTEN, now)
+        inbox_queue.finish(
+            conn, request.id, [request.status], InboxStatus.ESCALATED, CancelReason.FORGOTTEN, now
+        )
     for job in outbox_views.unsent(conn, conversation.id):
         outbox_queue.cancelled(conn, job.id, [job.status], CancelReason.FORGOTTEN, now)
     changed = missing_facts.forget(conn, inbox_queue.ids_of(conn, conversation.id))

@@ -65,7 +65,9 @@ async def test_an_action_is_a_success_without_an_outbox_id(client, inbox, action
 async def test_what_is_no_longer_wanted_is_409_with_its_reason(client, inbox, db, clock):
     request = inbox.waiting()
     with db.write() as conn:
-        inbox_queue.cancelled(conn, request.id, [InboxStatus.WAITING], "guest_wrote_again", clock())
+        inbox_queue.finish(
+            conn, request.id, [InboxStatus.WAITING], InboxStatus.CANCELLED, "guest_wrote_again", clock()
+        )
     response = await client().post(inbox.url(request), json=body())
     assert response.status_code == 409
     assert response.json()["success"] is False

@@ -148,7 +148,9 @@ async def test_nobody_comes_in_without_the_key(client, folder):
 def asked(db, clock, inbox, question="Is there a blender?"):
     request = inbox.waiting("", question, listing_id="4711")
     with db.write() as conn:
-        inbox_queue.escalated(conn, request.id, [InboxStatus.WAITING], "missing_fact", clock())
+        inbox_queue.finish(
+            conn, request.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, "missing_fact", clock()
+        )
         fact = missing_facts.ask(conn, "4711", "kitchen", question, request_id=request.id, now=clock())
     return request, fact
 

@@ -28,8 +28,13 @@ def left(inbox, db, clock):
     def make(*texts, external_id="", **fields):
         request = inbox.waiting(external_id, *texts, **fields)
         with db.write() as conn:
-            return inbox_queue.escalated(
-                conn, request.id, [InboxStatus.WAITING], "escalated_by_ai", clock.later(0)
+            return inbox_queue.finish(
+                conn,
+                request.id,
+                [InboxStatus.WAITING],
+                InboxStatus.ESCALATED,
+                "escalated_by_ai",
+                clock.later(0),
             )
 
     return make

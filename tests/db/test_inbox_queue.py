@@ -72,6 +72,10 @@ def _first(found: list[Request]) -> Request | None:
     return found[0] if found else None
 
 
+def _finish(to: InboxStatus) -> Move:
+    return lambda conn, one, source, now: inbox_queue.finish(conn, one, [source], to, "a reason", now)
+
+
 MOVES: dict[InboxStatus, list[Move]] = {
     S.PENDING: [
         lambda conn, one, source, now: inbox_queue.release(conn, one, ME, due_at=now, error="timeout"),
@@ -83,17 +87,11 @@ MOVES: dict[InboxStatus, list[Move]] = {
         )
     ],
     S.WAITING: [lambda conn, one, source, now: inbox_queue.accepted(conn, one, ME, now)],
-    S.ANSWERED: [lambda conn, one, source, now: inbox_queue.answered(conn, one, [source], None, now)],
-    S.IGNORED: [lambda conn, one, source, now: inbox_queue.ignored(conn, one, [source], "thanks", now)],
-    S.ESCALATED: [lambda conn, one, source, now: inbox_queue.escalated(conn, one, [source], "refund", now)],
-    S.CANCELLED: [
-        lambda conn, one, source, now: inbox_queue.cancelled(conn, one, [source], "host_answered", now)
-    ],
+    **{to: [_finish(to)] for to in (S.ANSWERED, S.IGNORED, S.ESCALATED, S.CANCELLED, S.FAILED)},
     S.EXPIRED: [
-        lambda conn, one, source, now: inbox_queue.expired(conn, one, [source], "expired", now),
+        _finish(S.EXPIRED),
         lambda conn, one, source, now: _first(inbox_queue.expire_overdue(conn, A, now + 2 * HOUR)),
     ],
-    S.FAILED: [lambda conn, one, source, now: inbox_queue.failed(conn, one, [source], "refused", now)],
 }
 
 
@@ -130,7 +128,7 @@ def test_a_conversation_has_at_most_one_open_request(db, clock, conversation):
         with pytest.raises(StaleJob):
             create(conn, conversation, clock())
         assert inbox_queue.open_request(conn, conversation) == first
-        inbox_queue.cancelled(conn, first.id, [S.PENDING], "guest_wrote_again", clock())
+        inbox_queue.finish(conn, first.id, [S.PENDING], InboxStatus.CANCELLED, "guest_wrote_again", clock())
         assert inbox_queue.open_request(conn, conversation) is None
         second = create(conn, conversation, clock.later(1))
         assert inbox_queue.open_request(conn, conversation) == second
@@ -234,6 +232,6 @@ def test_a_move_from_a_status_that_the_table_forbids_is_a_mistake_in_the_code(db
     with db.write() as conn:
         one = place(conn, conversation, S.PENDING, clock())
         with pytest.raises(ValueError, match="pending, waiting → failed"):
-            inbox_queue.failed(conn, one, OPEN_INBOX, "refused", clock())
+            inbox_queue.finish(conn, one, OPEN_INBOX, InboxStatus.FAILED, "refused", clock())
         with pytest.raises(ValueError, match="nothing → answered"):
-            inbox_queue.answered(conn, one, [], None, clock())
+            inbox_queue.finish(conn, one, [], InboxStatus.ANSWERED, None, clock())

@@ -66,7 +66,7 @@ def talk(db, make_message, make_conversation):
                 now=began,
             )
             conversations.attach_to_request(conn, [rows[0].id], request.id)
-            inbox_queue.answered(conn, request.id, [InboxStatus.PENDING], None, began)
+            inbox_queue.finish(conn, request.id, [InboxStatus.PENDING], InboxStatus.ANSWERED, None, began)
             job, _ = outbox_queue.enqueue(
                 conn,
                 A,

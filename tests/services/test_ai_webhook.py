@@ -300,7 +300,9 @@ async def test_a_request_that_is_cancelled_while_it_is_posted_is_dropped_quietly
 
     async def cancel(_):
         with db.write() as conn:
-            inbox_queue.cancelled(conn, request.id, [InboxStatus.PROCESSING], "host_answered", clock())
+            inbox_queue.finish(
+                conn, request.id, [InboxStatus.PROCESSING], InboxStatus.CANCELLED, "host_answered", clock()
+            )
         return httpx.Response(200, json={"message": "Yes"})
 
     ai.script = [cancel]

@@ -303,7 +303,9 @@ def test_a_guest_whose_24_hours_run_out_is_told_of_unless_answered(
     )
     thanks = inbox.request(thread_id(3), "Thanks!")
     with db.write() as conn:
-        inbox_queue.ignored(conn, thanks.id, [InboxStatus.PENDING], "no_answer_needed", clock())
+        inbox_queue.finish(
+            conn, thanks.id, [InboxStatus.PENDING], InboxStatus.IGNORED, "no_answer_needed", clock()
+        )
     clock.advance(19 * HOUR)
     worker.run_once()
     assert told() == []

@@ -159,7 +159,9 @@ def test_an_action_after_the_answer_is_not_wanted(inbox, take):
 def test_a_request_that_was_cancelled_refuses_its_answer_with_the_reason(inbox, take, db, clock):
     request = inbox.waiting()
     with db.write() as conn:
-        inbox_queue.cancelled(conn, request.id, [InboxStatus.WAITING], "host_answered", clock())
+        inbox_queue.finish(
+            conn, request.id, [InboxStatus.WAITING], InboxStatus.CANCELLED, "host_answered", clock()
+        )
     assert refused(take, answer_to(request)) == "host_answered"
     assert refused(take, Answer(thread_id(), message="Yes")) == "host_answered"
     assert inbox.jobs() == []

@@ -21,8 +21,14 @@ def escalate(db, clock, inbox):
         request = inbox.waiting(thread_id(number), text, reply_in=24 * HOUR, stay=stay)
         with db.write() as conn:
             why = hard_class or "missing_fact"
-            inbox_queue.escalated(
-                conn, request.id, [InboxStatus.WAITING], why, clock(), hard_class=hard_class
+            inbox_queue.finish(
+                conn,
+                request.id,
+                [InboxStatus.WAITING],
+                InboxStatus.ESCALATED,
+                why,
+                clock(),
+                hard_class=hard_class,
             )
         return request
 

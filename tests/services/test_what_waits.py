@@ -54,7 +54,7 @@ def aside(db, inbox, message, refusal, number=1):
 def test_what_the_ai_leaves_to_a_person_is_told_of_at_once(db, clock, inbox, look):
     request = inbox.waiting(thread_id(1), "My wallet was stolen")
     with db.write() as conn:
-        inbox_queue.escalated(conn, request.id, [InboxStatus.WAITING], "a theft", clock())
+        inbox_queue.finish(conn, request.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, "a theft", clock())
     assert look() == (["unanswered"], ["unanswered"])
 
 

@@ -92,26 +92,30 @@ def _close(
     now, sources, external_id = context.now, [request.status], conversation.external_id
     about = {"conversation_id": shown_id(context, conversation), "request_id": request.id}
     if request.is_too_late(now):
-        inbox_queue.expired(conn, request.id, sources, "no_answer_in_time", now)
+        inbox_queue.finish(conn, request.id, sources, InboxStatus.EXPIRED, "no_answer_in_time", now)
         say_after_commit(conn, "WARNING", "the AI's answer came too late to be of use", **about)
         return Conflict("no_answer_in_time", "the answer comes too late to be of use")
     if answer.action is Action.ESCALATE:
         why = answer.reason or "escalated_by_ai"
-        inbox_queue.escalated(conn, request.id, sources, why, now, hard_class=answer.hard_class)
+        inbox_queue.finish(
+            conn, request.id, sources, InboxStatus.ESCALATED, why, now, hard_class=answer.hard_class
+        )
         context.wakeup.notify_in(conn, "outbox")
         say_after_commit(conn, "WARNING", "the AI asks a person to answer", **about)
         if answer.hard_class == "complaint":
             autonomy.note_complaint(conn, conversation, now)
         return Outcome(Result.ESCALATED, external_id, enqueue_meanwhile(conn, context, answer, conversation))
     if answer.action is Action.IGNORE:
-        inbox_queue.ignored(conn, request.id, sources, answer.reason or "no_answer_needed", now)
+        inbox_queue.finish(
+            conn, request.id, sources, InboxStatus.IGNORED, answer.reason or "no_answer_needed", now
+        )
         context.wakeup.notify_in(conn, "outbox")  # who waits for a reply hears that none will come
         say_after_commit(conn, "INFO", "the AI says that no answer is needed", **about)
         return Outcome(Result.IGNORED, external_id)
     mode = mode_of(conn, context, conversation)
     if mode is ReplyMode.OFF:
         return Conflict("mode_off", "the mode of this conversation is off: nothing is answered")
-    inbox_queue.answered(conn, request.id, sources, None, now)
+    inbox_queue.finish(conn, request.id, sources, InboxStatus.ANSWERED, None, now)
     job, _ = enqueue(conn, context, answer, conversation, mode, f"request:{request.id}")
     enqueue_holding(conn, context, answer, conversation, mode)
     return Outcome(Result.ENQUEUED, external_id, job)

@@ -116,10 +116,12 @@ def cancel_overtaken(context: IntakeContext, intake: Intake, in_hand: Job | None
         unasked = request.status is InboxStatus.PENDING and request.attempts == 0
         extends = why is CancelReason.GUEST_WROTE_AGAIN and unasked
         if why is CancelReason.NOT_THE_NEWEST:
-            inbox_queue.escalated(conn, request.id, [request.status], why, context.now)
+            inbox_queue.finish(conn, request.id, [request.status], InboxStatus.ESCALATED, why, context.now)
             intake.escalated = Refusal.NOT_THE_NEWEST
         elif why is not None and not extends:
-            done = inbox_queue.cancelled(conn, request.id, [request.status], why, context.now)
+            done = inbox_queue.finish(
+                conn, request.id, [request.status], InboxStatus.CANCELLED, why, context.now
+            )
             intake.cancelled_requests.append(done)
     for job in [*outbox_views.unsent(conn, conversation_id), *_left_unarmed(context, in_hand)]:
         why = reason_to_cancel_job(context, job)

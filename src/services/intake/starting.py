@@ -41,7 +41,7 @@ def queue_start(context: IntakeContext, intake: Intake) -> None:
         now=now,
     )
     if now - seen.started_at > rules.max_age:
-        inbox_queue.expired(conn, request.id, [InboxStatus.PENDING], TOO_OLD, now)
+        inbox_queue.finish(conn, request.id, [InboxStatus.PENDING], InboxStatus.EXPIRED, TOO_OLD, now)
     else:
         intake.queued = request
 

@@ -151,7 +151,9 @@ def _hold(context: IntakeContext, intake: Intake, messages: list[SeenMessage], r
     if not messages or inbox_queue.open_request(context.conn, context.conversation.id) is not None:
         return
     request = _create(context, messages)
-    inbox_queue.escalated(context.conn, request.id, [InboxStatus.PENDING], refusal, context.now)
+    inbox_queue.finish(
+        context.conn, request.id, [InboxStatus.PENDING], InboxStatus.ESCALATED, refusal, context.now
+    )
     conversations.set_skip_reason(context.conn, our_ids(context, messages), refusal)
     intake.escalated = refusal
 

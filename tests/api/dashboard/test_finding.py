@@ -16,7 +16,9 @@ async def test_a_message_that_was_not_answered_says_why(client, inbox, db, make_
     one = client()
     request = inbox.waiting()
     with db.write() as conn:
-        inbox_queue.escalated(conn, request.id, [InboxStatus.WAITING], "asks for a refund", clock())
+        inbox_queue.finish(
+            conn, request.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, "asks for a refund", clock()
+        )
     assert "Left to a person. asks for a refund" in words_of(await one.get(HERE))
     overview = words_of(await one.get("/"))
     assert "Not answered" in overview
@@ -49,7 +51,9 @@ async def test_numbers_of_today_and_their_reasons(client, inbox, db, clock):
     in_state(db, clock, job, "sent")
     other = inbox.waiting(thread_id(2))
     with db.write() as conn:
-        inbox_queue.cancelled(conn, other.id, [InboxStatus.WAITING], "host_answered", clock())
+        inbox_queue.finish(
+            conn, other.id, [InboxStatus.WAITING], InboxStatus.CANCELLED, "host_answered", clock()
+        )
     page = words_of(await one.get("/"))
     for said in ("2 received", "1 answered", "1 min median time to answer", "1 cancelled or given up"):
         assert said in page, said

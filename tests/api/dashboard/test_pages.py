@@ -299,8 +299,8 @@ async def test_nothing_that_a_guest_the_ai_or_the_site_says_becomes_code(
     other = inbox.waiting(thread_id(2), EVIL, **where)
     failed = inbox.waiting(thread_id(3), EVIL, **where)
     with db.write() as conn:
-        inbox_queue.escalated(conn, other.id, [InboxStatus.WAITING], EVIL, clock())
-        inbox_queue.cancelled(conn, failed.id, [InboxStatus.WAITING], EVIL, clock())
+        inbox_queue.finish(conn, other.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, EVIL, clock())
+        inbox_queue.finish(conn, failed.id, [InboxStatus.WAITING], InboxStatus.CANCELLED, EVIL, clock())
         accounts.ensure(conn, ACCOUNT, clock())
         accounts.halt(conn, ACCOUNT, EVIL, EVIL, 10, EVIL, clock())
     (job,) = inbox.jobs()

@@ -387,7 +387,9 @@ def test_what_was_given_up_goes_along_with_a_newer_message_but_is_not_asked_abou
     where = house.site.conversation("Hello")
     request = house.request_for(where)
     with db.write() as conn:
-        inbox_queue.expired(conn, request.id, [InboxStatus.WAITING], "no_answer_in_time", clock())
+        inbox_queue.finish(
+            conn, request.id, [InboxStatus.WAITING], InboxStatus.EXPIRED, "no_answer_in_time", clock()
+        )
     assert house.take_in(where).queued is None
     house.site.guest_writes(where, "Hello??")
     assert texts_of(house, house.take_in(where).queued) == ["Hello", "Hello??"]
@@ -398,7 +400,7 @@ def test_what_the_ai_left_to_a_person_does_not_go_along(house, db, clock, end):
     where = house.site.conversation("Hello")
     request = house.request_for(where)
     with db.write() as conn:
-        getattr(inbox_queue, end)(conn, request.id, [InboxStatus.WAITING], "it said so", clock())
+        inbox_queue.finish(conn, request.id, [InboxStatus.WAITING], InboxStatus(end), "it said so", clock())
     assert house.take_in(where).queued is None
     house.site.guest_writes(where, "Is there a cot?")
     assert texts_of(house, house.take_in(where).queued) == ["Is there a cot?"]

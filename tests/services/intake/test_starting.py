@@ -174,7 +174,9 @@ async def test_a_second_start_is_refused_by_the_table(house, where):
     await house.synced()
     request = asked_to_start(house, where)
     with house.db.write() as conn:
-        inbox_queue.escalated(conn, request.id, [InboxStatus.WAITING], "person", house.clock())
+        inbox_queue.finish(
+            conn, request.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, "person", house.clock()
+        )
     now = house.clock()
     given = {"newest_external_id": "", "due_at": now, "burst_until": now, "reply_by": now, "now": now}
     with pytest.raises(Exception, match=r"(?i)unique"), house.db.write() as conn:

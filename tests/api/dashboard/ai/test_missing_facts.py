@@ -34,7 +34,9 @@ def ask(inbox, db, clock):
     def asked(question=QUESTION, listing="4711"):
         request = inbox.waiting()
         with db.write() as conn:
-            inbox_queue.escalated(conn, request.id, [InboxStatus.WAITING], "missing_fact", clock())
+            inbox_queue.finish(
+                conn, request.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, "missing_fact", clock()
+            )
             return missing_facts.ask(conn, listing, "kitchen", question, request_id=request.id, now=clock())
 
     return asked

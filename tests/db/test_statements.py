@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from src.db import plain_tables
+from src.db.statements import TABLES
 from src.model.tables import METADATA
 
 
 def test_every_declared_table_is_there_and_no_other():
-    assert set(plain_tables.ALL) == set(METADATA.tables)
+    assert set(TABLES) == set(METADATA.tables)
 
 
 def test_a_column_that_statements_do_not_know_is_made_by_the_database_for_people():
-    read = {str(column) for table in plain_tables.ALL.values() for column in table.columns}
+    read = {str(column) for table in TABLES.values() for column in table.columns}
     declared = {str(column): column for table in METADATA.tables.values() for column in table.columns}
     assert read <= set(declared)
     assert set(declared) - read == {"messages.created_at"}
