@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from fastapi import APIRouter, Request
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
+from src.api.fields import show
 from src.api.ids import OUR_ID, moment_of
 from src.api.limits import read_json, refusal
 from src.assistant.live import LiveAssistant
@@ -139,30 +139,13 @@ def _find(db: Database, run_id: str) -> AssistantRun | None:
 
 def run_json(run: AssistantRun) -> dict[str, Any]:
     """A run as the API shows it. Nothing of a guest is in it."""
-
-    def time(at: datetime | None) -> str | None:
-        return at.isoformat() if at else None
-
     return {
-        "id": run.id,
-        "request_id": run.request_id,
-        "conversation_id": run.conversation_id,
-        "kind": run.kind,
-        "state": run.state,
-        "action": run.action,
+        **show(
+            run,
+            "id request_id conversation_id kind state action reason hold agent topic language confidence"
+            " prompt_version prompt_tokens completion_tokens cost created_at finished_at",
+        ),
         "class": run.hard_class,
-        "reason": run.reason,
-        "hold": run.hold,
-        "agent": run.agent,
-        "topic": run.topic,
-        "language": run.language,
-        "confidence": run.confidence,
-        "prompt_version": run.prompt_version,
         "steps": json.loads(run.steps),
         "sources": json.loads(run.sources),
-        "prompt_tokens": run.prompt_tokens,
-        "completion_tokens": run.completion_tokens,
-        "cost": run.cost,
-        "created_at": time(run.created_at),
-        "finished_at": time(run.finished_at),
     }

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from src.account import Account
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
+from src.api.fields import show
 from src.api.ids import SITE_ID
 from src.api.limits import read_json
 from src.api.which import Asked, account_with_listing, accounts_of
@@ -83,6 +84,5 @@ def view(record: TopicRecord, account: Account) -> dict[str, Any]:
         **asdict(record),
         "level": AUTO if permission(record, policy) else DRAFT,
         "offered": is_offered(record, policy),
-        "in_a_row_since": record.in_a_row_since.isoformat() if record.in_a_row_since else None,
-        "updated_at": record.updated_at.isoformat(),
+        **show(record, "in_a_row_since updated_at"),
     }

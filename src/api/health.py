@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 
 from src.account import Account
 from src.api.context import Context
+from src.api.fields import show
 from src.db.engine import Database
 from src.db.overview import Overview, overview, together
 from src.errors import TransientError
@@ -166,10 +167,7 @@ def _worker(worker: Worker) -> dict[str, Any]:
     return {
         "state": worker.state,
         "last_beat_at": beat.beat_at.isoformat(),
-        "last_cycle_at": beat.last_cycle_at.isoformat() if beat.last_cycle_at else None,
-        "last_outcome": beat.last_outcome,
-        "cycles": beat.cycles,
-        "failures_in_a_row": beat.failures_in_a_row,
+        **show(beat, "last_cycle_at last_outcome cycles failures_in_a_row"),
     }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from src.api.context import Context
+from src.api.fields import show
 from src.assistant.agents import load_agents
 from src.assistant.indexing import Indexer
 from src.assistant.knowledge import Finding, Knowledge, Level, LiveFolder
@@ -76,21 +77,8 @@ class Desk:
             if found is None:
                 raise NotFound("there is no document with this id")
             chunks = tables.chunks_of(conn, document_id)
-        facts = [
-            {
-                "position": one.position,
-                "topic": one.topic,
-                "content": one.content,
-                "agent_owner": one.agent_owner,
-                "listing_id": one.listing_id,
-                "audience": one.audience,
-                "language": one.language,
-                "valid_from": _iso(one.valid_from),
-                "valid_until": _iso(one.valid_until),
-                "embedded": one.embedding is not None,
-            }
-            for one in chunks
-        ]
+        names = "position topic content agent_owner listing_id audience language valid_from valid_until"
+        facts = [{**show(one, names), "embedded": one.embedding is not None} for one in chunks]
         return {**_as_row(found, self._today()), "chunks": facts}
 
     def write(self, path: str, content: str, *, overwrite: bool) -> dict[str, Any]:
@@ -236,41 +224,17 @@ class Desk:
 
 
 def _as_row(document: StoredDocument, today: date) -> dict[str, Any]:
+    names = (
+        "id path title agent_owner listing_id audience language valid_from valid_until reviewed_on updated_at"
+    )
     ended = document.valid_until is not None and document.valid_until < today
-    return {
-        "id": document.id,
-        "path": document.path,
-        "title": document.title,
-        "agent_owner": document.agent_owner,
-        "state": "expired" if ended else "valid",
-        "listing_id": document.listing_id,
-        "audience": document.audience,
-        "language": document.language,
-        "valid_from": _iso(document.valid_from),
-        "valid_until": _iso(document.valid_until),
-        "reviewed_on": _iso(document.reviewed_on),
-        "updated_at": _iso(document.updated_at),
-    }
+    return {**show(document, names), "state": "expired" if ended else "valid"}
 
 
 def _as_missing(fact: MissingFact) -> dict[str, Any]:
-    return {
-        "id": fact.id,
-        "listing_id": fact.listing_id,
-        "topic": fact.topic,
-        "question": fact.question,
-        "asked": fact.asked,
-        "state": fact.state,
-        "path": fact.path,
-        "first_asked_at": _iso(fact.first_asked_at),
-        "last_asked_at": _iso(fact.last_asked_at),
-        "answered_at": _iso(fact.answered_at),
-    }
+    names = "id listing_id topic question asked state path first_asked_at last_asked_at answered_at"
+    return show(fact, names)
 
 
 def _as_finding(finding: Finding) -> dict[str, Any]:
     return {"path": finding.path, "line": finding.line, "level": str(finding.level), "text": finding.text}
-
-
-def _iso(at: datetime | date | None) -> str | None:
-    return at.isoformat() if at is not None else None

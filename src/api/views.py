@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from src.account import Account
+from src.api.fields import show
 from src.db import accounts as account_rows
 from src.db import conversations, inbox_queue, outbox_views, search
 from src.db.engine import Database
@@ -75,78 +76,39 @@ def conversation(db: Database, account: Account, external_id: str, limit: int) -
     }
 
 
-def _time(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
 def _job(one: Job, external_id: str) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "account": one.account,
+        **show(
+            one,
+            "id account request_id status reason text written_by agent confidence attempts last_error"
+            " replaces_id receipt_text created_at due_at processed_at",
+        ),
         "conversation_id": external_id,
-        "request_id": one.request_id,
-        "status": str(one.status),
-        "reason": one.reason,
-        "text": one.text,
-        "written_by": one.written_by,
-        "agent": one.agent,
-        "confidence": one.confidence,
-        "attempts": one.attempts,
-        "last_error": one.last_error,
-        "replaces_id": one.replaces_id,
         "receipt_message_id": one.receipt_external_id,
-        "receipt_text": one.receipt_text,
-        "created_at": _time(one.created_at),
-        "due_at": _time(one.due_at),
-        "processed_at": _time(one.processed_at),
     }
 
 
 def _conversation(one: StoredConversation) -> dict[str, Any]:
     return {
-        "account": one.account,
+        **show(
+            one,
+            "account user_id guest_name listing_id stay skip_reason last_activity_at host_wrote_at"
+            " seen_to_at seen_to_until seen_at",
+        ),
         "conversation_id": one.external_id,
-        "user_id": one.user_id,
-        "guest_name": one.guest_name,
-        "listing_id": one.listing_id,
-        "stay": one.stay,
-        "skip_reason": one.skip_reason,
-        "last_activity_at": _time(one.last_activity_at),
-        "host_wrote_at": _time(one.host_wrote_at),
-        "seen_to_at": _time(one.seen_to_at),
-        "seen_to_until": _time(one.seen_to_until),
-        "seen_at": _time(one.seen_at),
     }
 
 
 def _message(one: StoredMessage) -> dict[str, Any]:
     return {
+        **show(
+            one,
+            "direction origin role agent kind text sent_at edited_at deleted_at skip_reason request_id outbox_id",
+        ),
         "id": one.external_id,
-        "direction": str(one.direction),
-        "origin": one.origin,
-        "role": one.role,
-        "agent": one.agent,
         "sender": one.sender_name,
-        "kind": one.kind,
-        "text": one.text,
-        "sent_at": _time(one.sent_at),
-        "edited_at": _time(one.edited_at),
-        "deleted_at": _time(one.deleted_at),
-        "skip_reason": one.skip_reason,
-        "request_id": one.request_id,
-        "outbox_id": one.outbox_id,
     }
 
 
 def _request(one: Request) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "status": str(one.status),
-        "reason": one.reason,
-        "attempts": one.attempts,
-        "last_error": one.last_error,
-        "due_at": _time(one.due_at),
-        "reply_by": _time(one.reply_by),
-        "created_at": _time(one.created_at),
-        "processed_at": _time(one.processed_at),
-    }
+    return show(one, "id status reason attempts last_error due_at reply_by created_at processed_at")
