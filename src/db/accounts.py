@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, String, and_, bindparam, case, delete, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from src.db.statements import ACCOUNTS, MODES, WORKERS, RowShape, insert_into, one_or_none, rows
 from src.model.rows import AccountState, Rule, WorkerBeat
@@ -45,11 +58,7 @@ def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
 def take_channel(conn: Connection, account: str, channel: str, now: datetime) -> str:
     """The channel that is stored with the account: this one, if none was. Repeatable."""
     ensure(conn, account, now)
-    conn.execute(
-        update(ACCOUNTS)
-        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.channel.is_(None))
-        .values(channel=channel, updated_at=now)
-    )
+    _change(conn, account, now, ACCOUNTS.c.channel.is_(None), channel=channel)
     return get(conn, account).channel or channel
 
 
@@ -83,93 +92,56 @@ def halt(
 ) -> bool:
     """Nothing touches the site until ``clear_halt``. True if it was not halted before; the first halt is kept."""
     ensure(conn, account, now)
-    done = conn.execute(
-        update(ACCOUNTS)
-        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.link_state == LinkState.OK)
-        .values(
-            link_state=LinkState.HALTED,
-            halt_kind=kind,
-            halt_detail=detail,
-            halt_exit_code=int(exit_code),
-            halt_evidence=evidence,
-            halted_at=now,
-            updated_at=now,
-        )
-    )
-    return done.rowcount == 1
+    halted = {"halt_kind": kind, "halt_detail": detail, "halt_exit_code": int(exit_code)}
+    state = {"link_state": LinkState.HALTED, "halt_evidence": evidence, "halted_at": now, **halted}
+    return _change(conn, account, now, ACCOUNTS.c.link_state == LinkState.OK, **state)
 
 
 def clear_halt(conn: Connection, account: str, now: datetime) -> bool:
     """The site may be touched again. True if it was halted. Repeatable."""
-    done = conn.execute(
-        update(ACCOUNTS)
-        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.link_state == LinkState.HALTED)
-        .values(
-            link_state=LinkState.OK,
-            halt_kind=None,
-            halt_detail=None,
-            halt_exit_code=None,
-            halt_evidence=None,
-            halted_at=None,
-            halt_cleared_at=now,
-            updated_at=now,
-        )
-    )
-    return done.rowcount == 1
+    cleared = dict.fromkeys(("halt_kind", "halt_detail", "halt_exit_code", "halt_evidence", "halted_at"))
+    state = {"link_state": LinkState.OK, "halt_cleared_at": now, **cleared}
+    return _change(conn, account, now, ACCOUNTS.c.link_state == LinkState.HALTED, **state)
 
 
 def pause(conn: Connection, account: str, now: datetime) -> bool:
     """Reading goes on, nothing is sent. True if it was not paused before. Repeatable."""
     ensure(conn, account, now)
-    done = conn.execute(
-        update(ACCOUNTS)
-        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.paused_at.is_(None))
-        .values(paused_at=now, updated_at=now)
-    )
-    return done.rowcount == 1
+    return _change(conn, account, now, ACCOUNTS.c.paused_at.is_(None), paused_at=now)
 
 
 def resume(conn: Connection, account: str, now: datetime) -> bool:
     """The end of ``pause``. True if it was paused. Repeatable."""
-    done = conn.execute(
-        update(ACCOUNTS)
-        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.paused_at.is_not(None))
-        .values(paused_at=None, updated_at=now)
-    )
-    return done.rowcount == 1
+    return _change(conn, account, now, ACCOUNTS.c.paused_at.is_not(None), paused_at=None)
 
 
 def set_viewer(conn: Connection, account: str, external_id: str, now: datetime) -> None:
     """Remember whose inbox it is (the site's id). Overwrites: comparing it first is the caller's part."""
-    conn.execute(
-        update(ACCOUNTS).where(ACCOUNTS.c.account == account).values(external_id=external_id, updated_at=now)
-    )
+    _change(conn, account, now, external_id=external_id)
 
 
 def set_disclosed(conn: Connection, account: str, now: datetime) -> None:
     """A person confirmed that people are told that an AI answers there. The first time is kept. Repeatable."""
-    conn.execute(
-        update(ACCOUNTS)
-        .where(ACCOUNTS.c.account == account, ACCOUNTS.c.disclosed_at.is_(None))
-        .values(disclosed_at=now, updated_at=now)
-    )
+    _change(conn, account, now, ACCOUNTS.c.disclosed_at.is_(None), disclosed_at=now)
 
 
 def set_swept_through(conn: Connection, account: str, through: datetime, now: datetime) -> None:
     """Everything with activity before ``through`` has been taken in. Never moves back. Repeatable."""
-    conn.execute(
-        update(ACCOUNTS)
-        .where(
-            ACCOUNTS.c.account == account,
-            or_(ACCOUNTS.c.swept_through.is_(None), ACCOUNTS.c.swept_through < through),
-        )
-        .values(swept_through=through, updated_at=now)
-    )
+    older = or_(ACCOUNTS.c.swept_through.is_(None), ACCOUNTS.c.swept_through < through)
+    _change(conn, account, now, older, swept_through=through)
 
 
 def set_bell(conn: Connection, account: str, bell: str | None, now: datetime) -> None:
     """Whether the remote announces what is new, as the last look saw it. Repeatable."""
-    conn.execute(update(ACCOUNTS).where(ACCOUNTS.c.account == account).values(bell=bell, updated_at=now))
+    _change(conn, account, now, bell=bell)
+
+
+def _change(
+    conn: Connection, account: str, now: datetime, *only_if: ColumnElement[bool], **values: Any
+) -> bool:
+    """Whether the row was there and fulfilled the conditions."""
+    mine = update(ACCOUNTS).where(ACCOUNTS.c.account == account, *only_if)
+    return conn.execute(mine.values(**values, updated_at=now)).rowcount == 1
 
 
 def beat(
