@@ -169,23 +169,8 @@ class Desk:
         NotFound, Malformed (the answer), Conflict (it is answered already, or the file cannot be written).
         """
         fact = self._waiting(fact_id)
-        secrets = self._knowledge().secrets_of(fact.listing_id)
-        if names := find_values(answer, secrets, encoded=False):
-            raise HoldsSecret("answer", names[0])
-        row = {
-            "question": fact.question,
-            "answer": answer,
-            "listing": (fact.listing_id or "") if scope == "listing" else "",
-            "audience": str(audience),
-            "valid_until": valid_until.isoformat() if valid_until else "",
-        }
-        try:
-            path = learn(self._root, row)
-        except NotUsable as error:
-            first = error.findings[0]
-            raise Conflict("learned_not_usable", f"{LEARNED} must be mended first: {first.text}") from None
-        except OSError as error:
-            raise Conflict("not_writable", f"{LEARNED} cannot be written ({error.strerror})") from None
+        listing = fact.listing_id if scope == "listing" else None
+        path = self._learn(fact.question, answer, fact.listing_id, listing, audience, valid_until)
         db, now = self._context.db, self._context.clock()
         try:
             with db.write() as conn:
@@ -196,6 +181,44 @@ class Desk:
         self._read()
         again = ask_again(db, self._context.wakeup, waiting, now)
         return {"missing_fact": _as_missing(done), "asked_again": len(again)}
+
+    def add_fact(
+        self, question: str, answer: str, listing: str | None, audience: Audience, valid_until: date | None
+    ) -> str:
+        """Keep a fact that nobody has asked for; returns its id. Malformed (the answer), Conflict (the file)."""
+        if names := find_values(question, self._knowledge().secrets_of(listing), encoded=False):
+            raise HoldsSecret("question", names[0])
+        path = self._learn(question, answer, listing, listing, audience, valid_until)
+        self._read()
+        return path
+
+    def _learn(
+        self,
+        question: str,
+        answer: str,
+        about: str | None,
+        listing: str | None,
+        audience: Audience,
+        valid_until: date | None,
+    ) -> str:
+        """A row of `learned.csv` for ``listing``; the secrets of the listing ``about`` must not be in it."""
+        secrets = self._knowledge().secrets_of(about)
+        if names := find_values(answer, secrets, encoded=False):
+            raise HoldsSecret("answer", names[0])
+        row = {
+            "question": question,
+            "answer": answer,
+            "listing": listing or "",
+            "audience": str(audience),
+            "valid_until": valid_until.isoformat() if valid_until else "",
+        }
+        try:
+            return learn(self._root, row)
+        except NotUsable as error:
+            first = error.findings[0]
+            raise Conflict("learned_not_usable", f"{LEARNED} must be mended first: {first.text}") from None
+        except OSError as error:
+            raise Conflict("not_writable", f"{LEARNED} cannot be written ({error.strerror})") from None
 
     def dismiss(self, fact_id: str) -> dict[str, Any]:
         """The host will not answer it. NotFound, Conflict if it is answered."""

@@ -17,6 +17,7 @@ DONE = {
     "mode": _("The mode is set."),
     "seen_to": _("Noted: no answer is needed. If the guest writes again, it waits for you again."),
     "fact_kept": _("Kept as a fact."),
+    "fact_added": _("Kept as a fact: the next guest who asks is answered from it."),
     "fact_dismissed": _("Noted: this question is not asked of you again."),
     "autonomy": _("Noted. What may go out by itself now stands below."),
     "logged_out": _("You are logged out."),
@@ -57,6 +58,7 @@ CONFLICTS = {
         "wrong."
     ),
     "not_writable": _("The knowledge folder cannot be written to. Check its rights on the machine."),
+    "no_model": _("No model is configured, so that nothing can be tried."),
     "overtaken": _("The guest or the host wrote after this draft was made, so it does not fit any more."),
     "too_late": _("The message that this draft answers is too old by now for an answer of this kind."),
 }

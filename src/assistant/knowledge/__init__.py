@@ -7,7 +7,7 @@
 ``load`` reads files and nothing else. ``LiveFolder`` keeps what was read up to date while the program runs.
 """
 
-from src.assistant.knowledge.documents import Contradiction, Document, Finding, Level, may_be_told
+from src.assistant.knowledge.documents import Contradiction, Document, Finding, Kind, Level, may_be_told
 from src.assistant.knowledge.live import LiveFolder
 from src.assistant.knowledge.loading import Knowledge, load
 
@@ -15,6 +15,7 @@ __all__ = [
     "Contradiction",
     "Document",
     "Finding",
+    "Kind",
     "Knowledge",
     "Level",
     "LiveFolder",

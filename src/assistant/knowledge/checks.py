@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import combinations
 
-from src.assistant.knowledge.documents import ALL_AGENTS, Contradiction, Document, Finding, Level
+from src.assistant.knowledge.documents import (
+    ALL_AGENTS,
+    Contradiction,
+    Document,
+    Finding,
+    Kind,
+    Level,
+)
 from src.assistant.knowledge.listings import Listing
 from src.assistant.knowledge.numbers import count_by_kind, disagree
 from src.assistant.secrets import Secret, find_values, names_in
 from src.assistant.values import Fact
+from src.languages import sentence as _
 
 _REVIEW_AFTER = timedelta(days=365)
 _TELLING = 5
@@ -53,9 +61,24 @@ def find_same_id(listings: Sequence[Listing]) -> Iterator[Finding]:
     for listing_id, names in sorted(folders.items()):
         for name in names if len(names) > 1 else ():
             others = ", ".join(f"listings/{one}" for one in names if one != name)
-            yield Finding(
+            yield Finding.of(
+                Kind.TWICE,
                 f"listings/{name}",
-                f"{listing_id} is the listing of {others}, too; keep one folder for each listing",
+                _("%(listing)s is the listing of %(others)s, too; keep one folder for each listing"),
+                listing=listing_id,
+                others=others,
+            )
+
+
+def find_empty(documents: Sequence[Document]) -> Iterator[Finding]:
+    """A warning for each file in which there is no fact: a heading without text is none."""
+    for document in documents:
+        if not document.facts:
+            yield Finding.of(
+                Kind.EMPTY,
+                document.path,
+                _("has no fact in it; write one, or take the file out"),
+                level=Level.WARNING,
             )
 
 
@@ -84,19 +107,25 @@ def find_aged(documents: Sequence[Document], today: date, changed: dict[str, dat
     for document in documents:
         for fact, line in zip(document.facts, document.lines, strict=True):
             if fact.valid_until is not None and fact.valid_until < today:
-                yield Finding(
+                yield Finding.of(
+                    Kind.EXPIRED,
                     document.path,
-                    f"{fact.topic} ended on {fact.valid_until}; renew it or take it out",
+                    _("%(topic)s ended on %(day)s; renew it or take it out"),
                     line,
                     Level.WARNING,
+                    topic=fact.topic,
+                    day=fact.valid_until,
                 )
         reviewed = document.terms.reviewed or changed.get(document.path)
         if reviewed is not None and reviewed < today - _REVIEW_AFTER:
-            yield Finding(
+            yield Finding.of(
+                Kind.OLD,
                 document.path,
-                f"was last reviewed on {reviewed}; read it again, then write  reviewed: {today}  at its top",
+                _("was last reviewed on %(day)s; read it again, then write  reviewed: %(today)s  at its top"),
                 1,
                 Level.WARNING,
+                day=reviewed,
+                today=today,
             )
 
 
@@ -109,10 +138,13 @@ def _secrets_told(document: Document, listings: Sequence[Listing]) -> Iterator[F
             own = not ids or listing.id in ids
             suspects = [one for one in listing.secrets if own or _is_telling(one)]
             for name in find_values(fact.text, suspects, encoded=False):
-                yield Finding(
+                yield Finding.of(
+                    Kind.SECRET,
                     document.path,
-                    f"{fact.topic} holds the value of the secret {name}; write {{{{{name}}}}} in its place",
+                    _("%(topic)s holds the value of the secret %(name)s; write {{%(name)s}} in its place"),
                     line,
+                    topic=fact.topic,
+                    name=name,
                 )
 
 
@@ -126,8 +158,9 @@ def _without_secret(document: Document, listings: Sequence[Listing]) -> Iterator
         known = {secret.name for one in concerned for secret in one.secrets}
         for name in names_in(fact.text):
             if name not in known:
-                where = "the listing's secrets.toml" if ids else "any secrets.toml"
-                yield Finding(document.path, f"{{{{{name}}}}} is not in {where}; write it there", line)
+                own = _("{{%(name)s}} is not in the listing's secrets.toml; write it there")
+                none = _("{{%(name)s}} is not in any secrets.toml; write it there")
+                yield Finding.of(Kind.PLACEHOLDER, document.path, own if ids else none, line, name=name)
 
 
 def _without_agent(document: Document, agents: Collection[str]) -> Iterator[Finding]:
@@ -136,10 +169,13 @@ def _without_agent(document: Document, agents: Collection[str]) -> Iterator[Find
     for fact, line in zip(document.facts, document.lines, strict=True):
         if fact.agent not in {*agents, ALL_AGENTS, *missing}:
             missing.add(fact.agent)
-            yield Finding(
+            yield Finding.of(
+                Kind.AGENT,
                 document.path,
-                f"agent {fact.agent} has no file in the agents folder; there are: {known}",
+                _("agent %(agent)s has no file in the agents folder; there are: %(known)s"),
                 line,
+                agent=fact.agent,
+                known=known,
             )
 
 
@@ -156,9 +192,14 @@ def _can_meet(one: _Numbered, other: _Numbered, every: frozenset[str]) -> bool:
 
 
 def _other_numbers(mine: _Numbered, theirs: _Numbered) -> Finding:
-    return Finding(
+    return Finding.of(
+        Kind.CONTRADICTION,
         mine.fact.path,
-        f"{mine.fact.topic}: other numbers than in {theirs.fact.path}:{theirs.line}; make the two agree, "
-        "or give them dates or listings of their own",
+        _(
+            "%(topic)s: other numbers than in %(place)s; make the two agree, or give them dates or listings of "
+            "their own"
+        ),
         mine.line,
+        topic=mine.fact.topic,
+        place=f"{theirs.fact.path}:{theirs.line}",
     )

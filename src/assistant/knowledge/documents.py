@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -25,6 +26,19 @@ class Level(StrEnum):
     WARNING = "warning"
 
 
+class Kind(StrEnum):
+    """What is often found."""
+
+    EXPIRED = "expired"
+    OLD = "old"
+    CONTRADICTION = "contradiction"
+    SECRET = "secret"  # noqa: S105 - a kind of finding
+    PLACEHOLDER = "placeholder"
+    AGENT = "agent"
+    EMPTY = "empty"
+    TWICE = "twice"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with a file. ``text`` says what and what to do; it never has a secret's value."""
@@ -33,6 +47,22 @@ class Finding:
     text: str
     line: int | None = None  # counted from 1
     level: Level = Level.ERROR
+    kind: Kind | None = None  # of what is often found; None: the file cannot be read as it is
+    said: str = ""  # the text with places for its values, so that it can be translated; '' if it cannot
+    values: Mapping[str, object] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        kind: Kind,
+        path: str,
+        said: str,
+        line: int | None = None,
+        level: Level = Level.ERROR,
+        **values: object,
+    ) -> Finding:
+        """``said`` is marked by ``languages.sentence`` and has its values as ``%(name)s``."""
+        return cls(path, said % values if values else said, line, level, kind, said, values)
 
     @property
     def place(self) -> str:

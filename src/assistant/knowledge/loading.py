@@ -9,12 +9,19 @@ from datetime import date
 from itertools import chain
 from pathlib import Path
 
-from src.assistant.knowledge.checks import find_aged, find_contradictions, find_leaving_out, find_same_id
+from src.assistant.knowledge.checks import (
+    find_aged,
+    find_contradictions,
+    find_empty,
+    find_leaving_out,
+    find_same_id,
+)
 from src.assistant.knowledge.documents import (
     ALL_AGENTS,
     Contradiction,
     Document,
     Finding,
+    Kind,
     Level,
     for_listing,
     is_valid_on,
@@ -25,6 +32,7 @@ from src.assistant.knowledge.files import ReadFile, find_files, read_file, stamp
 from src.assistant.knowledge.listings import Facts, Listing
 from src.assistant.secrets import Secret
 from src.assistant.values import Fact, Stage
+from src.languages import sentence as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +135,8 @@ def load(
     if nothing of them has changed; ``good`` stand in for files that fail now.
     """
     if not folder.is_dir():
-        text = "there is no such folder; make one:  python src/main.py knowledge example"
-        return Knowledge(folder, findings=(Finding(str(folder), text),))
+        text = _("there is no such folder; make one:  python src/main.py knowledge example")
+        return Knowledge(folder, findings=(Finding.of(Kind.EMPTY, str(folder), text),))
     files = {file.place.path: file for file in _read_all(folder, known or {})}
     stand_ins = good or {}
     in_use = {
@@ -158,7 +166,9 @@ def load(
         documents=tuple(documents),
         listings=remaining,
         contradictions=tuple(contradictions),
-        findings=tuple(findings + disagreements + list(_without_zone(remaining))),
+        findings=tuple(
+            findings + disagreements + list(find_empty(documents)) + list(_without_zone(remaining))
+        ),
         files=files,
         used=frozenset(used),
         hidden=tuple(chain.from_iterable(one.secrets for one in listings if one.folder in left_out)),

@@ -42,7 +42,7 @@ def missing_fact_routes(context: Context, side: AiSide) -> APIRouter:
         scope, audience = form.get("scope", "listing"), form.get("audience", str(Audience.ANYONE))
         if scope not in {"listing", "all"} or audience not in set(Audience):
             raise Malformed("scope", "is not possible")
-        ends, whom = _day(form.get("valid_until", "")), Audience(audience)
+        ends, whom = read_day(form.get("valid_until", "")), Audience(audience)
         known = _known(fact_id)
         done = await run_in_threadpool(lambda: side.desk().answer(known, text, scope, whom, ends))
         return page.go(f"{HERE}?again={done['asked_again']}", "fact_kept")
@@ -63,7 +63,8 @@ def _known(fact_id: str) -> str:
     return fact_id
 
 
-def _day(text: str) -> date | None:
+def read_day(text: str) -> date | None:
+    """The day of a form's field, None for none. Malformed if it is no day."""
     if not text:
         return None
     try:

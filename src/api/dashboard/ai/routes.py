@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard.ai.autonomy import autonomy_pages
+from src.api.dashboard.ai.knowledge import knowledge_pages
 from src.api.dashboard.ai.missing_facts import missing_fact_routes
 from src.api.dashboard.ai.results import result_pages
 from src.api.dashboard.ai.side import AiSide
@@ -24,6 +25,7 @@ def ai_routes(context: Context, side: AiSide) -> APIRouter:
 
     for routes in (
         missing_fact_routes(context, side),
+        knowledge_pages(context, side),
         autonomy_pages(context, side),
         result_pages(context, side),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from src.api.dashboard import words
 from src.api.dashboard.ai import words as ai_words
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.page import Page
+from src.assistant.values import Decision
+from src.assistant.wire import as_json
 from src.assistant_settings import AssistantSettings
 from src.db import missing_facts, runs
 from src.db.engine import Connection
@@ -85,6 +87,33 @@ def _explain(lang: Language, side: AiSide, run: AssistantRun, missing: Sequence[
         seconds=sum(step.get("ms", 0) for step in calls) / 1000,
         tokens=run.prompt_tokens + run.completion_tokens,
     )
+
+
+def explain_decision(lang: Language, side: AiSide, decision: Decision, now: datetime) -> Why:
+    """The same of a decision that is not stored. Blocking: may read the host's folder."""
+    said = as_json(decision)
+    run = AssistantRun(
+        **dict.fromkeys(one.name for one in fields(AssistantRun)),  # type: ignore[arg-type]
+    )
+    cost = [step.cost for step in decision.steps if step.cost is not None]
+    run = replace(
+        run,
+        state="done",
+        action=said["action"],
+        hard_class=said["class"],
+        reason=said["reason"],
+        hold=said["hold"],
+        topic=said["topic"],
+        language=said["language"],
+        confidence=said["confidence"],
+        steps=json.dumps(said["steps"]),
+        sources=json.dumps(said["sources"]),
+        prompt_tokens=sum(step.prompt_tokens for step in decision.steps),
+        completion_tokens=sum(step.completion_tokens for step in decision.steps),
+        cost=sum(cost) if cost else None,
+        finished_at=now,
+    )
+    return _explain(lang, side, run, ())
 
 
 def _cited(side: AiSide, sources: list[dict[str, str]], answered_at: datetime | None) -> tuple[Cited, ...]:

@@ -58,6 +58,24 @@ _OTHER_OUTCOME = _("the service failed")
 _OTHER_FORM = _("the service wants to be asked in another way")
 
 
+FINDINGS = {
+    "expired": _("Has ended"),
+    "old": _("Long not reviewed"),
+    "contradiction": _("Contradiction"),
+    "secret": _("Gives a code away"),
+    "placeholder": _("Code is missing"),
+    "agent": _("Agent is missing"),
+    "empty": _("Empty"),
+    "twice": _("Two folders"),
+}
+FINDINGS_MEAN = {
+    "expired": _("It is told to nobody any more."),
+    "contradiction": _("An answer that rests on it waits for you."),
+    "empty": "",
+}
+LEFT_OUT = _("The whole file is left out until it is mended.")
+
+
 def topic(lang: Language, code: str | None) -> str:
     """The subject in words."""
     return lang.gettext(TOPICS.get(code or "other", TOPICS["other"]))

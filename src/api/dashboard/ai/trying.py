@@ -1,0 +1,94 @@
+"""What the assistant would do with a message that the host types: the decision, and whether it would go out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from src.api.dashboard import words
+from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.why import Why, explain_decision
+from src.api.dashboard.page import Page
+from src.assistant.values import Action, Decision, Stage
+from src.db import accounts, autonomy
+from src.model.autonomy import FIRST, STAY, TOPICS, permission
+from src.services.refusals import Conflict, Malformed
+from src.services.texts import clean_message
+
+LONGEST = 4_000
+_STAGES = {str(Stage.INQUIRY), str(Stage.BOOKED), str(Stage.STAYING)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A decision with its reasons."""
+
+    decision: Decision
+    why: Why
+    headline: str
+    goes_out: bool
+
+
+async def try_message(page: Page, side: AiSide, form: dict[str, str]) -> Tried:
+    """Ask the model. Malformed for the form; Conflict where no model is configured."""
+    if side.assistant is None:
+        raise Conflict("no_model", "no model is configured")
+    message, stage = clean_message(form.get("message", "")), form.get("stage", str(Stage.BOOKED))
+    if len(message) > LONGEST:
+        raise Malformed("message", "is too long")
+    if stage not in _STAGES:
+        raise Malformed("stage", "is not possible")
+    listing = form.get("listing") or None
+    payload: dict[str, Any] = {
+        "conversation_id": "assistant-try",
+        "sender": page.lang.say("Guest"),
+        "message": message,
+        "property_id": listing,
+        "history": [],
+        "stay": {"stage": stage},
+    }
+    decision = await side.assistant.decide(payload)
+    return await run_in_threadpool(_tried, page, side, decision, listing, stage)
+
+
+def _tried(page: Page, side: AiSide, decision: Decision, listing: str | None, stage: str) -> Tried:
+    goes_out, headline = _outcome(page, decision, listing, stage)
+    return Tried(decision, explain_decision(page.lang, side, decision, page.now), headline, goes_out)
+
+
+def _outcome(page: Page, decision: Decision, listing: str | None, stage: str) -> tuple[bool, str]:
+    """Whether it would go out here now, as the callback judges it, and a sentence that says so."""
+    lang = page.lang
+    if decision.action is Action.IGNORE:
+        return False, lang.say("No answer is needed.")
+    if decision.action is Action.ESCALATE:
+        left = lang.say("It would be left to you.")
+        return False, f"{left} {words.reason(lang, decision.hard_class or decision.reason)}"
+    if decision.hold:
+        waits = lang.say("This answer would wait for you.")
+        return False, f"{waits} {words.reason(lang, decision.hold)}"
+    mode, set_by_person, allowed = _rules(page, decision.topic, listing, stage)
+    if mode == "off":
+        return False, lang.say("Nothing would be sent: the mode is off.")
+    if mode == "auto" and allowed is False:
+        return False, lang.say("This answer would wait for you: its topic may not go out by itself.")
+    if mode == "draft" and (set_by_person or not allowed):
+        return False, lang.say("This answer would wait for you: the mode is draft.")
+    return True, lang.say("This answer would go out by itself.")
+
+
+def _rules(page: Page, topic: str | None, listing: str | None, stage: str) -> tuple[str, bool, bool | None]:
+    """The mode for this listing, whether a person has set it, and what the topic's record allows."""
+    account, settings = page.account.name, page.account.settings
+    with page.context.db.read() as conn:
+        rules = {(rule.scope, rule.scope_id): rule for rule in accounts.modes(conn, account)}
+        record = None
+        if listing is not None and topic in TOPICS:
+            first = FIRST if stage == str(Stage.INQUIRY) else STAY
+            record = autonomy.get(conn, autonomy.Key(account, listing, topic or "", first))
+    rule = rules.get(("listing", listing or "")) or rules.get(("account", ""))
+    mode = "off" if settings.reply_mode == "off" else str(rule.mode) if rule else settings.reply_mode
+    known = listing is not None and topic in TOPICS
+    return mode, rule is not None, permission(record, settings.assistant_autonomy) if known else None
