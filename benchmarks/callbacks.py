@@ -17,9 +17,9 @@ from sqlalchemy import insert
 from benchmarks.house import ROOT, environment, free_port, http_post, read_http
 from benchmarks.results import Results
 from benchmarks.sizes import Size
-from src.api.app import create_app
 from src.api.server import serve
 from src.channels.airbnb import ids
+from src.commands.serving import make_app
 from src.db import accounts
 from src.db.engine import Database
 from src.db.statements import CONVERSATIONS, INBOX
@@ -190,7 +190,7 @@ def main() -> None:
         Path(sys.argv[2]).parent, {"DATABASE_URL": url, "API_PORT": str(port), "API_KEY": "k" * 32, **NO_CAPS}
     )
     db = Database.open(url)
-    app = create_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
+    app = make_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
     asyncio.run(serve(app, "127.0.0.1", port))
 
 

@@ -21,10 +21,10 @@ from benchmarks.inbox import RULES
 from benchmarks.results import Results
 from benchmarks.servers import Missing, new_database, postgres
 from benchmarks.sizes import Size
-from src.api.app import create_app
 from src.api.server import serve
 from src.channels.airbnb import ids
 from src.channels.base import Channel
+from src.commands.serving import make_app
 from src.db import accounts, outbox_queue
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -169,7 +169,7 @@ async def _live(role: str, url: str, port: int, folder: Path) -> dict[str, float
     send = _ClaimOnly(db, wakeup)
     running: list[asyncio.Task[Any]] = []
     if role in ("api", "both"):
-        app = create_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
+        app = make_app(settings, db, Wakeup(db), is_conversation_id=Parts().is_conversation_id)
         running.append(asyncio.create_task(serve(app, "127.0.0.1", port, stop=stop)))
     if role in ("send", "both"):
         beats = Heartbeats(db, DEFAULT_ACCOUNT, utc_now)

@@ -13,7 +13,7 @@ import httpx
 from benchmarks.crowd import fill
 from benchmarks.results import Results, Series
 from benchmarks.sizes import Size
-from src.api.app import create_app
+from src.commands.serving import make_app
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -48,7 +48,7 @@ async def measure(
     tick(f"a database of {conversations:,} conversations and {conversations * 10:,} messages")
     newest = fill(db, now, conversations)
     wakeup = Wakeup(db)
-    app = create_app(Settings(), db, wakeup, is_conversation_id=lambda *_: True, clock=lambda: now)
+    app = make_app(Settings(), db, wakeup, is_conversation_id=lambda *_: True, clock=lambda: now)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))
     times: dict[str, list[float]] = {path: [] for path in pages(newest)}
     cpu: dict[str, list[float]] = {path: [] for path in times}

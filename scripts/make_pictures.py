@@ -23,9 +23,9 @@ from playwright.async_api import async_playwright
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.crowd import fill
-from src.api.app import create_app
 from src.api.server import serve
 from src.channels.browser import find_browsers, launch_options
+from src.commands.serving import make_app
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -61,7 +61,7 @@ async def photograph_dashboard(folder: Path) -> None:
     newest = fill(db, datetime.now(UTC), 400)
     wakeup, stop = Wakeup(db), asyncio.Event()
     settings = Settings(ai_webhook_url="http://127.0.0.1:9/", dashboard_time_zone="Europe/Paris")
-    app = create_app(settings, db, wakeup, is_conversation_id=lambda *_: True)
+    app = make_app(settings, db, wakeup, is_conversation_id=lambda *_: True)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     ending = app.state.streams.end
     serving = serve(app, "127.0.0.1", 0, stop=stop, on_started=address.set_result, on_ending=ending)

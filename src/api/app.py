@@ -30,6 +30,7 @@ from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
 from src.assistant.keystroke import KeystrokeSecrets
+from src.assistant_settings import AssistantSettings
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
@@ -40,17 +41,22 @@ from src.services.answers import IsConversationId
 from src.services.chat import Desk
 from src.services.hearing import Hearing
 from src.services.refusals import Conflict, Malformed, NotFound
-from src.settings import Settings
+from src.settings import AlertSettings
+
+App = FastAPI
+"""The name for those who put it together and serve nothing themselves."""
 
 if TYPE_CHECKING:
     from src.assistant.live import LiveAssistant
 
 
 def create_app(
-    settings: Settings,
+    settings: AlertSettings,
     db: Database,
     wakeup: Wakeup,
     *,
+    accounts: Mapping[str, Account],
+    assistant_settings: AssistantSettings,
     is_conversation_id: IsConversationId,
     clock: Callable[[], datetime] = utc_now,
     browser_state: Callable[[], str] | None = None,
@@ -59,30 +65,30 @@ def create_app(
     hearing: Mapping[str, Hearing] | None = None,
     chat: Account | None = None,
 ) -> FastAPI:
-    """The whole HTTP side, for all accounts. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
+    """The whole HTTP side, for all ``accounts`` by name. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
     ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
     and asked why; without it no model is configured. ``hearing``: the accounts whose service calls us, by name.
     ``chat``: the account of those who ask in one call.
     """
-    hide([db.secret.hex(), *settings.secret_values()])
+    hide([db.secret.hex()])
     context = Context(
         settings,
         db,
         wakeup,
         Doors(settings, db, clock),
-        settings.accounts_by_name,
+        accounts,
         is_conversation_id,
         clock,
         browser_state,
         remote,
-        asked={**settings.accounts_by_name, **({chat.name: chat} if chat else {})},
+        asked={**accounts, **({chat.name: chat} if chat else {})},
         hearing=hearing or {},
-        secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
+        secrets=KeystrokeSecrets(assistant_settings.assistant_knowledge_dir),
     )
     metrics = Metrics()
-    desk = desk_of(context, settings.assistant)
+    desk = desk_of(context, assistant_settings)
     app = FastAPI(
         title="Nightporter",
         description="Answers a host's inbox. The AI hands in its answers here; people see to the rest at /.",
@@ -92,14 +98,14 @@ def create_app(
     add_docs(app)
     app.state.streams = context.streams
     for routes in (
-        dashboard_routes(context, AiSide(settings.assistant, desk, assistant)),
+        dashboard_routes(context, AiSide(assistant_settings, desk, assistant)),
         callback_routes(context, metrics),
         hook_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
         knowledge_routes(context, desk),
         autonomy_routes(context),
-        verify_routes(context, settings.assistant),
+        verify_routes(context, assistant_settings),
         metrics_routes(context, metrics),
     ):
         app.include_router(routes)

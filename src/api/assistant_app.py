@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from fastapi import APIRouter, FastAPI
@@ -20,42 +20,45 @@ from src.api.knowledge import desk_of, knowledge_routes
 from src.api.limits import Guard
 from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant.live import LiveAssistant
+from src.assistant_settings import AssistantSettings
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
 from src.model.values import utc_now
 from src.services.chat import Desk
-from src.settings import Settings
+from src.settings import AlertSettings
 
 PRODUCT = "nightporter-assistant"
 """Another name than the main API's: a `syncsend` must not take this one for it."""
 
 
 def create_assistant_app(
-    settings: Settings,
+    settings: AlertSettings,
     db: Database,
     wakeup: Wakeup,
     assistant: LiveAssistant,
     late: LateAnswering,
     *,
+    accounts: Mapping[str, Account],
+    assistant_settings: AssistantSettings,
     chat: Account | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """Starts nothing; everything that is handed in stays the caller's."""
-    hide([db.secret.hex(), *settings.secret_values()])
+    hide([db.secret.hex()])
     doors = Doors(settings, db, clock)
     context = Context(
         settings,
         db,
         wakeup,
         doors,
-        settings.accounts_by_name,
+        accounts,
         lambda *_: True,
         clock,
         None,
-        asked={**settings.accounts_by_name, **({chat.name: chat} if chat else {})},
-        secrets=KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
+        asked={**accounts, **({chat.name: chat} if chat else {})},
+        secrets=KeystrokeSecrets(assistant_settings.assistant_knowledge_dir),
     )
     app = FastAPI(
         title="Nightporter's assistant",
@@ -66,7 +69,7 @@ def create_assistant_app(
     add_docs(app)
     app.state.streams = context.streams
     app.include_router(assistant_routes(context, assistant, late))
-    app.include_router(knowledge_routes(context, desk_of(context, settings.assistant)))
+    app.include_router(knowledge_routes(context, desk_of(context, assistant_settings)))
     if chat is not None:
         app.include_router(chat_routes(context, Desk(db, chat, clock, context.secrets), only_api=True))
     app.include_router(_health_routes(db, assistant))

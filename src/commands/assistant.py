@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from loguru import logger
 
 from src.account import Account
+from src.api.app import App
+from src.api.assistant import LateAnswering
 from src.api.assistant_app import create_assistant_app
 from src.api.server import serve
 from src.assistant.live import LiveAssistant
@@ -17,11 +20,12 @@ from src.commands.opening import opened
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, SettingsError
+from src.logs import hide
 from src.services.askers import BuiltInAsker
 from src.services.hand_in import HandIn
 from src.services.late_answers import LateAnswers
 from src.settings import Settings
-from src.workers.asking import AskAi
+from src.workers.asking import AskAi, Asking
 from src.workers.housekeeping import start_housekeeping
 from src.workers.parts import Machine, Parts
 from src.workers.process import listen_to_signals
@@ -42,16 +46,38 @@ def _check(settings: Settings) -> None:
         raise SettingsError([NO_MODEL])
 
 
+def make_assistant_app(
+    settings: Settings,
+    db: Database,
+    wakeup: Wakeup,
+    assistant: LiveAssistant,
+    late: LateAnswering,
+    **more: Any,
+) -> App:
+    """The HTTP side of the assistant alone; ``more`` is as for ``create_assistant_app``."""
+    hide(settings.secret_values())
+    return create_assistant_app(
+        settings,
+        db,
+        wakeup,
+        assistant,
+        late,
+        accounts=settings.accounts_by_name,
+        assistant_settings=settings.assistant,
+        **more,
+    )
+
+
 async def _serve(settings: Settings, db: Database) -> None:
     stop = asyncio.Event()
     listen_to_signals(stop)
     wakeup = Wakeup(db)
     assistant = LiveAssistant(settings.assistant, db, account=settings.accounts[0].name)
-    hand_in = HandIn(settings)
+    hand_in = HandIn(settings.webhook_secret)
     late = LateAnswers(assistant, hand_in)
     chat = settings.chat
     chat = replace(chat, ai="assistant") if chat else None
-    app = create_assistant_app(settings, db, wakeup, assistant, late, chat=chat)
+    app = make_assistant_app(settings, db, wakeup, assistant, late, chat=chat)
 
     def started(address: str) -> None:
         logger.info("The assistant answers at {}/api/assistant/webhook (/health, /docs)", address)
@@ -83,5 +109,12 @@ async def _ask_for(
     chat: Account, settings: Settings, db: Database, assistant: LiveAssistant, stop: asyncio.Event
 ) -> None:
     """The requests of those who wait at ``/api/chat`` go to the assistant of this process."""
-    parts = replace(Parts(), make_askers=lambda _settings, _db: {chat.name: BuiltInAsker(assistant)})
-    await AskAi(settings, db, lambda _: True, parts, {chat.name: chat}).run(stop)
+    only = Asking(
+        {chat.name: chat},
+        callback_base_url=settings.callback_base_url,
+        secret=settings.webhook_secret,
+        at_once=settings.ai_concurrency,
+        secrets=Machine.of(settings).secrets,
+    )
+    askers = {chat.name: BuiltInAsker(assistant)}
+    await AskAi(only, db, lambda _: True, Parts(), lambda: askers).run(stop)

@@ -19,6 +19,7 @@ from rich.console import Console
 from sandbox.airbnb.site import SimulatedSite
 from sandbox.host import SandboxHost
 from sandbox.model import KNOWLEDGE, NAME, SandboxModel
+from src.commands.assembly import make_asking, make_process
 from src.commands.demo_report import show_decisions, show_scenes
 from src.commands.demo_script import DemoScript
 from src.commands.serving import serve_all
@@ -26,11 +27,9 @@ from src.db.engine import Database
 from src.errors import ExitCode
 from src.logs import close_logs, set_up_logs
 from src.settings import Settings, load_settings
-from src.workers.asking import AskAi
 from src.workers.crew import Work
 from src.workers.halts import halted
 from src.workers.parts import Parts
-from src.workers.process import make_process
 
 ONCE_TAKES = "about half a minute"
 KNOWN_BY_THE_HOST = {"blender": "Yes, the blender is in the cupboard under the sink."}
@@ -114,7 +113,7 @@ async def _play(settings: Settings, db: Database, script: DemoScript, *, once: b
             await stop.wait()
 
     process = make_process(settings, db, Work(sync=True, send=True), parts)
-    asking = AskAi(settings, db, process.is_at_work, parts)
+    asking = make_asking(settings, db, process.is_at_work, parts)
     return await process.run([api, direct, asking.run])
 
 

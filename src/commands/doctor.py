@@ -246,15 +246,15 @@ def _callback(settings: Settings, db: Database) -> Finding:
 
 
 async def _callback_for_a_moment(settings: Settings, db: Database) -> Finding:
-    from src.api.app import create_app
     from src.api.server import serve
+    from src.commands.serving import make_app
     from src.db.wakeup import Wakeup
 
     help_text = (
         "CALLBACK_BASE_URL must lead to API_HOST:API_PORT of this machine (a tunnel or proxy must be up)"
     )
     wakeup = Wakeup(db)
-    app = create_app(settings, db, wakeup, is_conversation_id=Parts().is_conversation_id)
+    app = make_app(settings, db, wakeup)
     stop, started = asyncio.Event(), asyncio.Event()
     server = asyncio.create_task(
         serve(app, settings.api_host, settings.api_port, stop=stop, on_started=lambda _: started.set())

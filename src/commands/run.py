@@ -12,6 +12,7 @@ from rich.console import Console
 
 from src.account import CHAT, Account
 from src.api.port import check_host, listen, probe
+from src.commands.assembly import make_asking, make_process
 from src.commands.choice import named
 from src.commands.opening import opened
 from src.db import accounts
@@ -25,12 +26,11 @@ from src.services import notify
 from src.settings import Settings
 from src.workers import waits
 from src.workers.alert_worker import AlertWorker, tell_of_the_end
-from src.workers.asking import AskAi
 from src.workers.crew import Work
 from src.workers.halts import halted, what_to_do
 from src.workers.housekeeping import start_housekeeping
 from src.workers.parts import Machine, Parts
-from src.workers.process import Beside, Process, make_process
+from src.workers.process import Beside, Process
 
 NOTICE_SEC = 1.0
 """How long an API by itself says 503 at /health/ready before it stops listening: what balances between several APIs
@@ -89,7 +89,7 @@ def _work(settings: Settings, db: Database, work: Work, *, api: bool, parts: Par
     process = make_process(settings, db, work, parts, partial(_say_waiting, settings))
     beside: list[Beside] = [AlertWorker(settings, list(settings.asked.values()), db, heartbeat=work.sync).run]
     if work.sync:
-        beside.append(AskAi(settings, db, process.is_at_work, parts).run)
+        beside.append(make_asking(settings, db, process.is_at_work, parts).run)
         beside.append(partial(_keep_house, settings, db, parts))
     if serve_api:
         beside.append(lambda stop: _serve(settings, db, stop, parts))
@@ -119,7 +119,9 @@ async def _keep_house(settings: Settings, db: Database, parts: Parts, stop: asyn
     names = list(settings.asked)
     keep = timedelta(days=settings.retention_days)
     wakeup = Wakeup(db)
-    inquiry_clock = await asyncio.to_thread(parts.make_inquiry_clock, settings, db, wakeup)
+    inquiry_clock = await asyncio.to_thread(
+        parts.make_inquiry_clock, settings.accounts, settings.assistant, db, wakeup
+    )
     scheduler = start_housekeeping(
         Machine.of(settings).evidence_dir,
         db,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from src.api.app import create_app
+from src.api.app import App, create_app
 from src.api.server import serve
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
+from src.logs import hide
 from src.settings import Settings
 from src.workers.parts import Machine, Parts
 from src.workers.remote import Remote
@@ -26,14 +27,15 @@ async def serve_all(
     wakeup = Wakeup(db)
     remote = Remote(settings.accounts, Machine.of(settings), db, parts=parts)
     assistant = _make_assistant(settings, db)
-    app = create_app(
+    hearing = parts.make_hearing(settings.accounts, Machine.of(settings))
+    app = make_app(
         settings,
         db,
         wakeup,
-        is_conversation_id=parts.is_conversation_id,
+        parts=parts,
         remote=remote,
         assistant=assistant,
-        hearing=parts.make_hearing(settings),
+        hearing=hearing,
         chat=settings.chat,
     )
 
@@ -61,6 +63,22 @@ async def serve_all(
         if assistant is not None:
             await assistant.close()
         wakeup.close()
+
+
+def make_app(
+    settings: Settings, db: Database, wakeup: Wakeup, *, parts: Parts | None = None, **more: Any
+) -> App:
+    """The whole HTTP side, as the settings have it; ``more`` is as for ``create_app``."""
+    hide(settings.secret_values())
+    given: dict[str, Any] = {"is_conversation_id": (parts or Parts()).is_conversation_id, **more}
+    return create_app(
+        settings,
+        db,
+        wakeup,
+        accounts=settings.accounts_by_name,
+        assistant_settings=settings.assistant,
+        **given,
+    )
 
 
 def _make_assistant(settings: Settings, db: Database) -> LiveAssistant | None:

@@ -10,30 +10,30 @@ from typing import Any
 
 import httpx
 from loguru import logger
+from pydantic import SecretStr
 
 from src.logs import safe_error
 from src.model.retry import HAND_IN_SEC
 from src.model.values import utc_now
 from src.services.ai_exchange import signature
 from src.setting_types import http_url
-from src.settings import Settings
 
 _TIMEOUT_SEC = 30.0
 _PASSING = frozenset({408, 425, 429})
 
 
 class HandIn:
-    """Posts answers. Signed where WEBHOOK_SECRET is set: the token in the address lets in as well."""
+    """Posts answers, signed where there is a ``secret``. The token in the address lets in as well."""
 
     def __init__(
         self,
-        settings: Settings,
+        secret: SecretStr | None,
         *,
         clock: Callable[[], datetime] = utc_now,
         pauses_sec: Sequence[float] = HAND_IN_SEC,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = settings
+        self._secret = secret
         self._clock = clock
         self._pauses = pauses_sec
         self._client = httpx.AsyncClient(
@@ -71,7 +71,7 @@ class HandIn:
         headers = {
             "content-type": "application/json",
             "user-agent": "Nightporter",
-            **signature(self._settings.webhook_secret, body, request_id, self._clock()),
+            **signature(self._secret, body, request_id, self._clock()),
         }
         try:
             return (await self._client.post(url, content=body, headers=headers)).status_code

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
 
 from src.account import CHAT, Account
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
-from src.settings import Settings
+from src.model.secrets import Secrets
+from src.services.askers import Asker
 from src.workers import waits
 from src.workers.ai_worker import AiWorker
 from src.workers.crew import make_owner
 from src.workers.heartbeats import Heartbeats
-from src.workers.parts import Parts, secrets_of
+from src.workers.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is asked, and how."""
+
+    accounts: Mapping[str, Account]
+    """By name: those whose requests go to an AI."""
+    callback_base_url: str
+    secret: SecretStr | None
+    """Signs what is posted."""
+    at_once: int
+    """How many requests may be with an AI at a time."""
+    secrets: Secrets
+    """Taken out of what the AI answers."""
 
 
 class AskAi:
@@ -21,40 +40,42 @@ class AskAi:
 
     def __init__(
         self,
-        settings: Settings,
+        asking: Asking,
         db: Database,
         is_at_work: Callable[[str], bool],
         parts: Parts,
-        accounts: Mapping[str, Account] | None = None,
+        make_askers: Callable[[], Mapping[str, Asker]],
     ) -> None:
-        """``is_at_work``: whether the AI is to be asked for the account of this name now."""
-        self._settings = settings
-        self._accounts = settings.asked if accounts is None else accounts
+        """``is_at_work``: whether the AI is to be asked for the account of this name now.
+
+        ``make_askers`` makes the built-in assistant, by account; it may take its time and block.
+        """
+        self._asking = asking
         self._db = db
-        self._is_at_work = lambda name: is_at_work(name) or self._accounts[name].channel == CHAT
+        self._is_at_work = lambda name: is_at_work(name) or asking.accounts[name].channel == CHAT
         self._parts = parts
+        self._make_askers = make_askers
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until stopped; a slow AI is not waited for."""
-        settings, db, parts = self._settings, self._db, self._parts
-        accounts = self._accounts
-        beats = {name: Heartbeats(db, name, parts.clock) for name in accounts}
+        asking, db, parts = self._asking, self._db, self._parts
+        beats = {name: Heartbeats(db, name, parts.clock) for name in asking.accounts}
         # In a thread: the browsers are starting meanwhile, and the assistant takes its time to load.
-        askers = await asyncio.to_thread(parts.make_askers, settings, db)
+        askers = await asyncio.to_thread(self._make_askers)
         beside = [asyncio.ensure_future(asker.work_beside()) for asker in askers.values()]
         wakeup = Wakeup(db, ["inbox"])
         webhook = parts.make_webhook(
             db,
             wakeup,
-            accounts,
-            callback_base_url=settings.callback_base_url,
-            secret=settings.webhook_secret,
+            asking.accounts,
+            callback_base_url=asking.callback_base_url,
+            secret=asking.secret,
             owner=make_owner(),
             is_conversation_id=parts.is_conversation_id,
-            at_once=settings.ai_concurrency,
+            at_once=asking.at_once,
             is_at_work=self._is_at_work,
             askers=askers,
-            secrets=secrets_of(settings),
+            secrets=asking.secrets,
         )
         try:
             for one in beats.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -11,6 +11,7 @@ from typing import Self
 
 from src.account import Account
 from src.assistant.keystroke import KeystrokeSecrets
+from src.assistant_settings import AssistantSettings
 from src.channels import registry
 from src.channels.base import Channel, Hears, Place
 from src.db.account_lock import AccountLock
@@ -36,36 +37,40 @@ from src.workers.turns import Turns
 from src.workers.watchdog import Watchdog
 
 
-def make_askers(settings: Settings, db: Database) -> dict[str, Asker]:
+def make_askers(accounts: Iterable[Account], assistant: AssistantSettings, db: Database) -> dict[str, Asker]:
     """The built-in assistant of each account that it answers for, by the account's name."""
-    found = [account.name for account in settings.asked.values() if account.ai == "assistant"]
+    found = [account.name for account in accounts if account.ai == "assistant"]
     if not found:
         return {}
     from src.assistant.live import LiveAssistant  # noqa: PLC0415 - it takes its time to load
 
     # One for all: what it learns of a model service (a key that is refused) holds for every account.
-    asker = BuiltInAsker(LiveAssistant(settings.assistant, db))
+    asker = BuiltInAsker(LiveAssistant(assistant, db))
     return dict.fromkeys(found, asker)
 
 
 def make_inquiry_clock(
-    settings: Settings, db: Database, wakeup: Wakeup, clock: Callable[[], datetime] = utc_now
+    accounts: Iterable[Account],
+    assistant: AssistantSettings,
+    db: Database,
+    wakeup: Wakeup,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Callable[[], object] | None:
     """Enqueues the holding texts that are due, to be called every minute; None if no account has the assistant."""
-    accounts = [account for account in settings.accounts if account.ai == "assistant"]
-    if not accounts:
+    answered = [account for account in accounts if account.ai == "assistant"]
+    if not answered:
         return None
     from src.assistant.host_texts import HostTexts  # noqa: PLC0415 - it takes its time to load
 
-    own, texts = settings.assistant, HostTexts(settings.assistant)
+    texts = HostTexts(assistant)
     hours = Hours(
-        inquiry=timedelta(hours=own.assistant_inquiry_holding_hours),
-        language=timedelta(hours=own.assistant_holding_hours),
+        inquiry=timedelta(hours=assistant.assistant_inquiry_holding_hours),
+        language=timedelta(hours=assistant.assistant_holding_hours),
     )
-    secrets = secrets_of(settings)
+    secrets = KeystrokeSecrets(assistant.assistant_knowledge_dir)
 
     def look() -> None:
-        for account in accounts:
+        for account in answered:
             hold_inquiries(db, wakeup, account, texts, hours=hours, now=clock(), secrets=secrets)
 
     return look
@@ -98,7 +103,7 @@ class Machine:
             settings.log_dir / "evidence",
             str(browser) if browser else None,
             settings.browser_memory_mb,
-            secrets_of(settings),
+            KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
         )
 
 
@@ -111,10 +116,8 @@ class Parts:
     make_sync: Callable[..., Sync] = Sync
     make_send: Callable[..., Send] = Send
     make_webhook: Callable[..., AiWebhook] = AiWebhook
-    make_askers: Callable[[Settings, Database], dict[str, Asker]] = make_askers
-    make_inquiry_clock: Callable[[Settings, Database, Wakeup], Callable[[], object] | None] = (
-        make_inquiry_clock
-    )
+    make_askers: Callable[[Iterable[Account], AssistantSettings, Database], dict[str, Asker]] = make_askers
+    make_inquiry_clock: Callable[..., Callable[[], object] | None] = make_inquiry_clock
     make_watchdog: Callable[[], Watchdog] = Watchdog
     load_settings: Callable[..., Settings] = load_settings
     open_database: Callable[[str], Database] = Database.open
@@ -163,14 +166,13 @@ class Parts:
         )
         return self.find_channel(account.channel).build(account.own, place)
 
-    def make_hearing(self, settings: Settings) -> dict[str, Hearing]:
+    def make_hearing(self, accounts: Iterable[Account], machine: Machine) -> dict[str, Hearing]:
         """The accounts whose service calls us, by name."""
-        machine = Machine.of(settings)
         return {
             account.name: Hearing(
                 account.name, channel, Rules.of(account.settings, machine.secrets), machine.evidence_dir
             )
-            for account in settings.accounts
+            for account in accounts
             if self.find_channel(account.channel).CAPABILITIES.hears
             and isinstance(channel := self.make_channel(account, machine), Hears)
         }
@@ -203,11 +205,6 @@ class Parts:
         name = account.name
         latch = HaltLatch(lambda: stored_halt(db, name), lambda halt: write_halt(db, name, halt))
         return Turns(lease, latch if mind_halts else HaltLatch(), mark=mark)
-
-
-def secrets_of(settings: Settings) -> Secrets:
-    """What is filled in while a reply is typed, and taken out of all that is read."""
-    return KeystrokeSecrets(settings.assistant.assistant_knowledge_dir)
 
 
 def lock_folders(account: Account, db: Database) -> list[Path]:

@@ -12,7 +12,6 @@ Without ``HALT_WAIT`` the process ends when no account is left that works.
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -25,12 +24,10 @@ from src.account import Account
 from src.db.engine import Database
 from src.db.serving import Serving
 from src.errors import ExitCode, Halt, SettingsError, TransientError
-from src.settings import Settings
 from src.workers import waits
-from src.workers.breaker import Breaker
-from src.workers.crew import CLOSING_SEC, Crew, Work
+from src.workers.crew import CLOSING_SEC, Crew
 from src.workers.halts import say_halt, stored_halt
-from src.workers.parts import Machine, Parts
+from src.workers.parts import Parts
 from src.workers.watchdog import Watchdog
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -150,44 +147,6 @@ class Process:
                     return
             except TransientError as error:
                 logger.warning("Whether the halt is over cannot be seen now: {}", error)
-
-
-def make_process(
-    settings: Settings,
-    db: Database,
-    work: Work,
-    parts: Parts,
-    on_wait: Callable[[Account, Halt], None] = lambda _account, _halt: None,
-) -> Process:
-    """A process with a crew for each account. An account whose mode is off is only read.
-
-    Where several accounts stand in a file and the database is a server, further processes may do the same: each
-    account is served by one of them, and they share evenly. Their order is another one in each process, so that
-    processes that start together need not move many.
-    """
-    machine, watchdog = Machine.of(settings), parts.make_watchdog()
-    shares = bool(settings.listed) and db.path is None and work.sync and work.send
-    serving = Serving(db, (account.name for account in settings.accounts)) if shares else None
-    crews = [
-        Crew(
-            account,
-            db,
-            mine,
-            machine,
-            mark=watchdog.mark,
-            breaker=Breaker(db, account.name, settings.crash_loop_starts),
-            serving=serving,
-            first_try_after=position * parts.share_sec,
-            parts=parts,
-        )
-        for position, account in enumerate(random.sample(settings.accounts, len(settings.accounts)))
-        for mine in [work.of(account)]
-        if mine.names
-    ]
-    wait = settings.halt_wait
-    return Process(
-        db, crews, wait_at_halts=wait, on_wait=on_wait, watchdog=watchdog, serving=serving, parts=parts
-    )
 
 
 def _note_end(crews: Iterable[Crew]) -> None:

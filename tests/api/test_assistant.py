@@ -10,8 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import text as sql
 
-from src.api.assistant_app import create_assistant_app
 from src.assistant.live import LiveAssistant
+from src.commands.assistant import make_assistant_app
 from src.db.wakeup import Wakeup
 from src.services.hand_in import HandIn
 from src.services.late_answers import LateAnswers
@@ -68,10 +68,10 @@ class Served:
             server, assistant_knowledge_dir=folder / "knowledge", assistant_agents_dir=folder / "agents"
         )
         self.assistant = LiveAssistant(given, db, clock=clock, parts=PARTS)
-        self.hand_in = HandIn(self.settings, pauses_sec=(0.0, 0.0), transport=other)
+        self.hand_in = HandIn(self.settings.webhook_secret, pauses_sec=(0.0, 0.0), transport=other)
         self.late = LateAnswers(self.assistant, self.hand_in, soon_sec=soon_sec)
         self.wakeup = Wakeup(db)
-        app = create_assistant_app(self.settings, db, self.wakeup, self.assistant, self.late, clock=clock)
+        app = make_assistant_app(self.settings, db, self.wakeup, self.assistant, self.late, clock=clock)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://localhost", headers={"x-api-key": KEY}
         )

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from src.api.app import create_app
 from src.api.limits import too_deep
+from src.commands.serving import make_app
 from src.db import inbox_queue
 from src.db.wakeup import Wakeup
 from src.model.statuses import InboxStatus
@@ -268,7 +268,7 @@ near_bodies = st.fixed_dictionaries(
 @pytest.fixture
 def app(db, clock):
     with closing(Wakeup(db)) as wakeup:
-        yield create_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
+        yield make_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
 
 
 @hypothesis_settings(

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from src.api import connections
-from src.api.app import create_app
 from src.api.connections import Limits
 from src.api.server import serve
+from src.commands.serving import make_app
 from src.db.wakeup import Wakeup
 from src.settings import Settings
 from tests.support.api import CALLBACK, body, inbox, is_conversation_id  # noqa: F401
@@ -28,7 +28,7 @@ PATIENT = 3600.0
 @pytest.fixture
 def app(db, clock):
     with contextlib.closing(Wakeup(db)) as wakeup:
-        yield create_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
+        yield make_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
 
 
 @contextlib.asynccontextmanager

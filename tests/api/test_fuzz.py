@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from loguru import logger
 from schemathesis import GenerationMode
 
-from src.api.app import create_app
 from src.assistant_settings import AssistantSettings
+from src.commands.serving import make_app
 from src.db import outbox_views
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -66,7 +66,7 @@ class Doors:
             assistant_agents_dir=folder / "agents",
             assistant_embeddings="off",
         )
-        app = create_app(
+        app = make_app(
             Settings(api_key=KEY, assistant=folders),
             db,
             self.wakeup,

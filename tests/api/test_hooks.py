@@ -12,8 +12,8 @@ import pytest
 from httpx import ASGITransport
 from loguru import logger
 
-from src.api.app import create_app
 from src.api.hooks import LARGEST_CALL
+from src.commands.serving import make_app
 from src.db import accounts, conversations, inbox_queue, incidents, outbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
@@ -39,7 +39,7 @@ class Listener:
         with db.write() as conn:
             accounts.ensure(conn, ACCOUNT, clock())
         hearing = Hearing(ACCOUNT, ListeningChannel(personal=personal), RULES, folder)
-        app = create_app(
+        app = make_app(
             Settings(),
             db,
             self.wakeup,

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from src.api.app import create_app
 from src.api.limits import Guard
 from src.api.port import check_host, listen, probe
 from src.api.server import serve
+from src.commands.serving import make_app
 from src.db.wakeup import Wakeup
 from src.errors import SettingsError
 from src.settings import Settings
@@ -37,7 +37,7 @@ async def served(app):
 @pytest.fixture
 def app(db, clock):
     with contextlib.closing(Wakeup(db)) as wakeup:
-        yield create_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
+        yield make_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
 
 
 def resident_bytes():

@@ -21,9 +21,9 @@ from typing import Any
 
 import pytest
 
-from src.api.app import create_app
-from src.api.assistant_app import create_assistant_app
 from src.assistant.live import LiveAssistant
+from src.commands.assistant import make_assistant_app
+from src.commands.serving import make_app
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode
@@ -128,8 +128,8 @@ def test_the_addresses_in_the_documents_are_of_the_api(sqlite_template: Path, tm
     db = Database.open(f"sqlite:///{database}")
     wakeup = Wakeup(db)
     settings = load_settings(tmp_path, {})
-    app = create_app(settings, db, wakeup, is_conversation_id=lambda *_: True, chat=settings.chat)
-    alone = create_assistant_app(settings, db, wakeup, LiveAssistant(settings.assistant), SimpleNamespace())
+    app = make_app(settings, db, wakeup, is_conversation_id=lambda *_: True, chat=settings.chat)
+    alone = make_assistant_app(settings, db, wakeup, LiveAssistant(settings.assistant), SimpleNamespace())
     paths = [*app.openapi()["paths"], *alone.openapi()["paths"]]
     patterns = [re.compile(re.sub(r"\{[\w:]+\}", "[^/]+", path) + "$") for path in paths]
     wakeup.close()

@@ -62,3 +62,26 @@ def has_own_loop(tree):
 
 def test_no_worker_has_a_loop_of_its_own():
     assert {path for path, tree in trees("src/workers") if has_own_loop(tree)} == {"src/workers/loop.py"}
+
+
+KNOW_ALL_SETTINGS = {"src/settings.py", "src/workers/parts.py", "src/services/message_queue.py"}
+"""The last is what the one-line look at the queue imports: it begins by itself, as a command does.
+
+The commands may, too: they put the rooms together. Every other part is given its account, its rules or a small value.
+"""
+
+
+def knows_all_settings(tree):
+    """Whether it names the settings of the whole, or reads them."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == "src.settings"
+        and {alias.name for alias in node.names} & {"Settings", "load_settings"}
+        for node in ast.walk(tree)
+    )
+
+
+def test_the_settings_are_handed_whole_to_nobody():
+    found = {path for path, tree in trees() if knows_all_settings(tree)}
+    assert "src/commands/assembly.py" in found
+    assert {path for path in found - KNOW_ALL_SETTINGS if not path.startswith("src/commands/")} == set()

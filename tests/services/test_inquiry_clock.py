@@ -206,12 +206,14 @@ def test_a_draft_held_for_its_language_gets_the_holding_text_after_12_hours(hous
 
 def test_only_accounts_of_the_built_in_assistant_have_the_clock(house, where):
     own = Settings(ai_webhook_url="http://127.0.0.1:9/hook")
-    assert make_inquiry_clock(own, house.db, house.wakeup) is None
+    assert make_inquiry_clock(own.accounts, own.assistant, house.db, house.wakeup) is None
     escalate(house, where)
     house.clock.advance(22 * HOUR)
     local = AssistantSettings(assistant_base_url="http://127.0.0.1:9/v1", assistant_model="m")
     built_in = Settings(assistant=local, reply_mode="auto")
-    look = make_inquiry_clock(built_in, house.db, house.wakeup, clock=house.clock)
+    look = make_inquiry_clock(
+        built_in.accounts, built_in.assistant, house.db, house.wakeup, clock=house.clock
+    )
     assert look is not None
     look()
     (job,) = house.jobs()

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from httpx import ASGITransport
 
-from src.api.app import create_app
 from src.assistant_settings import AssistantSettings
+from src.commands.serving import make_app
 from src.db import conversations, inbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -174,7 +174,7 @@ async def client(db: Database, clock: Any, tmp_path: Path) -> AsyncIterator[Call
             assistant_agents_dir=tmp_path / "agents",
             assistant_embeddings="off",
         )
-        app = create_app(
+        app = make_app(
             Settings(**{"assistant": folders, **settings}),
             db,
             wakeup,

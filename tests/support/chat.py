@@ -9,8 +9,8 @@ import httpx
 import pytest
 from httpx import ASGITransport
 
-from src.api.app import create_app
 from src.channels.chat.settings import ChatSettings
+from src.commands.serving import make_app
 from src.db import conversations, inbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.model.answer import Answer
@@ -30,7 +30,7 @@ class Chat:
         self.settings = Settings(
             channels=(ChatSettings(wait_sec=own.pop("wait_sec", 10), **own),), chat_reply_mode="auto"
         )
-        self.app = create_app(
+        self.app = make_app(
             self.settings,
             db,
             self.wakeup,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from src.commands import run as run_command
+from src.commands.assembly import make_process
 from src.db import accounts
 from src.errors import ExitCode, WallHit
 from src.model.values import utc_now
@@ -18,7 +19,6 @@ from src.settings import Settings
 from src.workers.crew import Work
 from src.workers.halts import halted
 from src.workers.parts import Parts
-from src.workers.process import make_process
 from tests.support.folder import FakeFolder
 from tests.support.house import ACCOUNT
 from tests.support.site import FakeSite

@@ -9,6 +9,7 @@ import pytest
 
 from src.commands import run as run_command
 from src.commands import serving
+from src.commands.assembly import make_process
 from src.db import accounts, conversations, outbox_queue, outbox_views, starts
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, NotUnderstood, PageChanged, SettingsError, TransientError, WallHit
@@ -20,7 +21,7 @@ from src.workers.crew import Work
 from src.workers.halts import halted, what_to_do
 from src.workers.locks import FileLock
 from src.workers.parts import Parts
-from src.workers.process import Process, make_process
+from src.workers.process import Process
 from src.workers.watchdog import Watchdog
 from tests.support.folder import FakeFolder
 from tests.support.house import ACCOUNT

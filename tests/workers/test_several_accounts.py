@@ -10,6 +10,7 @@ import pytest
 
 from src.account import Account, AccountSettings
 from src.commands import run as run_command
+from src.commands.assembly import make_process
 from src.db import accounts, conversations, outbox_queue, outbox_views, starts
 from src.db.wakeup import Wakeup
 from src.errors import ExitCode, PageChanged, WallHit
@@ -21,7 +22,6 @@ from src.workers.breaker import WINDOW
 from src.workers.crew import Work
 from src.workers.halts import halted
 from src.workers.parts import Parts
-from src.workers.process import make_process
 from tests.support.folder import FakeFolder
 from tests.support.site import FakeSite
 from tests.support.waiting import until

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from src.account import Account, AccountSettings
+from src.commands.assembly import make_process
 from src.db import accounts, connections, conversations, outbox_queue
 from src.db.serving import PATIENCE, Serving
 from src.db.wakeup import Wakeup
@@ -15,7 +16,6 @@ from src.settings import Settings
 from src.workers.crew import Work
 from src.workers.halts import halted
 from src.workers.parts import Parts
-from src.workers.process import make_process
 from tests.support.folder import FakeFolder
 from tests.support.site import FakeSite
 from tests.support.waiting import came, until

@@ -15,8 +15,8 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from benchmarks.crowd import fill
-from src.api.app import create_app
 from src.api.server import serve
+from src.commands.serving import make_app
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -51,7 +51,7 @@ async def house(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Callable
         ids = fill(db, datetime.now(UTC), 400)
         wakeup = Wakeup(db)
         given = Settings(**{"dashboard_time_zone": "Europe/Paris", **settings})
-        app = create_app(given, db, wakeup, is_conversation_id=lambda *_: True)
+        app = make_app(given, db, wakeup, is_conversation_id=lambda *_: True)
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = serve(
             app, "127.0.0.1", 0, stop=stop, on_started=address.set_result, on_ending=app.state.streams.end

@@ -8,10 +8,10 @@ import contextlib
 import httpx
 import pytest
 
-from src.api.app import create_app
 from src.api.context import Context
 from src.api.dashboard import live
 from src.api.server import serve
+from src.commands.serving import make_app
 from src.db import accounts
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -22,7 +22,7 @@ from tests.support.api import sqlite_db as db  # noqa: F401
 @pytest.fixture
 def app(db, clock):
     with contextlib.closing(Wakeup(db)) as wakeup:
-        yield create_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
+        yield make_app(Settings(), db, wakeup, is_conversation_id=is_conversation_id, clock=clock)
 
 
 async def until(lines, wanted):
