@@ -6,9 +6,9 @@ import httpx
 import pytest
 from httpx import ASGITransport
 
-from src.api.app import create_app
 from src.assistant.live import LiveAssistant
 from src.assistant_settings import AssistantSettings
+from src.commands.serving import make_app
 from src.db import autonomy
 from src.db.wakeup import Wakeup
 from src.settings import Settings
@@ -144,7 +144,7 @@ async def trial(db, folder, tmp_path, model, monkeypatch):
     wakeup, live, made = Wakeup(db), LiveAssistant(settings, db), []
 
     def start(**given):
-        app = create_app(
+        app = make_app(
             Settings(assistant=settings, **given),
             db,
             wakeup,
