@@ -176,8 +176,8 @@ MUTANTS = (
         (
             Change(
                 OUTBOX,
-                "    _Q.arm_count == 0,\n).values(arm_count=1",
-                "    _Q.arm_count >= 0,\n).values(arm_count=1",
+                "    _Q.arm_count == 0,\n).values(\n    arm_count=1,",
+                "    _Q.arm_count >= 0,\n).values(\n    arm_count=1,",
             ),
         ),
     ),
