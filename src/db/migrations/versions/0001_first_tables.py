@@ -24,10 +24,6 @@ def upgrade() -> None:
     _messages()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")
-
-
 def _meta() -> None:
     op.create_table(
         "meta",

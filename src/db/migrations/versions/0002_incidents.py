@@ -46,7 +46,3 @@ def upgrade() -> None:
         sqlite_where=sa.text("tell_at IS NOT NULL"),
         postgresql_where=sa.text("tell_at IS NOT NULL"),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

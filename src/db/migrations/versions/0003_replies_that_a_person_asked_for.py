@@ -14,7 +14,3 @@ depends_on = None
 def upgrade() -> None:
     # Of a reply that is there already nobody knows any more who wanted it: it counts as automatic.
     op.add_column("queue_outbox", sa.Column("approved_at", sa.DateTime(timezone=True)))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

@@ -16,7 +16,3 @@ def upgrade() -> None:
     op.add_column("queue_outbox", sa.Column("drafted_text", sa.Text()))
     op.create_index("ix_conversations_activity", "conversations", ["account", "last_activity_at", "id"])
     op.create_index("ix_conversations_listing", "conversations", ["account", "listing_id"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

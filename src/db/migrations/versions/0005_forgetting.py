@@ -16,7 +16,3 @@ AT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("messages", sa.Column("purged_at", AT))
     op.add_column("queue_outbox", sa.Column("purged_at", AT))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

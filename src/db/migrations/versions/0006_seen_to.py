@@ -16,7 +16,3 @@ AT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("conversations", sa.Column("seen_to_at", AT))
     op.add_column("conversations", sa.Column("seen_to_until", AT))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

@@ -16,7 +16,3 @@ def upgrade() -> None:
     op.add_column("queue_outbox", sa.Column("delivery_error", sa.String()))
     op.add_column("messages", sa.Column("arrival", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("accounts", sa.Column("disclosed_at", sa.DateTime(timezone=True)))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

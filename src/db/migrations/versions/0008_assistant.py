@@ -66,7 +66,3 @@ def _runs() -> None:
         sqlite_where=kept,
         postgresql_where=kept,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

@@ -15,7 +15,3 @@ def upgrade() -> None:
     op.add_column("accounts", sa.Column("channel", sa.String()))
     # Until now there was one channel.
     op.execute("UPDATE accounts SET channel = 'airbnb'")
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

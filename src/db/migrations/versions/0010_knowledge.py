@@ -76,7 +76,3 @@ def _missing_facts() -> None:
         sa.Column("request_id", sa.String(), primary_key=True),
     )
     op.create_index("ix_missing_fact_requests_request_id", "missing_fact_requests", ["request_id"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

@@ -27,7 +27,3 @@ def upgrade() -> None:
         sa.Column("conversations", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

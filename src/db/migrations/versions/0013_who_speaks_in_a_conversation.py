@@ -46,7 +46,3 @@ def _fill() -> None:
         " (PARTITION BY conversation_id ORDER BY arrival, sent_at, external_id) AS place FROM messages)"
         " AS numbered WHERE numbered.id = messages.id"
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

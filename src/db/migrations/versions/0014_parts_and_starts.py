@@ -34,7 +34,3 @@ def upgrade() -> None:
         sqlite_where=in_a_group,
         postgresql_where=in_a_group,
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a database is not taken back: keep a copy of it from before the upgrade")

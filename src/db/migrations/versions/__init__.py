@@ -1,4 +1,5 @@
-"""The revisions, in their order. One that has been released is never changed.
+"""The revisions, in their order. One that has been released is never changed. There is no way back: who may want
+one keeps a copy of the database from before the upgrade.
 
 Expand, then contract: the version before must work on the new schema, since a rolling restart runs both. A new
 column may be null or has a server default; a new constraint allows what the old code writes. What is no longer used
