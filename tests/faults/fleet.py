@@ -221,8 +221,7 @@ def main() -> int:
         (data := folder / "postgres").mkdir()
         folder.chmod(0o755)
         server = stack.enter_context(running_postgres(programs, data))
-        urls = [stack.enter_context(contextlib.closing(server.new_database())) for _ in range(2)]
-        own, apps = (next(url) for url in urls)
+        own, apps = (next(server.new_database()) for _ in range(2))
         it = stack.enter_context(fleet(folder, own, apps, given.accounts))
         played = [play(it, print) for _ in range(given.kills)]
     joined = [one.joined for one in played]
