@@ -144,7 +144,7 @@ def _check_channels(settings: Settings, db: Database) -> None:
     """
     problems = []
     with db.write() as conn:
-        for account in settings.asked.values():
+        for account in settings.accounts:
             stored = accounts.take_channel(conn, account.name, account.channel, utc_now())
             if stored != account.channel:
                 problems.append(

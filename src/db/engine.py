@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -61,8 +61,11 @@ class Database:
             raise
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """A transaction that may write. TransientError if the database is locked, full or out of reach.
+
+        Not ``durable``: a power cut may take it back, a kill does not; the next durable commit makes it so, too.
+        For signs of life, and for what is simply done again: nobody waits for the disk then.
 
         If the connection is lost at the very end, nobody knows whether it was committed; every move is guarded
         by the state it starts from, so making it again is safe. Not to be nested.
@@ -70,7 +73,9 @@ class Database:
         callbacks: list[Callable[[], None]] = []
         with translated(), self._my_turn(), self._engine.connect() as conn:
             conn = conn.execution_options(after_commit=callbacks)  # noqa: PLW2901 - the same connection
-            with conn.begin():
+            with nullcontext() if durable else self._without_the_disk(conn), conn.begin():
+                if not durable and self.path is None:
+                    conn.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 yield conn
                 self._still_open(conn)
         for callback in callbacks:
@@ -126,6 +131,19 @@ class Database:
             yield
         finally:
             self._turn.release()
+
+    @contextmanager
+    def _without_the_disk(self, conn: Connection) -> Iterator[None]:
+        """Outside of a transaction: SQLite's next commits are not flushed (WAL with NORMAL stays consistent)."""
+        driver: Any = conn.connection.driver_connection
+        if self.path is None:
+            yield
+            return
+        driver.execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            driver.execute("PRAGMA synchronous=FULL")
 
     def _still_open(self, conn: Connection) -> None:
         # A full disk makes SQLite roll the transaction back by itself; code that caught that error must not go on.

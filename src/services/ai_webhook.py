@@ -220,7 +220,8 @@ class AiWebhook:
         if in_hand.total() >= self._at_once or not (first or self._is_due(now)):
             return []
         claimed: list[Request] = []
-        with self._db.write() as conn:
+        # A claim that a power cut takes back is made again: to post twice is harmless.
+        with self._db.write(durable=False) as conn:
             if len(asked) == 1:
                 room = self._at_once - in_hand.total()
                 claimed = self._claim_of(conn, asked[0], now, room)
@@ -316,7 +317,12 @@ class AiWebhook:
     def _settle(self, request: Request, response: Response) -> None:
         now = self._clock()
         line = logger.bind(request_id=request.id, outcome=response.outcome)
-        self._note(request.account, response)
+        try:
+            self._move(request, response, now, line)
+        finally:
+            self._note(request.account, response)  # nobody's reply waits for it
+
+    def _move(self, request: Request, response: Response, now: datetime, line: Any) -> None:
         if response.accepted:
             if not self._take(request, response.body):
                 with self._db.write() as conn:
@@ -367,7 +373,7 @@ class AiWebhook:
 
     def _note(self, account: str, response: Response) -> None:
         """Keep the success or failure where every process sees it (`/health`, `status`)."""
-        with self._db.write() as conn:
+        with self._db.write(durable=False) as conn:
             note_outcome(conn, account, response, self._clock())
 
 

@@ -58,7 +58,7 @@ class Heartbeats:
 
     def _write(self, worker: str, outcome: str, duration_ms: int, ok: bool, rows_seen: int | None) -> None:
         try:
-            with self._db.write() as conn:
+            with self._db.write(durable=False) as conn:
                 accounts.cycle_done(
                     conn,
                     self._account,

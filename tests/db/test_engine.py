@@ -380,3 +380,23 @@ def test_a_connection_that_a_thread_has_in_hand_when_the_database_is_closed_is_c
     else:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             held[0].execute("SELECT 1")
+
+
+def test_what_need_not_be_durable_is_there_at_once_and_the_next_commit_is_durable_again(db, clock):
+    with db.write(durable=False) as conn:
+        accounts.ensure(conn, "default", clock())
+    with db.read() as conn:
+        assert accounts.find(conn, "default") is not None
+    with db.write() as conn:
+        if db.path is None:
+            assert conn.exec_driver_sql("SHOW synchronous_commit").scalar_one() != "off"
+        else:
+            assert conn.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
+def test_after_an_error_in_what_need_not_be_durable_the_next_commit_is_durable(db):
+    with pytest.raises(ZeroDivisionError), db.write(durable=False):
+        raise ZeroDivisionError
+    with db.write() as conn:
+        if db.path is not None:
+            assert conn.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2

@@ -138,8 +138,8 @@ def _announcing(ask: Callable[..., Any]) -> type[Database]:
         """Announces each transaction's end."""
 
         @contextmanager
-        def write(self) -> Iterator[Any]:
-            with super().write() as conn:
+        def write(self, **how: Any) -> Iterator[Any]:
+            with super().write(**how) as conn:
                 yield conn
                 ask("point", "before commit")
             ask("point", "after commit")

@@ -235,11 +235,11 @@ async def test_a_database_in_trouble_loses_nothing(house, monkeypatch):
     house.site.conversation("Is there a cot?")
     really, tries = house.db.write, []
 
-    def write():
+    def write(**how):
         tries.append(1)
         if len(tries) == 2:
             raise TransientError("the database is locked")
-        return really()
+        return really(**how)
 
     monkeypatch.setattr(house.db, "write", write)
     with pytest.raises(TransientError):

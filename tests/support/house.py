@@ -288,9 +288,9 @@ class TroubledDatabase:
         self._error()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, **how: Any) -> Iterator[Connection]:
         mine = self._is_mine("write")
-        with self._db.write() as conn:
+        with self._db.write(**how) as conn:
             yield conn
             if mine and not self._committed:
                 self._fail()

@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 SETTINGS = PgnotifySettings
 CAPABILITIES = Capabilities(
-    watches=True,
-    bubbles=5,
-    shows_typing=True,
-    starts=True,
-    takes_key=True,
-    compares=True,
-    at_once=8,
+    watches=True, bubbles=5, shows_typing=True, starts=True, takes_key=True, compares=True
 )
 """``takes_key`` and ``compares`` as far as the app's tables allow; ``pgnotify check`` says what they do."""
 

@@ -12,7 +12,6 @@ from src.model.rows.assistant import (
     MissingFactRequest,
     StoredChunk,
     StoredDocument,
-    StoredTranslation,
     TopicRecord,
 )
 from src.model.rows.people import StoredConversation, StoredMessage
@@ -33,7 +32,6 @@ __all__ = [
     "StoredDocument",
     "StoredIncident",
     "StoredMessage",
-    "StoredTranslation",
     "TopicRecord",
     "WorkerBeat",
 ]
