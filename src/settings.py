@@ -42,6 +42,7 @@ from src.setting_types import (
     lower,
 )
 from src.variables import AnyVariables, Variable, Variables, given_values, make, names, table, variable
+from src.voice_settings import VoiceSettings
 
 __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
 
@@ -127,7 +128,7 @@ class AlertSettings(ServingSettings):
         return addresses_in(self.notify_urls) if self.notify_urls else []
 
 
-class Settings(AccountSettings, AlertSettings):
+class Settings(AccountSettings, AlertSettings, VoiceSettings):
     """The configuration of the core. When made by ``load_settings``, paths (the database's too) are absolute."""
 
     accounts_file: Path | None = variable(
@@ -255,10 +256,10 @@ class Settings(AccountSettings, AlertSettings):
         found = [database, unquote(database)]
         found += [
             secret.get_secret_value()
-            for secret in (self.api_key, self.webhook_secret, self.dashboard_password)
+            for secret in (self.api_key, self.webhook_secret, self.dashboard_password, self.transcribe_key)
             if secret
         ]
-        for secret in (self.ai_webhook_url, self.alert_webhook_url, self.heartbeat_url):
+        for secret in (self.ai_webhook_url, self.alert_webhook_url, self.heartbeat_url, self.transcribe_url):
             if secret:
                 url = urlsplit(secret.get_secret_value())
                 found += [url.password or "", url.query, secret.get_secret_value()]

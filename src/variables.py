@@ -24,12 +24,12 @@ from pydantic.fields import FieldInfo
 # for ours, and MAX_* is too common a beginning to be claimed whole; systemd sets NOTIFY_SOCKET.
 _NARROWER_PREFIXES = {
     "PLAYWRIGHT_": "PLAYWRIGHT_SESSION",
-    "MAX_": "MAX_MESSAGE",
+    "MAX_": "MAX_MESSAGE",  # MAX_AUDIO is known by its whole names
     "NOTIFY_": "NOTIFY_URL",
     "TRUSTED_": "TRUSTED_PROX",
 }
 # Other programs have variables that begin like these: in the environment only our own names are claimed.
-_SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_", "CHAT_"})
+_SHARED_PREFIXES = frozenset({"OPENROUTER_", "COHERE_", "RAG_", "CHAT_", "TRANSCRIBE_"})
 
 _LONG_WORD, _NEAR = 5, 0.8
 """A misspelt word is recognised if the right one is at least this long, and this share of both is the same."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -29,6 +30,8 @@ from src.api.operator import operator_routes
 from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
+from src.api.voice import ENVELOPE, voice_routes
+from src.api.voice import PATH as VOICE
 from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant_settings import AssistantSettings
 from src.db.engine import Database
@@ -41,7 +44,9 @@ from src.services.answers import IsConversationId
 from src.services.chat import Desk
 from src.services.hearing import Hearing
 from src.services.refusals import Conflict, Malformed, NotFound
+from src.services.transcribing import Transcriber
 from src.settings import AlertSettings
+from src.voice_settings import VoiceSettings
 
 App = FastAPI
 """The name for those who put it together and serve nothing themselves."""
@@ -64,14 +69,18 @@ def create_app(
     assistant: LiveAssistant | None = None,
     hearing: Mapping[str, Hearing] | None = None,
     chat: Account | None = None,
+    voice: VoiceSettings | None = None,
+    chat_key: SecretStr | None = None,
 ) -> FastAPI:
     """The whole HTTP side, for all ``accounts`` by name. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
     ``browser_state`` says in a word how the browser of this process is; without it, it is in another process.
     ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
     and asked why; without it no model is configured. ``hearing``: the accounts whose service calls us, by name.
-    ``chat``: the account of those who ask in one call.
+    ``chat``: the account of those who ask in one call. ``voice``: the service that writes recordings down;
+    ``chat_key`` opens it beside API_KEY.
     """
+    voice = voice or VoiceSettings()
     hide([db.secret.hex()])
     context = Context(
         settings,
@@ -113,13 +122,15 @@ def create_app(
         from src.api.assistant import assistant_routes  # noqa: PLC0415 - loaded only where a model is configured
 
         app.include_router(assistant_routes(context, assistant))
+    longest = voice.max_audio_base64_chars
+    app.include_router(voice_routes(context, Transcriber(voice), longest, chat_key))
     if chat is not None:
         app.include_router(chat_routes(context, Desk(db, chat, clock, context.secrets)))
     if remote is not None:
         app.include_router(remote_routes(remote, settings.dashboard_language))
 
     say_errors_alike(app)
-    app.add_middleware(Guard, larger={HOOKS: LARGEST_CALL})
+    app.add_middleware(Guard, larger={HOOKS: LARGEST_CALL, VOICE: longest + ENVELOPE})
     return app
 
 

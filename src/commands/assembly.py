@@ -13,6 +13,7 @@ from src.account import Account
 from src.db.engine import Database
 from src.db.serving import Serving
 from src.errors import Halt
+from src.services.transcribing import VoiceNotes
 from src.settings import Settings
 from src.workers.asking import AskAi, Asking
 from src.workers.breaker import Breaker
@@ -61,13 +62,18 @@ def make_process(
 
 def make_asking(settings: Settings, db: Database, is_at_work: Callable[[str], bool], parts: Parts) -> AskAi:
     """The AI's clock for every account whose requests go to an AI."""
-    accounts = settings.asked
+    accounts, machine = settings.asked, Machine.of(settings)
+
+    def make_voice(owner: str) -> VoiceNotes:
+        return parts.make_voice(settings, accounts, machine, db, owner)
+
     asking = Asking(
         accounts,
         callback_base_url=settings.callback_base_url,
         secret=settings.webhook_secret,
         at_once=settings.ai_concurrency,
-        secrets=Machine.of(settings).secrets,
+        secrets=machine.secrets,
+        voice=make_voice,
     )
     askers = partial(parts.make_askers, accounts.values(), settings.assistant, db)
     return AskAi(asking, db, is_at_work, parts, askers)

@@ -9,6 +9,7 @@ from loguru import logger
 
 from src.api.app import App, create_app
 from src.api.server import serve
+from src.channels.chat.settings import ChatSettings
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.logs import hide
@@ -77,6 +78,8 @@ def make_app(
         wakeup,
         accounts=settings.accounts_by_name,
         assistant_settings=settings.assistant,
+        voice=settings,
+        chat_key=settings.of(ChatSettings).api_key,
         **given,
     )
 

@@ -299,6 +299,7 @@ def insert_message(
         "kind": str(seen.kind),
         "detail": seen.detail,
         "text": seen.text,
+        "media": seen.media,
         "sent_at": seen.sent_at,
         "edited_at": seen.edited_at,
         "deleted_at": now if seen.deleted else None,
@@ -352,6 +353,12 @@ def update_message(conn: Connection, message_id: str, seen: SeenMessage, *, now:
         .where(_M.id == message_id)
         .values(kind=str(seen.kind), detail=seen.detail, text=seen.text, edited_at=seen.edited_at)
     )
+
+
+def write_down(conn: Connection, message_id: str, text: str, now: datetime) -> None:
+    """What a voice message says. Not of one that was taken back or purged meanwhile. Repeatable."""
+    there = update(MESSAGES).where(_M.id == message_id, _M.deleted_at.is_(None), _M.purged_at.is_(None))
+    conn.execute(there.values(text=text, transcribed_at=now))
 
 
 def set_skip_reason(conn: Connection, message_ids: Collection[str], reason: str | None) -> None:

@@ -79,9 +79,9 @@ def message_refusal(message: SeenMessage, *, now: datetime, max_age: timedelta) 
         return Refusal.UNSUPPORTED
     if message.deleted:
         return Refusal.DELETED
-    if message.kind is not MessageKind.TEXT:
+    if message.kind is not MessageKind.TEXT and not message.is_voice:
         return _KIND_REFUSALS[message.kind]
-    if is_blank(message.text):
+    if is_blank(message.text) and not message.is_voice:
         return Refusal.EMPTY
     if now - message.sent_at > max_age:
         return Refusal.TOO_OLD

@@ -59,6 +59,13 @@ class SeenMessage:
     sent_at: datetime
     edited_at: datetime | None = None
     deleted: bool = False
+    media: str | None = None
+    """Of a voice message that is to be written down: what the channel fetches it by."""
+
+    @property
+    def is_voice(self) -> bool:
+        """Somebody speaks: what is said is written down before the AI is asked."""
+        return self.kind is MessageKind.MEDIA and self.media is not None
 
     @property
     def fingerprint(self) -> str:

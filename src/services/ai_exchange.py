@@ -77,7 +77,7 @@ def build_payload(
         "property_id": conversation.listing_id,
         "callback_url": callback_url,
         "request_id": request.id,
-        "messages": [{"id": m.external_id, "text": m.text, "sent_at": m.sent_at.isoformat()} for m in own],
+        "messages": [_said(m) for m in own],
         "history": [{"role": role_of(m), "text": m.text, "sent_at": m.sent_at.isoformat()} for m in history],
         "guest": {"name": conversation.guest_name or guest},
         "stay": {"stage": stage_of(conversation.stay), **conversation.stay},
@@ -86,7 +86,13 @@ def build_payload(
         "channel": channel,
         "event": request.kind,
         "disclosed": disclosed,
+        "transcribed": any(message.transcribed_at is not None for message in own),
     }
+
+
+def _said(message: StoredMessage) -> dict[str, Any]:
+    said = {"id": message.external_id, "text": message.text, "sent_at": message.sent_at.isoformat()}
+    return {**said, "transcribed": True} if message.transcribed_at is not None else said
 
 
 def readable(message: StoredMessage) -> bool:

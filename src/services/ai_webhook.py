@@ -47,6 +47,7 @@ from src.services.askers import Asker, find_dead
 from src.services.disclosing import is_disclosed
 from src.services.http_asker import HttpAsker
 from src.services.refusals import Conflict, Malformed
+from src.services.transcribing import VoiceNotes
 
 _LOOK_SEC = 0.5
 """While some are being posted and there is room for more, what becomes due is looked for so often."""
@@ -79,13 +80,16 @@ class AiWebhook:
         lease: timedelta = LEASE,
         askers: Mapping[str, Asker] | None = None,
         secrets: Secrets = NO_SECRETS,
+        voice: VoiceNotes | None = None,
     ) -> None:
         """``is_at_work`` says of an account's name whether its AI is to be asked now: not while it is halted.
 
         ``at_once``: so many posts at a time. Of several accounts one has at most half of them while others wait,
         and at most all but one while nobody does: who comes next need not wait for a slow AI of another account.
-        ``askers`` by account: the built-in assistant of those that have no webhook.
+        ``askers`` by account: the built-in assistant of those that have no webhook. ``voice`` writes voice messages
+        down before an AI is asked.
         """
+        self._voice = voice
         self._db = db
         self._wakeup = wakeup
         self._accounts = accounts
@@ -178,6 +182,8 @@ class AiWebhook:
     async def _handle(self, request: Request) -> None:
         about = logger.bind(request_id=request.id)
         try:
+            if self._voice is not None and not await self._voice.write_down(request):
+                return
             payload = await asyncio.to_thread(self._payload, request)
             if payload is not None:
                 response = await self._askers[request.account].ask(payload, request.id)

@@ -13,6 +13,7 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.model.secrets import Secrets
 from src.services.askers import Asker
+from src.services.transcribing import VoiceNotes
 from src.workers import waits
 from src.workers.ai_worker import AiWorker
 from src.workers.crew import make_owner
@@ -33,6 +34,8 @@ class Asking:
     """How many requests may be with an AI at a time."""
     secrets: Secrets
     """Taken out of what the AI answers."""
+    voice: Callable[[str], VoiceNotes] | None = None
+    """Makes what writes voice messages down, given the worker's name as it claims."""
 
 
 class AskAi:
@@ -63,19 +66,20 @@ class AskAi:
         # In a thread: the browsers are starting meanwhile, and the assistant takes its time to load.
         askers = await asyncio.to_thread(self._make_askers)
         beside = [asyncio.ensure_future(asker.work_beside()) for asker in askers.values()]
-        wakeup = Wakeup(db, ["inbox"])
+        wakeup, owner = Wakeup(db, ["inbox"]), make_owner()
         webhook = parts.make_webhook(
             db,
             wakeup,
             asking.accounts,
             callback_base_url=asking.callback_base_url,
             secret=asking.secret,
-            owner=make_owner(),
+            owner=owner,
             is_conversation_id=parts.is_conversation_id,
             at_once=asking.at_once,
             is_at_work=self._is_at_work,
             askers=askers,
             secrets=asking.secrets,
+            voice=asking.voice(owner) if asking.voice is not None else None,
         )
         try:
             for one in beats.values():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -13,11 +14,12 @@ from src.account import Account
 from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant_settings import AssistantSettings
 from src.channels import registry
-from src.channels.base import Channel, Hears, Place
+from src.channels.base import Channel, Fetches, Hears, Place
 from src.db.account_lock import AccountLock
 from src.db.connection_proof import prove_connection
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
+from src.errors import PermanentError
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.values import utc_now
 from src.services.ai_webhook import AiWebhook
@@ -28,7 +30,9 @@ from src.services.intake import Rules
 from src.services.send import Send
 from src.services.store import StoredHere
 from src.services.sync import Sync
+from src.services.transcribing import Transcriber, VoiceNotes
 from src.settings import Settings, load_settings
+from src.voice_settings import VoiceSettings
 from src.workers.exclusion import Exclusion
 from src.workers.halts import HaltLatch, stored_halt, write_halt
 from src.workers.lease import Lease
@@ -165,6 +169,37 @@ class Parts:
             prove=prove_connection,
         )
         return self.find_channel(account.channel).build(account.own, place)
+
+    def make_voice(
+        self,
+        voice: VoiceSettings,
+        accounts: Mapping[str, Account],
+        machine: Machine,
+        db: Database,
+        owner: str,
+    ) -> VoiceNotes:
+        """What writes voice messages down, on channels of its own: fetching a file takes nobody's turn."""
+
+        @asynccontextmanager
+        async def opened(name: str) -> AsyncIterator[Fetches]:
+            channel = self.make_channel(accounts[name], machine, db=db)
+            if not isinstance(channel, Fetches):
+                raise PermanentError(f"The channel of {name} fetches no files.", reason="media_gone")
+            try:
+                await channel.open()
+                yield channel
+            finally:
+                await channel.close()
+
+        return VoiceNotes(
+            db,
+            Transcriber(voice),
+            opened,
+            owner=owner,
+            limit=voice.max_audio_bytes,
+            secrets=machine.secrets,
+            clock=self.clock,
+        )
 
     def make_hearing(self, accounts: Iterable[Account], machine: Machine) -> dict[str, Hearing]:
         """The accounts whose service calls us, by name."""

@@ -298,7 +298,11 @@ def test_messages_of_every_origin_get_role_agent_number_and_time_and_keep_what_t
     old = connections.make_migration_engine(database_urls.parse(empty_url))
     origins = ["guest", "cotraveller", "host", "team", "site", "assistant"]
     asked, replied = f"c{list(InboxStatus).index(InboxStatus.ANSWERED)}", f"c{len(InboxStatus)}"
-    plain = [column for column in MESSAGES.c if column.name not in {"role", "agent", "sequence"}]
+    plain = [
+        column
+        for column in MESSAGES.c
+        if column.name not in {"role", "agent", "sequence", "media", "transcribed_at"}
+    ]
     with old.begin() as conn:
         conn.execute(
             text(f"UPDATE queue_outbox SET agent = 'anna', request_id = '{asked}' WHERE id = '{replied}'")
@@ -339,3 +343,21 @@ def test_messages_of_every_origin_get_role_agent_number_and_time_and_keep_what_t
 
 def _kept_rows(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in old} for row, old in zip(after, before, strict=True)]
+
+
+def test_messages_of_every_kind_keep_what_they_had_and_have_no_recording(empty_url, clock, monkeypatch):
+    held = filled_at("0014", empty_url, clock(), monkeypatch)
+    kinds = ["card", "media", "reaction", "text", "unsupported"]
+    old = connections.make_migration_engine(database_urls.parse(empty_url))
+    with old.begin() as conn:
+        for kind in kinds:
+            row = a_message(clock()) | {"id": kind, "external_id": kind, "kind": kind}
+            conn.execute(insert(MESSAGES).values(**row))
+    old.dispose()
+    db = Database.open(empty_url)
+    assert _kept(held, _everything(db))
+    with db.read() as conn:
+        of_kinds = select(MESSAGES.c.kind, MESSAGES.c.media, MESSAGES.c.transcribed_at)
+        found = conn.execute(of_kinds.where(MESSAGES.c.id.in_(kinds)).order_by(MESSAGES.c.id)).all()
+    assert [tuple(row) for row in found] == [(kind, None, None) for kind in kinds]
+    db.close()

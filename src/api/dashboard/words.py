@@ -137,6 +137,7 @@ REASONS = {
     "could_not_be_sent": _("Sending it failed several times before Send was pressed: a person should look."),
     "secret_not_due": _("It names a code that this guest may not have yet, or not any more."),
     "unknown_placeholder": _("It names a placeholder that the listing's secrets.toml does not have."),
+    "cannot_transcribe": _("The voice message could not be written down: listen to it yourself."),
     "undeliverable": _("The service says that it cannot deliver it."),
     "window_closed": _(
         "The person's last message is more than 24 hours old: free words are not possible now."

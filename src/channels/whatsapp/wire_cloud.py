@@ -203,7 +203,14 @@ def _seen(message: dict[str, Any], role: AuthorRole) -> SeenMessage | None:
         made, text = _content(changed, now_kind)
         return _made(external_id, role, made, now_kind, text, at, edited_at=at)
     made, text = _content(message, kind)
-    return _made(external_id, role, made, kind, text, at)
+    media = None
+    if (
+        kind in ("audio", "voice")
+        and role is AuthorRole.GUEST
+        and inner(message, kind).get("voice", True) is True
+    ):
+        media = text_in(inner(message, kind), "id")
+    return _made(external_id, role, made, kind, text, at, media=media)
 
 
 def _made(
@@ -216,8 +223,9 @@ def _made(
     *,
     edited_at: datetime | None = None,
     deleted: bool = False,
+    media: str | None = None,
 ) -> SeenMessage:
-    return SeenMessage(external_id, None, None, role, kind, detail, text, at, edited_at, deleted)
+    return SeenMessage(external_id, None, None, role, kind, detail, text, at, edited_at, deleted, media)
 
 
 def _content(message: dict[str, Any], kind: str) -> tuple[MessageKind, str | None]:

@@ -73,6 +73,10 @@ class StoredMessage:
     """In which look at its conversation it was first seen, counted from 1; 0: from before this was counted."""
     sequence: int | None
     """Its number among the messages of its conversation, in the order in which they were stored, from 1."""
+    media: str | None = None
+    """Of a voice message: what its channel fetches it by; null for everything else."""
+    transcribed_at: datetime | None = None
+    """When ``text`` was written down from a voice message; null: somebody wrote it."""
 
     @property
     def written_at(self) -> datetime:

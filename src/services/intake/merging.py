@@ -157,6 +157,7 @@ def as_seen(message: StoredMessage) -> SeenMessage:
         sent_at=message.sent_at,
         edited_at=message.edited_at,
         deleted=deleted,
+        media=message.media,
     )
 
 

@@ -128,6 +128,8 @@ def _differs(known: StoredMessage, message: SeenMessage) -> bool:
         return known.deleted_at is None
     if known.purged_at is not None:
         return False  # its text was taken out and stays out
+    if known.transcribed_at is not None and message.text is None:
+        return False  # a copy of the voice message
     if message.detail == "PREVIEW" or (message.kind is MessageKind.TEXT and message.text is None):
         return False  # an answer that does not show the text yet says nothing about it
     return known.text != message.text or (
