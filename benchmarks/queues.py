@@ -29,6 +29,7 @@ from benchmarks.sizes import Size
 from src.db import outbox_queue
 from src.db.engine import Connection, Database
 from src.db.statements import CONVERSATIONS, OUTBOX
+from src.model.sending import Receipt
 from src.model.statuses import OutboxStatus
 from src.model.values import DEFAULT_ACCOUNT, utc_now
 
@@ -37,6 +38,8 @@ LEASE = timedelta(minutes=5)
 PEERS = ("huey", "procrastinate", "dramatiq", "arq")
 _SLOW = {"procrastinate", "dramatiq", "arq"}
 ROUNDS = 3
+AT_ONCE = 8
+SEVERAL = f"ours, {AT_ONCE} in hand"
 
 
 def steps(size: Size) -> int:
@@ -75,7 +78,7 @@ def _new_url(dialect: str, folder: Path, server: str | None, name: str) -> str:
 
 def _both(size: Size, results: Results, dialect: str, folder: Path, server: str | None) -> None:
     for turn in range(ROUNDS):
-        for who in ("ours", "plain Core"):
+        for who in ("ours", SEVERAL, "plain Core"):
             url = _new_url(dialect, folder, server, f"one{turn}{who[:4]}")
             fill(url, size.jobs)
             told = _consumers(who, url, 1)[0]
@@ -164,26 +167,40 @@ def consume(who: str, url: str) -> dict[str, Any]:
     """Claim and complete until nothing is left."""
     db = Database.open(url)
     owner, ids = f"bench-{os.getpid()}", list[str]()
-    take = _take_ours if who == "ours" else _take_plainly
+    take = {"ours": _take_ours, SEVERAL: _take_several}.get(who, _take_plainly)
     print("ready", flush=True)
     sys.stdin.readline()
     began, used = time.perf_counter(), time.process_time()
-    while (job := take(db, owner)) is not None:
-        ids.append(job)
+    while taken := take(db, owner):
+        ids += taken
     spent, cpu = time.perf_counter() - began, time.process_time() - used
     db.close()
     return {"seconds": spent, "cpu": cpu, "done": len(ids), "ids": ids}
 
 
-def _take_ours(db: Database, owner: str) -> str | None:
+def _take_ours(db: Database, owner: str) -> list[str]:
     now = utc_now()
     with db.write() as conn:
         job = outbox_queue.claim(conn, DEFAULT_ACCOUNT, owner=owner, lease_until=now + LEASE, now=now)
     if job is None:
-        return None
+        return []
     with db.write() as conn:
         outbox_queue.sent(conn, job.id, (OutboxStatus.PROCESSING,), None, None, utc_now(), owner=owner)
-    return job.id
+    return [job.id]
+
+
+def _take_several(db: Database, owner: str) -> list[str]:
+    """As SEND does on a channel that may have several conversations in hand."""
+    now = utc_now()
+    with db.write() as conn:
+        jobs = outbox_queue.claim_many(
+            conn, DEFAULT_ACCOUNT, owner=owner, lease_until=now + LEASE, now=now, limit=AT_ONCE
+        )
+    if not jobs:
+        return []
+    with db.write() as conn:
+        outbox_queue.sent_many(conn, owner, {job.id: Receipt(f"m-{job.id}") for job in jobs}, utc_now())
+    return [job.id for job in jobs]
 
 
 _NEXT = (
@@ -207,15 +224,15 @@ _DONE = (
 )
 
 
-def _take_plainly(db: Database, owner: str) -> str | None:
+def _take_plainly(db: Database, owner: str) -> list[str]:
     """The same two transactions on the same table, without lines, guards, leases or rows as objects."""
     with db.write() as conn:
         row = conn.execute(_CLAIM, {"who": owner}).first()
     if row is None:
-        return None
+        return []
     with db.write() as conn:
         conn.execute(_DONE, {"job": row.id, "at": utc_now()})
-    return str(row.id)
+    return [str(row.id)]
 
 
 # --- a long table ------------------------------------------------------------------------------------------

@@ -130,6 +130,13 @@ class Account:
         """Whoever asked there waits for the reply and takes it: no worker reads or sends."""
         return self.channel == CHAT and getattr(self.own, "send_url", None) is None
 
+    @property
+    def kept_for_caller(self) -> timedelta:
+        """How long whoever asked may still take a new reply, before a worker sends it."""
+        if self.channel != CHAT:
+            return timedelta(0)
+        return timedelta(seconds=getattr(self.own, "wait_sec", 0.0) + 2)
+
     def secret_values(self) -> list[str]:
         """What must never be printed."""
         return [value for model in (self.settings, self.own) for value in secrets_in(model)]

@@ -27,37 +27,25 @@ NoApi = Annotated[bool, typer.Option("--no-api", help="Leave the callback API to
 @app.command()
 def syncsend(no_api: NoApi = False) -> None:
     """The main job: read the inbox and send the replies, and serve the callback API."""
-
-    def run() -> int:
-        from src.commands.run import run_workers
-
-        return run_workers(sync=True, send=True, api=not no_api)
-
-    _end(run, runs_for_long=True)
+    _end(lambda: _run_workers(sync=True, send=True, api=not no_api), runs_for_long=True)
 
 
 @app.command()
 def sync() -> None:
     """Only read the inbox and hand new messages to the AI."""
-
-    def run() -> int:
-        from src.commands.run import run_workers
-
-        return run_workers(sync=True, send=False, api=False)
-
-    _end(run, runs_for_long=True)
+    _end(lambda: _run_workers(sync=True), runs_for_long=True)
 
 
 @app.command()
 def send() -> None:
     """Only send the replies that are in the outbox."""
+    _end(lambda: _run_workers(send=True), runs_for_long=True)
 
-    def run() -> int:
-        from src.commands.run import run_workers
 
-        return run_workers(sync=False, send=True, api=False)
+def _run_workers(*, sync: bool = False, send: bool = False, api: bool = False) -> int:
+    from src.commands.run import run_workers
 
-    _end(run, runs_for_long=True)
+    return run_workers(sync=sync, send=send, api=api)
 
 
 @app.command()

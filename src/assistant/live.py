@@ -26,6 +26,7 @@ from src.assistant.parts import Later, Parts
 from src.assistant.prompting import prompt_version
 from src.assistant.reading import load_identifier
 from src.assistant.secrets import mask
+from src.assistant.translate import Translator
 from src.assistant.values import Decision, Step
 from src.assistant.voice import choose_examples
 from src.assistant.wire import as_response, sources_json, steps_json
@@ -95,6 +96,17 @@ class LiveAssistant:
         """Import what is heavy, in a thread: the model client and the language identifier. Repeatable."""
         await self._ladder.load()
         await asyncio.to_thread(load_identifier)
+
+    def make_translator(self, db: Database) -> Translator:
+        """What translates for the host, on the same models and within the same budget."""
+        return Translator(
+            self._settings,
+            db,
+            self._ladder,
+            self._folder,
+            over_budget=self._over_budget,
+            clock=self._clock,
+        )
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""

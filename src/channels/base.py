@@ -5,7 +5,8 @@
 the channel's name. A test holds the two against each other for every folder.
 
 A channel drives one account's inbox. Its methods are called one at a time (SYNC and SEND take turns), never
-concurrently; only ``hear`` may be called at any time. Every method may raise:
+concurrently; only ``hear`` may be called at any time, and ``Capabilities.at_once`` may allow SEND more.
+Every method may raise:
 
 * ``WallHit``        a challenge, a login page or a block was met: the caller halts and touches nothing more
 * ``PageChanged``    the page, the tables or their data are not understood: the caller halts
@@ -62,7 +63,11 @@ class Capabilities:
     takes_operator: bool = False
     """A person may write there from the dashboard."""
     at_once: int = 1
-    """Conversations in hand at a time; 1 for a browser."""
+    """Conversations in hand at a time; 1 for a browser.
+
+    With more, what was read and written in one of them stays while another one is read, and calls about different
+    conversations may come at the same time; those about one never do.
+    """
     answers_within: timedelta | None = None
     """After the person's last message, where a reply is not possible for ever."""
     ids_are_personal: bool = False

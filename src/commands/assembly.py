@@ -37,7 +37,8 @@ def make_process(
     """
     machine, watchdog = Machine.of(settings), parts.make_watchdog()
     shares = bool(settings.listed) and db.path is None and work.sync and work.send
-    serving = Serving(db, (account.name for account in settings.accounts)) if shares else None
+    served = [account for account in settings.asked.values() if work.of(account).names]
+    serving = Serving(db, (account.name for account in served)) if shares else None
     crews = [
         Crew(
             account,
@@ -50,9 +51,8 @@ def make_process(
             first_try_after=position * parts.share_sec,
             parts=parts,
         )
-        for position, account in enumerate(random.sample(settings.accounts, len(settings.accounts)))
+        for position, account in enumerate(random.sample(served, len(served)))
         for mine in [work.of(account)]
-        if mine.names
     ]
     wait = settings.halt_wait
     return Process(

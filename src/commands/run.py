@@ -144,7 +144,7 @@ def _check_channels(settings: Settings, db: Database) -> None:
     """
     problems = []
     with db.write() as conn:
-        for account in settings.accounts:
+        for account in settings.asked.values():
             stored = accounts.take_channel(conn, account.name, account.channel, utc_now())
             if stored != account.channel:
                 problems.append(

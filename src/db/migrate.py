@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loguru import logger
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -67,6 +66,8 @@ def _bring_up_to_date(engine: Engine) -> None:
         newer = applied is not None and applied not in known
         works = newer and _works_with(conn, str(applied), known[-1])
     if works:
+        from loguru import logger  # noqa: PLC0415 - `status` need not load it
+
         logger.info("The database has schema {}, of a newer version; this one still works on it", applied)
         return
     if newer:

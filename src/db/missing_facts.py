@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
+from src.db import translations
 from src.db.statements import (
     CONVERSATIONS,
     INBOX,
@@ -179,6 +180,7 @@ def forget(conn: Connection, request_ids: Sequence[str]) -> int:
 
 def _delete(conn: Connection, ids: Sequence[str]) -> int:
     conn.execute(delete(MISSING_REQUESTS).where(_R.missing_fact_id.in_(ids)))
+    translations.forget(conn, ids)
     return conn.execute(delete(MISSING).where(_F.id.in_(ids))).rowcount
 
 

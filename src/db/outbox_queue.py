@@ -10,12 +10,12 @@ process that has claimed the job; where it is optional, None asks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, case, false, func, or_, select, update
+from sqlalchemy import Connection, String, Update, bindparam, case, false, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from src.db.outbox_views import JOB, by_key, first_in_line, parts_of
@@ -26,11 +26,12 @@ from src.db.statements import (
     literal,
     moved,
     one_or_none,
+    rows,
 )
 from src.errors import StaleJob
 from src.model.pace import WHOLE, Slot
 from src.model.rows import NOTHING_SAID, Job, Said
-from src.model.sending import Delivery, deliveries_before
+from src.model.sending import Delivery, Receipt, deliveries_before
 from src.model.statuses import OUTBOX_TRANSITIONS, UNSENT_OUTBOX, OutboxStatus
 from src.model.values import ANSWER, ASSISTANT, new_id
 
@@ -41,9 +42,9 @@ _UNCLAIMED: dict[str, None] = {"claimed_by": None, "lease_until": None}
 # Statements of every send are put together once: SQLAlchemy takes longer for that than SQLite to execute them.
 
 
-def _claim_statement() -> Update:
+def _claim_statement(*, many: bool) -> Update:
     job = OUTBOX.alias("job")
-    next_job = (
+    next_jobs = (
         select(job.c.id)
         .where(
             job.c.account == bindparam("p_account"),
@@ -53,11 +54,16 @@ def _claim_statement() -> Update:
             first_in_line(job),
         )
         .order_by(job.c.created_at, job.c.id)
-        .limit(1)
+        .limit(bindparam("p_limit") if many else 1)
         .with_for_update(of=job, skip_locked=True)  # SQLite, which has one writer at a time, leaves it out
-        .scalar_subquery()
     )
-    return JOB.update.where(_Q.id == next_job).values(
+    if many:
+        # PostgreSQL might otherwise run the inner SELECT more than once, and lock more rows than it returns.
+        found = next_jobs.cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
+        claimed = JOB.update.where(_Q.id.in_(select(found.c.id)))
+    else:
+        claimed = JOB.update.where(_Q.id == next_jobs.scalar_subquery())
+    return claimed.values(
         status=_S.PROCESSING,
         claimed_by=bindparam("p_owner"),
         lease_until=bindparam("p_lease"),
@@ -84,7 +90,54 @@ def _sent_statement(sources: frozenset[OutboxStatus], *, owned: bool) -> Update:
     )
 
 
-_CLAIM = _claim_statement()
+@cache
+def _sent_many_statement(number: int) -> Update:
+    return JOB.update.where(
+        _Q.id.in_([bindparam(f"p_id{n}") for n in range(number)]),
+        _Q.status == _S.PROCESSING,
+        _Q.claimed_by == bindparam("p_owner"),
+    ).values(
+        status=_S.SENT,
+        reason=None,
+        last_error=None,
+        receipt_external_id=_by_id("p_receipt", number),
+        delivery=func.coalesce(_by_id("p_delivery", number), _Q.delivery),
+        processed_at=bindparam("p_now"),
+        **_UNCLAIMED,
+    )
+
+
+_NOTHING_SAID_YET: dict[str, None] = {
+    "receipt_external_id": None,
+    "receipt_text": None,
+    "delivery": None,
+    "delivery_error": None,
+}
+"""What the remote said of an earlier press that came to nothing is not said of this one."""
+
+
+@cache
+def _arm_many_statement(number: int) -> Update:
+    return JOB.update.where(
+        _Q.id.in_([bindparam(f"p_id{n}") for n in range(number)]),
+        _Q.status == _S.PROCESSING,
+        _Q.claimed_by == bindparam("p_owner"),
+        _Q.arm_count == 0,
+    ).values(
+        arm_count=1,
+        armed_at=bindparam("p_now"),
+        after_external_id=_by_id("p_after", number),
+        **_NOTHING_SAID_YET,
+    )
+
+
+def _by_id(name: str, number: int) -> Any:
+    """Another value for each of so many rows."""
+    each = ((_Q.id == bindparam(f"p_id{n}"), bindparam(f"{name}{n}", type_=String)) for n in range(number))
+    return case(*each, else_=None)
+
+
+_CLAIM, _CLAIM_MANY = _claim_statement(many=False), _claim_statement(many=True)
 _ARM = JOB.update.where(
     _Q.id == bindparam("p_id"),
     _Q.status == _S.PROCESSING,
@@ -94,11 +147,7 @@ _ARM = JOB.update.where(
     arm_count=1,
     armed_at=bindparam("p_now"),
     after_external_id=bindparam("p_after"),
-    # What the remote said of an earlier press that came to nothing is not said of this one.
-    receipt_external_id=None,
-    receipt_text=None,
-    delivery=None,
-    delivery_error=None,
+    **_NOTHING_SAID_YET,
 )
 _enqueue_statements: dict[str, Any] = {}
 """One for each kind of database, made when it is first needed."""
@@ -241,6 +290,27 @@ def claim(conn: Connection, account: str, *, owner: str, lease_until: datetime, 
     return None
 
 
+def claim_many(
+    conn: Connection, account: str, *, owner: str, lease_until: datetime, now: datetime, limit: int
+) -> list[Job]:
+    """The same for the oldest jobs that are due, at most so many and one of each conversation, oldest first."""
+    values = {
+        "p_account": account,
+        "p_owner": owner,
+        "p_lease": lease_until,
+        "p_now": now,
+        "p_limit": limit,
+    }
+    for _ in range(_CLAIM_TRIES):
+        try:
+            with conn.begin_nested():
+                claimed = rows(conn, _CLAIM_MANY, JOB, values)
+        except IntegrityError:
+            continue
+        return sorted(claimed, key=lambda job: (job.created_at, job.id))  # RETURNING has no order
+    return []
+
+
 def claim_one(conn: Connection, job_id: str, *, owner: str, lease_until: datetime) -> Job:
     """From pending to processing: this one job, whose receiver waits. StaleJob if it is not pending any more."""
     claimed = _from(job_id, [_S.PENDING], _S.PROCESSING)
@@ -256,6 +326,14 @@ def arm(conn: Connection, job_id: str, owner: str, *, after_external_id: str | N
     """
     values = {"p_id": job_id, "p_owner": owner, "p_after": after_external_id, "p_now": now}
     return moved(conn, _ARM, JOB, "arm", values)
+
+
+def arm_many(conn: Connection, owner: str, after: Mapping[str, str | None], now: datetime) -> list[Job]:
+    """``arm`` for several jobs, by id with the newest message of each. All of them, in this order, or StaleJob."""
+    values: dict[str, Any] = {"p_owner": owner, "p_now": now}
+    for n, (job_id, newest) in enumerate(after.items()):
+        values |= {f"p_id{n}": job_id, f"p_after{n}": newest}
+    return _all_of(conn, _arm_many_statement(len(after)), values, list(after), "arm")
 
 
 def disarm(conn: Connection, job_id: str, owner: str) -> Job:
@@ -378,6 +456,18 @@ def delivered(
     return conn.execute(noted.values(values)).rowcount == 1
 
 
+def sent_many(conn: Connection, owner: str, receipts: Mapping[str, Receipt], now: datetime) -> list[Job]:
+    """``sent`` for several jobs in this owner's hands, by id. All of them, in this order, or StaleJob."""
+    values: dict[str, Any] = {"p_owner": owner, "p_now": now}
+    for n, (job_id, receipt) in enumerate(receipts.items()):
+        values |= {
+            f"p_id{n}": job_id,
+            f"p_receipt{n}": receipt.external_id,
+            f"p_delivery{n}": str(receipt.standing),
+        }
+    return _all_of(conn, _sent_many_statement(len(receipts)), values, list(receipts), str(_S.SENT))
+
+
 def unconfirmed(
     conn: Connection,
     job_id: str,
@@ -456,6 +546,16 @@ def cancelled(
 def _from(job_id: str, sources: Collection[OutboxStatus], to: OutboxStatus) -> Update:
     allowed = check_move(OUTBOX_TRANSITIONS, sources, to)
     return JOB.update.where(_Q.id == job_id, _Q.status.in_(allowed))
+
+
+def _all_of(
+    conn: Connection, statement: Update, values: Mapping[str, Any], job_ids: list[str], what: str
+) -> list[Job]:
+    """Run a guarded UPDATE of several rows; the caller's transaction is to be given up if it is StaleJob."""
+    found = {job.id: job for job in rows(conn, statement, JOB, values)}
+    if found.keys() != set(job_ids):
+        raise StaleJob(f"{what}: {len(job_ids) - len(found)} rows are not where this move starts from")
+    return [found[job_id] for job_id in job_ids]
 
 
 def _owned(statement: Update, owner: str | None) -> Update:

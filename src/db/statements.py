@@ -38,6 +38,7 @@ from src.model.rows import (
     StoredDocument,
     StoredIncident,
     StoredMessage,
+    StoredTranslation,
     TopicRecord,
     WorkerBeat,
 )
@@ -69,6 +70,7 @@ DOCUMENTS = _table("documents", StoredDocument)
 CHUNKS = _table("document_chunks", StoredChunk)
 MISSING = _table("missing_facts", MissingFact)
 MISSING_REQUESTS = _table("missing_fact_requests", MissingFactRequest)
+TRANSLATIONS = _table("translations", StoredTranslation)
 AUTONOMY = _table("assistant_autonomy", TopicRecord)
 TABLES = _TABLES.tables
 

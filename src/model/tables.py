@@ -167,6 +167,14 @@ _declare(
     key=["missing_fact_id", "request_id"],
 )
 _declare(
+    "translations",
+    rows.StoredTranslation,
+    Index("ix_translations_subject", "subject"),
+    Index("ix_translations_said", "said_at"),
+    key=["key"],
+    long=["text"],
+)
+_declare(
     "assistant_autonomy",
     rows.TopicRecord,
     key=["account", "listing_id", "topic", "stage"],

@@ -5,6 +5,7 @@ Over a cap nothing is dropped: the reply becomes a draft with a ``HoldReason``. 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -51,19 +52,33 @@ def hold_before_enqueue(
     )
 
 
-def hold_before_typing(conn: Connection, caps: Caps, job: Job, now: datetime) -> HoldReason | None:
-    """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once."""
+def hold_before_typing(
+    conn: Connection, caps: Caps, job: Job, now: datetime, *, in_hand: int = 0
+) -> HoldReason | None:
+    """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once.
+
+    ``in_hand``: so many others of the account were let out in this moment, and are not pressed yet.
+    """
     if job.approved_at is not None or job.part > 1:
         return None  # a person asks for it, or the first part of the answer was let out
     said = outbox_views.pressed_texts(conn, job.conversation_id, now - DAY)
     equal = count_equal(job.text, said)
-    return _over(conn, caps, outbox_views.pressed_replies, job.account, job.conversation_id, equal, now)
+    pressed = outbox_views.pressed_replies
+    return _over(conn, caps, pressed, job.account, job.conversation_id, equal, now, in_hand)
 
 
 def _over(
-    conn: Connection, caps: Caps, count: _Count, account: str, conversation_id: str, equal: int, now: datetime
+    conn: Connection,
+    caps: Caps,
+    count: _Count,
+    account: str,
+    conversation_id: str,
+    equal: int,
+    now: datetime,
+    in_hand: int = 0,
 ) -> HoldReason | None:
     replies = count(conn, account, conversation_id, hour=now - HOUR, day=now - DAY)
+    replies = replace(replies, account_hour=replies.account_hour + in_hand)
     return over_cap(caps, replies, _lines(conn, conversation_id, now), equal)
 
 

@@ -32,6 +32,21 @@ def store_sent(
 
     StaleJob, and the transaction is to be given up, if the job is in no such status or not this owner's.
     """
+    store_own(conn, job, receipt, now)
+    return outbox_queue.sent(
+        conn,
+        job.id,
+        from_statuses,
+        receipt.external_id,
+        job.receipt_text,
+        now,
+        delivery=receipt.standing,
+        owner=owner,
+    )
+
+
+def store_own(conn: Connection, job: Job, receipt: Receipt, now: datetime) -> None:
+    """The message alone; the job is the caller's, in the same transaction."""
     message = SeenMessage(
         external_id=receipt.external_id,
         author_id=None,
@@ -55,13 +70,3 @@ def store_sent(
         now=now,
     )
     conversations.attach_receipt(conn, ours.id, job)
-    return outbox_queue.sent(
-        conn,
-        job.id,
-        from_statuses,
-        receipt.external_id,
-        job.receipt_text,
-        now,
-        delivery=receipt.standing,
-        owner=owner,
-    )

@@ -13,7 +13,16 @@ from pathlib import Path
 from loguru import logger
 
 from src.channels import evidence
-from src.db import conversations, forgetting, inbox_queue, missing_facts, outbox_queue, outbox_views, runs
+from src.db import (
+    conversations,
+    forgetting,
+    inbox_queue,
+    missing_facts,
+    outbox_queue,
+    outbox_views,
+    runs,
+    translations,
+)
 from src.db.engine import Connection, Database
 from src.model.retry import again_if_stale
 from src.model.statuses import CancelReason, InboxStatus
@@ -51,6 +60,7 @@ def purge(db: Database, account: str, *, keep: timedelta, now: datetime) -> Purg
     with db.write() as conn:
         runs.drop_words(conn, account, before)
         missing_facts.purge(conn, before)
+        translations.purge(conn, before)
     if purged.total:
         logger.info(
             "Purged what is older than {} days: texts of {} messages and {} replies, {} conversations' names",
@@ -101,7 +111,8 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> 
         )
     for job in outbox_views.unsent(conn, conversation.id):
         outbox_queue.cancelled(conn, job.id, [job.status], CancelReason.FORGOTTEN, now)
-    changed = missing_facts.forget(conn, inbox_queue.ids_of(conn, conversation.id))
+    changed = translations.forget(conn, [conversation.id])
+    changed += missing_facts.forget(conn, inbox_queue.ids_of(conn, conversation.id))
     changed += forgetting.forget(conn, conversation.id, now) + runs.forget(conn, account, external_id)
     logger.bind(conversation_id=external_id).info("A conversation was forgotten: {} rows emptied", changed)
     return changed

@@ -34,14 +34,22 @@ from src.errors import (
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, reaches_known
 from src.model.rows import Job
 from src.model.sending import Finding, Press, Receipt
+from src.services.in_hand import with_one_halt
 from src.services.intake import Intake, Rules
 from src.services.send_rows import Pace, SendRows
+from src.services.together import Together
 
 __all__ = ["Pace", "Send"]
 
 
 _LAST_WORD_SEC = 0.5
 """How long a page may take to empty the composer when the program ends."""
+
+
+def _weight(error: BaseException) -> int:
+    """Of several errors the least is raised: what nobody expected, a halt, a channel that is gone, the others."""
+    kinds = (Halt, ChannelGone, NightporterError)
+    return next((n for n, kind in enumerate(kinds, 1) if isinstance(error, kind)), 0)
 
 
 async def nobody_else() -> None:
@@ -78,12 +86,16 @@ class Send:
         )
         self._mark = mark
         self._check_alone = check_alone
-        self._at_stake = False
+        self._at_stake: set[str] = set()
+        self._arm_together = Together(lambda one: self._rows.arm(*one), self._rows.arm_all)
+        self._settle_together = Together(
+            lambda one: self._rows.settle_by_receipt(*one), self._rows.settle_all
+        )
 
     @property
     def at_stake(self) -> bool:
         """Whether a reply is between its press and its outcome. At any other moment a run may be cancelled."""
-        return self._at_stake
+        return bool(self._at_stake)
 
     # -- what the worker calls ----------------------------------------------------------------------------
 
@@ -111,20 +123,40 @@ class Send:
         """
         handled, trouble = await self._recover(channel, keep_going)
         while keep_going():
-            job = await asyncio.to_thread(self._rows.claim)
-            if job is None:
+            jobs = await asyncio.to_thread(self._rows.claim, channel.capabilities.at_once)
+            if not jobs:
                 break
-            handled += 1
-            with logger.contextualize(job_id=job.id):
-                await self._deliver(channel, job, keep_going)
+            handled += len(jobs)
+            await self._deliver_all(channel, jobs, keep_going)
             await yield_turn()
         if trouble is not None:
             raise trouble
         return handled
 
+    async def _deliver_all(self, channel: Channel, jobs: list[Job], keep_going: Callable[[], bool]) -> None:
+        """One of each conversation. Where it is several, they go side by side, each step by step as if alone."""
+        if len(jobs) == 1:
+            await self._deliver(channel, jobs[0], keep_going)
+            return
+        channel = with_one_halt(channel)
+        tasks = [asyncio.create_task(self._deliver(channel, job, keep_going)) for job in jobs]
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [error for error in found if isinstance(error, BaseException)]
+        if errors:
+            raise min(errors, key=_weight)
+
     # -- one job --------------------------------------------------------------------------------------------
 
     async def _deliver(self, channel: Channel, job: Job, keep_going: Callable[[], bool]) -> None:
+        with logger.contextualize(job_id=job.id):
+            await self._deliver_one(channel, job, keep_going)
+
+    async def _deliver_one(self, channel: Channel, job: Job, keep_going: Callable[[], bool]) -> None:
         conversation_id = await asyncio.to_thread(self._rows.external_id, job)
         try:
             before = await self._prepare(channel, job, conversation_id)
@@ -146,11 +178,11 @@ class Send:
         elif not keep_going():
             await self._let_go(channel, job, conversation_id)
         else:
-            self._at_stake = True
+            self._at_stake.add(job.id)
             try:
                 await self._press(channel, armed[0], conversation_id, armed[1])
             finally:
-                self._at_stake = False
+                self._at_stake.discard(job.id)
 
     async def _prepare(self, channel: Channel, job: Job, conversation_id: str) -> Intake | None:
         """Open, judge, write. None if the reply is not wanted any more (cancelled with its reason)."""
@@ -167,7 +199,7 @@ class Send:
     ) -> tuple[Job, SeenConversation] | None:
         """Commit the arm, then look once more. The armed job with the view to press on, or None (cancelled)."""
         began = time.monotonic()
-        armed = await asyncio.to_thread(self._rows.arm, job, before)
+        armed = await self._arm_together((job, before))
         fresh = await channel.reread(conversation_id)
         if await asyncio.to_thread(self._rows.still_wanted, armed, fresh) is None:
             return None
@@ -183,7 +215,7 @@ class Send:
         try:
             receipt = await channel.press_send(conversation_id, Press(job.id, job.after_external_id))
             if receipt is not None:
-                await asyncio.to_thread(self._rows.settle_by_receipt, job, receipt)
+                await self._settle_together((job, receipt))
                 return
         except NotPressed as error:
             await self._give_back(channel, job, conversation_id, error)

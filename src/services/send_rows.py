@@ -36,7 +36,7 @@ from src.model.sending import Delivery, Receipt
 from src.model.statuses import OutboxStatus
 from src.services.caps import hold_before_typing
 from src.services.intake import Intake, Rules, check_viewer, take_in, take_in_now, tell
-from src.services.own_messages import store_sent
+from src.services.own_messages import store_own, store_sent
 
 EARLIER_PART_MISSING = "earlier_part_missing"
 """Why a later part of an answer waits for a person: an earlier one was not sent, or nobody knows."""
@@ -89,27 +89,44 @@ class SendRows:
                 return self._clock()
             return None if self._paused(conn) else outbox_views.next_due_at(conn, self._account)
 
-    def claim(self) -> Job | None:
-        """The next job that is due and need not wait for a person; None if there is none, or the account pauses."""
-        now = self._clock()
-        with self._db.write(durable=False) as conn:  # the arm's commit is what must survive a power cut
-            if self._paused(conn):
-                return None
-            lease = now + timedelta(seconds=self._pace.lease)
-            while True:
-                job = outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
-                why = self._reason_to_hold(conn, job, now) if job is not None else None
-                if job is None or why is None:
-                    return job
-                outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
-                after_commit(conn, partial(_say_held, job.id, why))
+    def claim(self, most: int = 1) -> list[Job]:
+        """The next jobs that are due and need not wait for a person, one of each conversation, in one transaction.
 
-    def _reason_to_hold(self, conn: Connection, job: Job, now: datetime) -> str | None:
+        None of them if nothing is due, or the account pauses.
+        """
+        now = self._clock()
+        claimed: list[Job] = []
+        with self._db.write(durable=False) as conn:  # the arm must survive a power cut, this need not
+            if self._paused(conn):
+                return []
+            while len(claimed) < most:
+                found = self._claim_due(conn, most - len(claimed), now)
+                if not found:
+                    break
+                for job in found:
+                    why = self._reason_to_hold(conn, job, now, len(claimed))
+                    if why is None:
+                        claimed.append(job)
+                    else:
+                        outbox_queue.hold(conn, job.id, _IN_HAND, why, owner=self._owner)
+                        after_commit(conn, partial(_say_held, job.id, why))
+        return claimed
+
+    def _claim_due(self, conn: Connection, most: int, now: datetime) -> list[Job]:
+        lease = now + timedelta(seconds=self._pace.lease)
+        if most > 1:
+            return outbox_queue.claim_many(
+                conn, self._account, owner=self._owner, lease_until=lease, now=now, limit=most
+            )
+        job = outbox_queue.claim(conn, self._account, owner=self._owner, lease_until=lease, now=now)
+        return [] if job is None else [job]
+
+    def _reason_to_hold(self, conn: Connection, job: Job, now: datetime, in_hand: int) -> str | None:
         """Why a claimed reply waits for a person: the caps, or the part before it is not there."""
         before = outbox_views.parts_of(conn, job)[: job.part - 1] if job.part > 1 else []
         if any(part.status is not OutboxStatus.SENT for part in before):
             return EARLIER_PART_MISSING
-        return hold_before_typing(conn, self._rules.caps, job, now)
+        return hold_before_typing(conn, self._rules.caps, job, now, in_hand=in_hand)
 
     def _paused(self, conn: Connection) -> bool:
         return accounts.get(conn, self._account).paused
@@ -150,6 +167,12 @@ class SendRows:
         newest = wanted.newest_external_id
         with self._db.write() as conn:
             return outbox_queue.arm(conn, job.id, self._owner, after_external_id=newest, now=self._clock())
+
+    def arm_all(self, jobs: list[tuple[Job, Intake]]) -> list[Job]:
+        """``arm`` for several in one transaction, or StaleJob and none is armed."""
+        newest = {job.id: wanted.newest_external_id for job, wanted in jobs}
+        with self._db.write() as conn:
+            return outbox_queue.arm_many(conn, self._owner, newest, self._clock())
 
     def check_mine(self, job: Job) -> None:
         """StaleJob if another process has taken the job, or armed is not what it was."""
@@ -205,6 +228,20 @@ class SendRows:
             delivery_error=receipt.error or str(Delivery.FAILED),
             owner=self._owner,
         )
+
+    def settle_all(self, receipts: list[tuple[Job, Receipt]]) -> list[None]:
+        """``settle_by_receipt`` for several in one transaction; raises, and nothing is done, if one is unusual."""
+        if any(receipt.standing is Delivery.FAILED for _, receipt in receipts):
+            raise StaleJob
+        now = self._clock()
+        with self._db.write() as conn:
+            # Always in the same order: whoever locks two conversations locks them like this.
+            for job, receipt in sorted(receipts, key=lambda one: one[0].conversation_id):
+                store_own(conn, job, receipt, now)
+            outbox_queue.sent_many(conn, self._owner, {job.id: receipt for job, receipt in receipts}, now)
+        for job, _ in receipts:
+            logger.bind(job_id=job.id).info("Reply {} is where it belongs: sent", job.id)
+        return [None for _ in receipts]
 
     def unconfirmed(self, job: Job, reason: str, named: str | None = None) -> None:
         """Never raises StaleJob: if another process settled it meanwhile, that one knew more.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 import pytest_asyncio
 
 from sandbox.airbnb.site import SimulatedSite
+from sandbox.chat.gateway import running_gateway
 from sandbox.pgnotify.app import App
 from sandbox.whatsapp.cloud import Cloud
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.settings import AirbnbSettings
+from src.db.engine import Database
 from tests.support.airbnb import SharedBrowser
+from tests.support.chat_world import ChatWorld
 from tests.support.whatsapp_world import WhatsappWorld
 from tests.support.worlds import AirbnbWorld, FakeWorld, PgnotifyWorld, TableWorld, World
 
@@ -25,6 +29,7 @@ WORLDS: dict[type[Any], pytest.MarkDecorator | None] = {
     AirbnbWorld: pytest.mark.browser,
     PgnotifyWorld: pytest.mark.postgres,
     WhatsappWorld: None,
+    ChatWorld: None,
 }
 
 
@@ -71,6 +76,15 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     if request.param is WhatsappWorld:
         with Cloud() as cloud:
             yield WhatsappWorld(cloud, tmp_path)
+        return
+    if request.param is ChatWorld:
+        path = tmp_path / "inbox.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        path.chmod(0o600)
+        db = Database.open(f"sqlite:///{path}")
+        with running_gateway() as gateway:
+            yield ChatWorld(gateway, db, tmp_path)
+        db.close()
         return
     site: SimulatedSite = request.getfixturevalue("simulated_site")
     site.reset()

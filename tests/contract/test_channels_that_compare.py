@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from src.errors import (
@@ -59,3 +61,18 @@ async def test_views_say_that_they_are_compared_and_which_version_they_are(world
     views.append(await world.channel.reread(external_id))
     assert all(view.compared for view in views)
     assert views[0].version == views[1].version != views[2].version
+
+
+async def test_what_is_ready_in_one_conversation_stays_while_others_are_in_hand(world: World):
+    at_once = world.channel.capabilities.at_once
+    homes = [world.conversation(f"Question {n}") for n in range(at_once)]
+    for n, external_id in enumerate(homes):
+        await world.channel.read(external_id)
+        await world.channel.write(external_id, f"Answer {n}")
+    await asyncio.gather(*(world.channel.reread(one) for one in homes))
+    presses = [Press(f"job {n}", None) for n in range(at_once)]
+    told = await asyncio.gather(*map(world.channel.press_send, homes, presses))
+    assert all(isinstance(receipt, Receipt) for receipt in told)
+    assert len({receipt.external_id for receipt in told}) == at_once
+    for n, external_id in enumerate(homes):
+        assert world.texts(external_id) == [f"Question {n}", f"Answer {n}"]

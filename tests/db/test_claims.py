@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, text
 from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.db.engine import Database
 from src.db.statements import CONVERSATIONS, INBOX, OUTBOX
+from src.model.sending import Receipt
 from src.model.statuses import OutboxStatus
 from src.model.values import DEFAULT_ACCOUNT
 
@@ -110,6 +111,40 @@ def test_four_processes_send_every_job_once(database_url, in_processes):
         sent = outbox_views.list_jobs(conn, A, OutboxStatus.SENT, JOBS + 1)
     assert len(sent) == JOBS
     assert {(job.attempts, job.arm_count) for job in sent} == {(1, 1)}
+
+
+def claim_lots_until_all_are_sent(number: int, url: str) -> list[tuple[str, str]]:
+    """The same where several conversations are in hand."""
+    mine: list[tuple[str, str]] = []
+    owner = f"process-{number}"
+    with opened(url) as db:
+        while True:
+            with db.write() as conn:
+                lot = outbox_queue.claim_many(conn, A, owner=owner, lease_until=NOW + LEASE, now=NOW, limit=5)
+            if not lot:
+                with db.read() as conn:
+                    if not outbox_views.list_jobs(conn, A, OutboxStatus.PENDING, 1):
+                        return mine
+                continue
+            assert len({job.conversation_id for job in lot}) == len(lot) <= 5
+            mine += [(job.conversation_id, job.id) for job in lot]
+            with db.write() as conn:
+                outbox_queue.arm_many(conn, owner, {job.id: None for job in lot}, NOW)
+            with db.write() as conn:
+                outbox_queue.sent_many(conn, owner, {job.id: Receipt(job.id) for job in lot}, NOW)
+
+
+def test_four_processes_with_several_in_hand_send_every_job_once(database_url, in_processes):
+    with opened(database_url) as db:
+        fill(db)
+    lots = in_processes(PROCESSES, claim_lots_until_all_are_sent, database_url)
+    claimed = [one for lot in lots for one in lot]
+    assert Counter(claimed).most_common(1)[0][1] == 1, "a job was handed out twice"
+    assert len(claimed) == JOBS
+    for lot in lots:
+        for home in {home for home, _ in lot}:
+            of_home = [job for where, job in lot if where == home]
+            assert of_home == sorted(of_home), "in their order"
 
 
 def claim_requests(number: int, url: str) -> list[str]:

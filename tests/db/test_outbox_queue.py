@@ -15,6 +15,7 @@ from src.db.engine import Connection, Database
 from src.db.statements import OUTBOX
 from src.errors import StaleJob
 from src.model.rows import Job
+from src.model.sending import Delivery, Receipt
 from src.model.statuses import FINAL_OUTBOX, OUTBOX_TRANSITIONS, OutboxStatus
 from src.model.values import DEFAULT_ACCOUNT, new_id
 
@@ -307,3 +308,73 @@ def test_next_due_is_none_when_nothing_can_be_claimed(db, clock, conversation):
         assert outbox_views.next_due_at(conn, A) == clock.later(30)
         place(conn, conversation, S.PROCESSING, clock())
         assert outbox_views.next_due_at(conn, A) is None
+
+
+# --- several at once -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def six(db: Database, clock) -> list[str]:
+    """Pending jobs, each in a conversation of its own, the oldest first."""
+    with db.write() as conn:
+        homes = [conversations.ensure_named(conn, A, f"thread-{n}", clock()).id for n in range(6)]
+        return [place(conn, home, S.PENDING, clock.advance(1)) for home in homes]
+
+
+def claim_many(conn: Connection, clock, limit: int) -> list[Job]:
+    return outbox_queue.claim_many(conn, A, owner=ME, lease_until=clock() + LEASE, now=clock(), limit=limit)
+
+
+def test_the_oldest_jobs_are_claimed_together_and_no_more_than_asked_for(db, clock, six):
+    with db.write() as conn:
+        assert [job.id for job in claim_many(conn, clock, 4)] == six[:4]
+        assert [job.id for job in claim_many(conn, clock, 4)] == six[4:]
+        assert claim_many(conn, clock, 4) == []
+
+
+def test_of_one_conversation_one_job_is_claimed_at_a_time(db, clock, conversation):
+    with db.write() as conn:
+        first, second = (place(conn, conversation, S.PENDING, clock.advance(1)) for _ in range(2))
+        assert [job.id for job in claim_many(conn, clock, 4)] == [first]
+        assert claim_many(conn, clock, 4) == []
+        outbox_queue.release(conn, first, ME, due_at=clock.later(60), error=None)
+        assert claim_many(conn, clock, 4) == [], "the first is not due, and the second is behind it"
+        assert outbox_views.get(conn, second).status is S.PENDING
+
+
+def test_jobs_are_armed_together_each_after_its_own_newest_message(db, clock, six):
+    with db.write() as conn:
+        claim_many(conn, clock, 3)
+        armed = outbox_queue.arm_many(conn, ME, {six[0]: "m-0", six[1]: None, six[2]: "m-2"}, clock())
+        assert [(job.id, job.after_external_id, job.armed) for job in armed] == [
+            (six[0], "m-0", True),
+            (six[1], None, True),
+            (six[2], "m-2", True),
+        ]
+
+
+@pytest.mark.parametrize("wrong", ["not claimed", "another's", "armed"])
+def test_of_jobs_that_are_armed_together_all_are_or_it_is_said_to_be_stale(db, clock, six, wrong):
+    with db.write() as conn:
+        claim_many(conn, clock, 2)
+        if wrong == "armed":
+            outbox_queue.arm(conn, six[1], ME, after_external_id=None, now=clock())
+    owner = "another" if wrong == "another's" else ME
+    second = six[2] if wrong == "not claimed" else six[1]
+    with pytest.raises(StaleJob), db.write() as conn:
+        outbox_queue.arm_many(conn, owner, {six[0]: None, second: None}, clock())
+    with db.read() as conn:
+        assert not outbox_views.get(conn, six[0]).armed, "the transaction was given up"
+
+
+def test_jobs_are_sent_together_each_with_its_own_receipt(db, clock, six):
+    with db.write() as conn:
+        claim_many(conn, clock, 2)
+        receipts = {six[0]: Receipt("r-0"), six[1]: Receipt("r-1", standing=Delivery.READ)}
+        sent = outbox_queue.sent_many(conn, ME, receipts, clock())
+        assert [(job.status, job.receipt_external_id, job.delivery) for job in sent] == [
+            (S.SENT, "r-0", "accepted"),
+            (S.SENT, "r-1", "read"),
+        ]
+    with pytest.raises(StaleJob), db.write() as conn:
+        outbox_queue.sent_many(conn, ME, {six[2]: Receipt("r-2")}, clock())

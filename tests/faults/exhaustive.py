@@ -27,7 +27,7 @@ from tests.faults.plan import Plan
 from tests.faults.stage import Stage, copied, in_one_thread, set_back
 from tests.faults.story import ACCEPTANCES, replay_line, settle
 from tests.faults.tally import Tally
-from tests.support.channel import Crash
+from tests.support.channel import Crash, FakeChannel
 from tests.support.house import TroubledDatabase
 from tests.support.site import Acceptance, FakeSite
 
@@ -92,14 +92,26 @@ def trials(plan: Plan) -> Iterator[Tally]:
     return trees(plan)
 
 
-def trees(plan: Plan, depth: int | None = None) -> Iterator[Tally]:
-    """The same with so many troubles in a row. A trial comes in parts, of which the last counts as the trial."""
+def trees(
+    plan: Plan,
+    depth: int | None = None,
+    make_channel: Callable[[FakeSite], FakeChannel] = FakeChannel,
+    conversations: int = 1,
+) -> Iterator[Tally]:
+    """The same with so many troubles in a row, on this kind of channel, with a reply in each conversation.
+
+    A trial comes in parts, of which the last counts as the trial."""
     db = Database.open(plan.fresh())
     with in_one_thread(), asyncio.Runner() as runner:
-        stage = Stage(db, Clock())
+        stage = Stage(db, Clock(), make_channel)
         try:
             for seed in plan.seeds:
-                tree = _Tree(stage, WAYS[seed % len(WAYS)], replay_line("A-tree", seed, plan.database))
+                tree = _Tree(
+                    stage,
+                    WAYS[seed % len(WAYS)],
+                    replay_line("A-tree", seed, plan.database),
+                    conversations,
+                )
                 growing = tree.grow(depth or 2 + seed // len(WAYS))
                 while runner.run(anext(growing, _GROWN)) is not _GROWN:
                     yield tree.harvest(trials=0)
@@ -110,7 +122,8 @@ def trees(plan: Plan, depth: int | None = None) -> Iterator[Tally]:
 
 
 class _Tree:
-    def __init__(self, stage: Stage, acceptance: Acceptance, name: str) -> None:
+    def __init__(self, stage: Stage, acceptance: Acceptance, name: str, conversations: int) -> None:
+        self.conversations = conversations
         self.stage = stage
         self.house = stage.house
         self.acceptance = acceptance
@@ -128,7 +141,7 @@ class _Tree:
 
     async def grow(self, depth: int) -> AsyncIterator[None]:
         """Depth first, so that only the states of one plan are kept at a time. Stops at each, to be looked at."""
-        await self.stage.set(1)
+        await self.stage.set(self.conversations)
         self.house.site.acceptance = self.acceptance
         start = self._state()
         async for _ in self._go_on(start, depth):

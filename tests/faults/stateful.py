@@ -29,7 +29,7 @@ from tests.faults.plan import Plan
 from tests.faults.stage import forget_everything, in_one_thread
 from tests.faults.story import replay_line
 from tests.faults.tally import Tally
-from tests.support.channel import Crash, FakeChannel
+from tests.support.channel import Crash
 from tests.support.house import House, TroubledDatabase
 from tests.support.site import Acceptance, FakeConversation
 
@@ -134,7 +134,7 @@ class Inbox(RuleBasedStateMachine):
     def send_while_a_second_worker_does_too(self, moment: tuple[str, str]) -> None:
         """As if no lock kept it out: it takes the first one, which is only slow, for dead."""
         when, method = moment
-        first, second = self.house.channel, FakeChannel(self.house.site)
+        first, second = self.house.channel, self.house.make_channel(self.house.site)
         if first.is_open:
 
             def the_other() -> None:
@@ -157,7 +157,7 @@ class Inbox(RuleBasedStateMachine):
     @rule(moment=st.sampled_from(MOMENTS), what=happenings, pick=numbers, which=numbers)
     def send_while_something_happens(self, moment: tuple[str, str], what: str, pick: int, which: int) -> None:
         when, method = moment
-        self.house.channel = FakeChannel(self.house.site)
+        self.house.channel = self.house.make_channel(self.house.site)
         getattr(self.house.channel, when)(method, lambda: self.people_do(what, pick, which))
         self.run(self.house.sent())
 

@@ -5,7 +5,7 @@ import pytest
 from tests.faults import exhaustive, nth_failure, simulated
 from tests.faults.plan import Plan
 from tests.faults.tally import Tally
-from tests.support.table import TableChannel
+from tests.support.table import TableChannel, WideChannel
 
 STORIES = 60
 EVERY = {"sqlite": 8, "postgresql": 24}
@@ -45,6 +45,21 @@ def test_in_stories_on_a_table_nothing_is_left_in_doubt(plan):
     assert counts["crashes"] > STORIES / 2
     assert counts["ended sent"] > STORIES / 2
     assert counts["ended unconfirmed"] == 0
+
+
+@only_sqlite
+def test_in_stories_with_several_conversations_in_hand_no_promise_is_broken(plan):
+    counts = summed(simulated.trials(plan(STORIES, seed=1), WideChannel))
+    assert counts["crashes"] > STORIES / 2
+    assert counts["ended sent"] > STORIES / 2
+    assert counts["ended unconfirmed"] == 0
+
+
+@only_sqlite
+def test_whichever_step_fails_with_two_conversations_in_hand_no_promise_is_broken(plan):
+    counts = summed(exhaustive.trees(plan(1, seed=0), depth=1, make_channel=WideChannel, conversations=2))
+    assert counts["runs"] > 60
+    assert counts["states"] > 10
 
 
 @only_sqlite

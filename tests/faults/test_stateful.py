@@ -5,6 +5,7 @@ import pytest
 from tests.faults.stage import in_one_thread
 from tests.faults.stateful import play
 from tests.support.house import House
+from tests.support.table import WideChannel
 
 SEED = 20_261_121
 
@@ -17,3 +18,9 @@ SEED = 20_261_121
 def test_whatever_happens_in_whatever_order_the_promises_hold(db, clock, stories):
     with House(db, clock) as house, in_one_thread():
         play(house, stories, SEED)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_so_they_do_with_several_conversations_in_hand(db, clock):
+    with House(db, clock, make_channel=WideChannel) as house, in_one_thread():
+        play(house, 25, SEED)

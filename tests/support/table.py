@@ -6,9 +6,10 @@ What ``src/channels/pgnotify`` is on a real database; the services are tested on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from src.channels.base import Capabilities
@@ -16,8 +17,9 @@ from src.errors import NotPressed
 from src.model.inbox import InboxGlance, SeenConversation
 from src.model.sending import Finding, Press, Receipt
 from tests.support.channel import FakeChannel
-from tests.support.site import FakeConversation
+from tests.support.site import FakeConversation, FakeSite
 
+T = TypeVar("T")
 NAMESPACE = UUID("7a4f6a80-19a5-4c2c-9c5d-2f4f5d0e6f11")
 
 
@@ -70,6 +72,69 @@ class TableChannel(FakeChannel):
     @staticmethod
     def _whole(view: SeenConversation, where: FakeConversation) -> SeenConversation:
         return replace(view, version=_version(where), compared=True)
+
+
+class WideChannel(TableChannel):
+    """The same with several conversations in hand: what is ready in one stays while another one is read."""
+
+    name = "wide"
+    capabilities = replace(TableChannel.capabilities, at_once=4)
+    pause: Callable[[], Awaitable[None]] | None = None
+    """Awaited before each step, where a test wants that."""
+    _OF_ONE = ("_seen", "_oldest", "_last", "_composer", "_written")
+
+    def __init__(self, site: FakeSite) -> None:
+        super().__init__(site)
+        self._others: dict[str, dict[str, Any]] = {}
+        self.in_hand: set[str] = set()
+        """Conversations with something ready to be sent."""
+        self.most_in_hand = 0
+
+    async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
+        self._others.clear()
+        return await super().glance(since, thorough=thorough)
+
+    async def close(self) -> None:
+        self._others.clear()
+        self.in_hand.clear()
+        await super().close()
+
+    async def read(self, external_id: str, **how: Any) -> SeenConversation:
+        return await self._in(external_id, super().read(external_id, **how))
+
+    async def write(self, external_id: str, text: str) -> None:
+        await self._in(external_id, super().write(external_id, text))
+        self.in_hand.add(external_id)
+        self.most_in_hand = max(self.most_in_hand, len(self.in_hand))
+
+    async def clear(self, external_id: str) -> None:
+        await self._in(external_id, super().clear(external_id))
+
+    async def reread(self, external_id: str) -> SeenConversation:
+        return await self._in(external_id, super().reread(external_id))
+
+    async def press_send(self, external_id: str, press: Press) -> Receipt | None:
+        self.in_hand.discard(external_id)
+        return await self._in(external_id, super().press_send(external_id, press))
+
+    async def follow(self, external_id: str, *how: Any) -> SeenConversation | None:
+        return await self._in(external_id, super().follow(external_id, *how))
+
+    async def _in(self, external_id: str, step: Coroutine[Any, Any, T]) -> T:
+        if self.pause is not None:
+            try:
+                await self.pause()
+            except BaseException:
+                step.close()
+                raise
+        kept = {name: getattr(self, name) for name in self._OF_ONE}
+        empty = {name: "" if name == "_composer" else None for name in self._OF_ONE}
+        self.__dict__ |= self._others.get(external_id, empty)
+        try:
+            return await step  # it waits for nothing, so no other step comes between
+        finally:
+            self._others[external_id] = {name: getattr(self, name) for name in self._OF_ONE}
+            self.__dict__ |= kept
 
 
 def _id_of(press: Press) -> str:

@@ -24,7 +24,7 @@ from src.model.inbox import AuthorRole, SeenConversation
 from src.model.sending import Press
 from tests.support.channel import FakeChannel
 from tests.support.site import FakeConversation, FakeSite
-from tests.support.table import TableChannel
+from tests.support.table import WideChannel
 
 PRESS = Press("job-1", None)
 
@@ -164,7 +164,7 @@ class TableWorld(FakeWorld):
 
     def __init__(self) -> None:
         super().__init__()
-        self.channel = TableChannel(self.site)
+        self.channel = WideChannel(self.site)
 
 
 class PgnotifyWorld:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from src.api.context import Context
 from src.api.dashboard import timeline
 from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
@@ -22,6 +23,7 @@ from src.db.search import Filters
 from src.db.timeline import messages_of_requests, stretch
 from src.db.waiting import left_to_a_person, waiting
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
+from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
 from src.services import switches
 from src.services.refusals import Malformed, NotFound
@@ -158,6 +160,8 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         part = stretch(conn, found.id, before=before, limit=MESSAGES)
         carried = messages_of_requests(conn, part.requests)
         why = explain_requests(page, side, conn, part.requests)
+        texts = [*(one.text for one in part.messages), *(one.text for one in part.jobs)]
+        wording = read_wording(page, side, conn, texts)
         state = accounts.find(conn, account)
         rules = _rules(conn, account)
         left = left_to_a_person(conn, found.id, page.now) if before is None else []
@@ -165,6 +169,8 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
     return {
         "conversation": found,
         "why": why,
+        "wording": wording,
+        "drafted": {job.request_id for job in part.jobs if job.status is OutboxStatus.DRAFT},
         "entries": timeline.entries(part, carried, found, newest=before is None),
         "left_until": max((one.written_at for one in left if one.written_at), default=None),
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
@@ -88,10 +89,13 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
         drafts = {job.request_id for job in shown if job.request_id and job.status is OutboxStatus.DRAFT}
         requests = requests_by_id(conn, drafts)
         why = explain_requests(page, side, conn, drafts)
+        texts = [*(job.text for job in shown), *(one.text for ones in asked_for.values() for one in ones)]
+        wording = read_wording(page, side, conn, texts)
     last = shown[-1] if len(found) > ROWS else None
     return {
         "state": status,
         "why": why,
+        "wording": wording,
         "tabs": [(one, counts[one]) for one in _ORDER],
         "rows": [
             (job, homes[job.conversation_id], asked_for.get(key, []), requests.get(key))

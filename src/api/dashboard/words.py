@@ -19,6 +19,9 @@ DONE = {
     "fact_kept": _("Kept as a fact."),
     "fact_added": _("Kept as a fact: the next guest who asks is answered from it."),
     "fact_dismissed": _("Noted: this question is not asked of you again."),
+    "not_translated": _(
+        "The model could not translate it now. The text stays as it is; try again in some minutes."
+    ),
     "autonomy": _("Noted. What may go out by itself now stands below."),
     "logged_out": _("You are logged out."),
 }

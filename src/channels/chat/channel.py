@@ -1,19 +1,37 @@
-"""The port on what is stored here. SEND has nothing to do on this channel: a waiting call takes its own reply."""
+"""A program of one's own behind the port: what was said is stored here, and what goes out is POSTed to it.
+
+Only replies that nobody waits for come this way (CHAT_SEND_URL); whoever waits at ``src/api/chat.py`` takes the
+reply there.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 
+import httpx
+
 from src.channels.base import Place, Store
-from src.channels.chat import CAPABILITIES
+from src.channels.chat import CAPABILITIES, is_conversation_id
 from src.channels.chat.settings import ChatSettings
-from src.errors import ChannelGone, NotPressed, PermanentError
+from src.errors import CannotWrite, ChannelGone, NotPressed, PermanentError, TransientError
 from src.model.inbox import SeenConversation
-from src.model.sending import Finding, Press, Receipt
+from src.model.retry import SLOWER
+from src.model.sending import Delivery, Finding, Press, Receipt
+
+_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_NOT_THERE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""No word of ours was said."""
+_LATER = frozenset({425, 429, 503})
+"""Refused for now, by the meaning of these codes (RFC 8470, RFC 6585, RFC 9110): nothing was taken."""
+_MAYBE = frozenset({408, 499})
+"""The program gave up in the middle: it may have taken the reply."""
+_LOOK_SEC = 0.1
 
 
 class ChatChannel:
-    """One account's conversations, as its callers told them."""
+    """One account's conversations, as its callers told them. The port says what each method promises."""
 
     name = "chat"
     capabilities = CAPABILITIES
@@ -21,60 +39,129 @@ class ChatChannel:
     def __init__(self, settings: ChatSettings, place: Place) -> None:
         self._settings = settings
         self._place = place
-        self._texts: dict[str, str] = {}
+        self._client: httpx.AsyncClient | None = None
+        self._opened: str | None = None
+        self._ready: str | None = None
+        self._refusals = 0
+        """How often in a row the program was away, or asked for time."""
+
+    def is_conversation_id(self, external_id: str) -> bool:
+        return is_conversation_id(external_id)
+
+    async def open(self) -> None:
+        """Nothing to reach: whether the program is there shows with the first reply."""
+        if self._client is None:
+            # A kept connection that has gone meanwhile would leave it open whether a reply was taken.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits)
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        self._opened = self._ready = None
+        if client is not None:
+            await client.aclose()
 
     @property
     def _store(self) -> Store:
-        if self._place.store is None:
-            raise ChannelGone("there is no place where conversations are kept")
+        if self._client is None or self._place.store is None:
+            raise ChannelGone("the channel is not open")
         return self._place.store
-
-    def is_conversation_id(self, external_id: str) -> bool:
-        return 0 < len(external_id) <= 200 and external_id.isprintable() and "/" not in external_id
-
-    async def open(self) -> None:
-        """Nothing to reach."""
-
-    async def close(self) -> None:
-        self._texts.clear()
 
     async def read(
         self,
         external_id: str,
         *,
-        enough: Callable[[SeenConversation], bool] = lambda _: True,  # noqa: ARG002 - all that was told is there
-        anew: bool = False,  # noqa: ARG002
+        enough: Callable[[SeenConversation], bool] = lambda _: True,
+        anew: bool = False,  # noqa: ARG002 - what is stored is always read anew
     ) -> SeenConversation:
-        found = await self._store.view(external_id)
-        if found is None:
+        most = 50
+        view = await self._view(external_id, most)
+        while view.has_older and not enough(view):
+            most *= 4
+            view = await self._view(external_id, most)
+        self._opened, self._ready = external_id, None
+        return view
+
+    async def _view(self, external_id: str, most: int) -> SeenConversation:
+        view = await self._store.view(external_id, most)
+        if view is None:
             raise PermanentError(reason="no_such_conversation")
-        return found
-
-    async def write(self, external_id: str, text: str) -> None:
-        self._texts[external_id] = text
-
-    async def clear(self, external_id: str) -> None:
-        self._texts.pop(external_id, None)
+        return view
 
     async def reread(self, external_id: str) -> SeenConversation:
-        return await self.read(external_id)
+        self._check_open(external_id)
+        return await self._view(external_id, 50)
+
+    def _check_open(self, external_id: str) -> None:
+        if self._client is None:
+            raise ChannelGone("the channel is not open")
+        if external_id != self._opened:
+            raise TransientError("the conversation was not read before")
+
+    async def write(self, external_id: str, text: str) -> None:
+        self._check_open(external_id)
+        if self._settings.send_url is None:
+            raise CannotWrite("CHAT_SEND_URL is not set: only a caller who waits gets a reply")
+        self._ready = text
+
+    async def clear(self, external_id: str) -> None:
+        self._check_open(external_id)
+        self._ready = None
 
     async def press_send(self, external_id: str, press: Press) -> Receipt | None:
-        made = await self._store.put_own(external_id, press, self._texts.pop(external_id, ""))
-        if made is None:
-            raise NotPressed("the person has written again")
-        return made
+        """One POST. 2xx: the program has it; a plain refusal is one; after anything else it may have been taken."""
+        self._check_open(external_id)
+        text, self._ready = self._ready, None
+        if text is None:
+            raise NotPressed("nothing is ready to be sent")
+        try:
+            response = await self._post(external_id, text, press.key)
+        except _NOT_THERE as error:
+            raise self._later(f"the program is out of reach ({type(error).__name__})") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise TransientError(f"no answer came ({type(error).__name__})") from None
+        if response.status_code in _LATER:
+            wait = response.headers.get("retry-after", "")
+            said = f"the program says {response.status_code}"
+            raise self._later(said, float(wait) if wait.isdecimal() else None)
+        self._refusals = 0
+        return _judge(response.status_code, press.key)
+
+    def _later(self, why: str, asked: float | None = None) -> NotPressed:
+        self._refusals += 1
+        return NotPressed(why, retry_after=SLOWER.pause(self._refusals, asked=asked))
+
+    async def _post(self, external_id: str, text: str, key: str) -> httpx.Response:
+        assert self._client is not None  # noqa: S101 - it was looked at
+        assert self._settings.send_url is not None  # noqa: S101 - nothing can be ready else
+        said = {"id": key, "conversation_id": external_id, "text": text}
+        if external_id.isdecimal():
+            said["number"] = external_id
+        headers = {"idempotency-key": key}
+        if self._settings.api_key is not None:
+            headers["x-api-key"] = self._settings.api_key.get_secret_value()
+        return await self._client.post(self._settings.send_url.get_secret_value(), json=said, headers=headers)
 
     async def follow(
-        self,
-        external_id: str,
-        until: Callable[[SeenConversation], bool],
-        timeout: float,  # noqa: ARG002 - the port's
+        self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
     ) -> SeenConversation | None:
-        view = await self.read(external_id)
-        return view if until(view) else None
+        deadline = time.monotonic() + timeout
+        while True:
+            view = await self.reread(external_id)
+            if until(view):
+                return view
+            if time.monotonic() >= deadline:
+                return None
+            await asyncio.sleep(_LOOK_SEC)
 
-    async def find(self, external_id: str, press: Press) -> Receipt | Finding:
-        view = await self.read(external_id)
-        mine = next((m for m in view.messages if m.external_id == f"reply-{press.key}"), None)
-        return Receipt(mine.external_id, mine.sent_at) if mine else Finding.NOT_SENT
+    async def find(self, external_id: str, press: Press) -> Receipt | Finding:  # noqa: ARG002 - nobody can be asked
+        """The program was told once; whether it took a reply without saying so, nobody knows."""
+        return Finding.UNKNOWN
+
+
+def _judge(status: int, key: str) -> Receipt:
+    if 200 <= status < 300:
+        return Receipt(f"reply-{key}")
+    if status >= 500 or status in _MAYBE:
+        raise TransientError(f"whether the program took it is not known: it says {status}")
+    return Receipt("", standing=Delivery.FAILED, error=f"http_{status}")

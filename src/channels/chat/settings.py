@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from src.setting_types import ApiKey, Seconds
+from src.setting_types import ApiKey, Seconds, SecretUrl
 from src.settings import Variables, variable
 
 
@@ -48,6 +48,9 @@ class ChatSettings(Variables):
         " ".join(PATHS),
         "the paths that are served; the limit's goes with /api/chat",
         "paths with spaces between them",
+    )
+    send_url: SecretUrl | None = variable(
+        None, "where a reply goes that nobody waits for any more, as a POST", "an address", shown="none"
     )
     wait_sec: Seconds = variable(18.0, "a call waits so long for its answer", "seconds", gt=0, le=300)
     holding_text: str = variable(

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 SETTINGS = PgnotifySettings
 CAPABILITIES = Capabilities(
-    watches=True, bubbles=5, shows_typing=True, starts=True, takes_key=True, compares=True
+    watches=True,
+    bubbles=5,
+    shows_typing=True,
+    starts=True,
+    takes_key=True,
+    compares=True,
+    at_once=8,
 )
 """``takes_key`` and ``compares`` as far as the app's tables allow; ``pgnotify check`` says what they do."""
 

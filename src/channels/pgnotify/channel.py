@@ -104,9 +104,12 @@ class PgnotifyChannel:
         self._typing = TypingShown(settings.conninfo)
         self._senders: dict[str, str] = {}
         """Conversation → in whose name we write there, as it was last read."""
-        self._here: wire.Whole | None = None
-        self.messages_at_once = self._most = MESSAGES_READ
-        self._written: str | None = None
+        self._here: dict[str, wire.Whole] = {}
+        """The conversations in hand, as they were read last."""
+        self.messages_at_once = MESSAGES_READ
+        self._most: dict[str, int] = {}
+        """So many messages of each are read."""
+        self._written: dict[str, str] = {}
 
     # -- opening and closing --------------------------------------------------------------------------------
 
@@ -211,7 +214,8 @@ class PgnotifyChannel:
         await self._typing.close()
         bell, self._bell = self._bell, None
         ringing, self._ringing = self._ringing, None
-        self._here = self._written = self._statements = None
+        self._statements = None
+        self._put_down_all()
         if ringing is not None:
             ringing.cancel()
             await asyncio.gather(ringing, return_exceptions=True)
@@ -259,7 +263,7 @@ class PgnotifyChannel:
 
     async def glance(self, since: datetime, *, thorough: bool = False) -> InboxGlance:
         """After a ring what it named; else what has a row since. What has changed is told whole."""
-        self._here = self._written = None
+        self._put_down_all()
         named, unnamed, everything = self._ear.take()
         try:
             return await self._look(since, thorough or everything, named, unnamed)
@@ -375,19 +379,27 @@ class PgnotifyChannel:
         enough: Callable[[SeenConversation], bool] = lambda _: True,
         anew: bool = False,  # noqa: ARG002 - nothing is remembered that could be wrong
     ) -> SeenConversation:
-        self._here = self._written = None
-        self._most = self.messages_at_once
+        self._put_down(external_id)
+        self._most[external_id] = self.messages_at_once
         found = await self._open_one(external_id)
         while found.view.has_older and not enough(found.view):
-            self._most *= 4
+            self._most[external_id] *= 4
             found = await self._open_one(external_id)
-        self._here = found
+        self._here[external_id] = found
         return found.view
+
+    def _put_down(self, external_id: str) -> None:
+        self._here.pop(external_id, None)
+        self._written.pop(external_id, None)
+
+    def _put_down_all(self) -> None:
+        for one in (self._here, self._written, self._most):
+            one.clear()
 
     async def _open_one(self, external_id: str) -> wire.Whole:
         if not self.is_conversation_id(external_id):
             raise PermanentError("That is no id of a conversation there.", reason="no_such_conversation")
-        found = await self._fetch([external_id], self._most)
+        found = await self._fetch([external_id], self._most.get(external_id, self.messages_at_once))
         if not found:
             raise PermanentError(
                 "The app's database has no such conversation.", reason="no_such_conversation"
@@ -396,8 +408,8 @@ class PgnotifyChannel:
 
     async def reread(self, external_id: str) -> SeenConversation:
         self._opened(external_id)
-        self._here = await self._open_one(external_id)
-        return self._here.view
+        self._here[external_id] = here = await self._open_one(external_id)
+        return here.view
 
     async def follow(
         self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
@@ -415,9 +427,10 @@ class PgnotifyChannel:
     def _opened(self, external_id: str) -> wire.Whole:
         if self._statements is None:
             raise ChannelGone("The inbox is not open.")
-        if self._here is None or self._here.view.external_id != external_id:
-            raise TransientError("The conversation is not the open one.")
-        return self._here
+        here = self._here.get(external_id)
+        if here is None:
+            raise TransientError("The conversation is not in hand.")
+        return here
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -427,16 +440,15 @@ class PgnotifyChannel:
             raise CannotWrite("Nobody of ours can write in this conversation.")
         if len(text) > self.capabilities.longest_text:
             raise PermanentError("The reply is too long.", reason="too_long")
-        self._written = text
+        self._written[external_id] = text
 
     async def clear(self, external_id: str) -> None:
         self._opened(external_id)
-        self._written = None
+        self._written.pop(external_id, None)
 
     async def press_send(self, external_id: str, press: Press) -> Receipt | None:
         """Compare-and-insert: the row is written if the conversation is still as it was read last."""
-        here, text = self._opened(external_id), self._written
-        self._written = None
+        here, text = self._opened(external_id), self._written.pop(external_id, None)
         if text is None or here.sender is None:
             raise NotPressed("Nothing is ready to be sent.")
         link, ask = self._link, self._statements

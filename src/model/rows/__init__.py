@@ -12,6 +12,7 @@ from src.model.rows.assistant import (
     MissingFactRequest,
     StoredChunk,
     StoredDocument,
+    StoredTranslation,
     TopicRecord,
 )
 from src.model.rows.people import StoredConversation, StoredMessage
@@ -32,6 +33,7 @@ __all__ = [
     "StoredDocument",
     "StoredIncident",
     "StoredMessage",
+    "StoredTranslation",
     "TopicRecord",
     "WorkerBeat",
 ]

@@ -44,7 +44,7 @@ class AssistantRun:
     conversation_id: str | None
     """The caller's id of the conversation."""
     kind: str
-    """live, chat, try, replay or eval."""
+    """live, chat, try, replay, eval or translation."""
     state: str
     """working; put_off (no model answered, it is asked again); done."""
     action: str | None
@@ -140,3 +140,16 @@ class MissingFactRequest:
 
     missing_fact_id: str
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTranslation:
+    """A text in the host's language, for the host alone (table ``translations``)."""
+
+    key: str
+    """A hash of the text and the language: the same text is translated once."""
+    text: str
+    subject: str
+    """Our id of the conversation, or of the missing fact, that the text is from: it is forgotten with it."""
+    said_at: datetime
+    """When the text was written: it is purged as if it were the text itself."""

@@ -51,6 +51,8 @@ def enqueue(
         for one in going
     ]
     job, created = made[0]
+    if created and reason is None and (kept := context.accounts[conversation.account].kept_for_caller):
+        job = outbox_queue.put_off(conn, job.id, context.now + kept)
     if created:
         context.wakeup.notify_in(conn, "outbox")
         shown = shown_id(context, conversation)

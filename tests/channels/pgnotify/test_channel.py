@@ -256,7 +256,7 @@ async def test_find_waits_for_a_commit_that_may_still_be_on_its_way(app, channel
     values = {"id": match, "key": message_id(PRESS), "sender": app.bot, "text": "An answer"}
     async with link.transaction() as within:
         await within.rows(ask.lock, values)
-        await within.rows(ask.insert, {**values, "version": channel._here.version})
+        await within.rows(ask.insert, {**values, "version": channel._here[match].version})
         finding = asyncio.create_task(other.find(match, PRESS))
         await until(lambda: app.waiting() == 1)
         assert not finding.done()

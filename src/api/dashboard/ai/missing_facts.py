@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.ids import OUR_ID
 from src.assistant.values import Audience
@@ -79,6 +80,7 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
         done = missing_facts.list_facts(conn, missing_facts.ANSWERED, _DONE_ROWS)
         dismissed = missing_facts.list_facts(conn, missing_facts.DISMISSED, _DONE_ROWS)
         askers = missing_facts.askers_of(conn, [one.id for one in found])
+        wording = read_wording(page, side, conn, [one.question for one in found])
     listings = {one.listing_id for one in (*found, *done, *dismissed) if one.listing_id}
     again = page.request.query_params.get("again", "")
     return {
@@ -86,6 +88,7 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
         "done_ones": done,
         "dismissed": dismissed,
         "askers": askers,
+        "wording": wording,
         "names": side.names_of(listings),
         "again": int(again) if again.isascii() and again.isdigit() and len(again) < 6 else None,
         "longest": LONGEST,

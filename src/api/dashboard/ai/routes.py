@@ -11,6 +11,7 @@ from src.api.dashboard.ai.knowledge import knowledge_pages
 from src.api.dashboard.ai.missing_facts import missing_fact_routes
 from src.api.dashboard.ai.results import result_pages
 from src.api.dashboard.ai.side import AiSide
+from src.api.dashboard.ai.translation import translation_routes
 from src.api.dashboard.page import open_page, page_routes
 
 
@@ -28,6 +29,7 @@ def ai_routes(context: Context, side: AiSide) -> APIRouter:
         knowledge_pages(context, side),
         autonomy_pages(context, side),
         result_pages(context, side),
+        translation_routes(context, side),
     ):
         router.include_router(routes)
     return router

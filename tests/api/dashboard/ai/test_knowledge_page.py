@@ -2,22 +2,15 @@
 
 # ruff: noqa: F811 - fixtures are imported, and then asked for by name
 
-import httpx
 import pytest
-from httpx import ASGITransport
 
-from src.assistant.live import LiveAssistant
-from src.assistant_settings import AssistantSettings
-from src.commands.serving import make_app
 from src.db import autonomy
-from src.db.wakeup import Wakeup
-from src.settings import Settings
 from tests.assistant.knowledge.folders import LISTING, SECRETS, write
 from tests.support.api import client  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
 from tests.support.assistant_runs import with_assistant
 from tests.support.dashboard import form_of, words_of
-from tests.support.model_server import ModelServer
+from tests.support.with_model import model, trial  # noqa: F401
 
 HERE = "/ai/knowledge"
 
@@ -124,49 +117,11 @@ async def test_what_cannot_be_kept_is_said_and_nothing_is_written(one, folder, f
 # --- what it would answer ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def model():
-    with ModelServer() as running:
-        yield running
-
-
-@pytest.fixture
-async def trial(db, folder, tmp_path, model, monkeypatch):
-    """A client whose application has an assistant on the model server."""
-    settings = AssistantSettings(
-        assistant_base_url=model.base_url,
-        assistant_model="main",
-        assistant_knowledge_dir=folder,
-        assistant_agents_dir=tmp_path / "agents",
-        assistant_embeddings="off",
-        assistant_disclosure="off",
-    )
-    wakeup, live, made = Wakeup(db), LiveAssistant(settings, db), []
-
-    def start(**given):
-        app = make_app(
-            Settings(assistant=settings, **given),
-            db,
-            wakeup,
-            is_conversation_id=lambda *_: True,
-            assistant=live,
-        )
-        transport = ASGITransport(app, client=("127.0.0.1", 50_000))
-        made.append(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000"))
-        return made[-1]
-
-    yield start
-    for one in made:
-        await one.aclose()
-    await live.close()
-    wakeup.close()
-
-
 async def press_try(one, message, **fields):
     return await one.post(f"{HERE}/try", data={**await form_of(one, HERE), "message": message, **fields})
 
 
-async def test_an_answer_is_tried_with_its_sources_and_nothing_is_stored(trial, db):
+async def test_an_answer_is_tried_with_its_sources_and_nothing_is_stored(trial, db, folder):
     one = trial(reply_mode="auto")
     page = await press_try(one, "Hello, where is the kettle in the kitchen please?", listing="4711")
     said = words_of(page)
@@ -179,7 +134,7 @@ async def test_an_answer_is_tried_with_its_sources_and_nothing_is_stored(trial, 
             assert conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0
 
 
-async def test_whether_it_would_go_out_is_what_the_mode_and_the_topic_say(trial, db, model, clock):
+async def test_whether_it_would_go_out_is_what_the_mode_and_the_topic_say(trial, db, clock, folder):
     kettle = ("Hello, where is the kettle in the kitchen please?",)
     waits = words_of(await press_try(trial(reply_mode="draft"), *kettle, listing="4711"))
     assert "This answer would wait for you: the mode is draft." in waits
@@ -195,7 +150,7 @@ async def test_whether_it_would_go_out_is_what_the_mode_and_the_topic_say(trial,
     assert "its topic may not go out by itself" in lost
 
 
-async def test_what_a_person_must_answer_and_what_no_fact_says_are_tried_too(trial):
+async def test_what_a_person_must_answer_and_what_no_fact_says_are_tried_too(trial, folder):
     one = trial(reply_mode="auto")
     refund = words_of(await press_try(one, "I want my money back!"))
     assert "It would be left to you. It is about money back." in refund
@@ -204,7 +159,7 @@ async def test_what_a_person_must_answer_and_what_no_fact_says_are_tried_too(tri
     assert "Your facts do not say:" in missing
 
 
-async def test_a_model_that_is_away_is_an_outcome_and_no_error(trial, model):
+async def test_a_model_that_is_away_is_an_outcome_and_no_error(trial, model, folder):
     model.ways = ["http_503"]
     page = await press_try(trial(reply_mode="auto"), "Hello, where is the kettle please?")
     assert page.status_code == 200
