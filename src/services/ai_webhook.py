@@ -34,6 +34,7 @@ from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import CancelReason, InboxStatus
 from src.model.values import AI_WORKER, ReplyMode, utc_now
 from src.services import tokens
+from src.services.ai_claims import Claims
 from src.services.ai_exchange import (
     CALLBACK_PATH,
     Response,
@@ -43,7 +44,7 @@ from src.services.ai_exchange import (
     seconds_asked_for,
 )
 from src.services.answers import IsConversationId, take_answer
-from src.services.askers import Asker, find_dead
+from src.services.askers import Asker
 from src.services.disclosing import is_disclosed
 from src.services.http_asker import HttpAsker
 from src.services.refusals import Conflict, Malformed
@@ -96,8 +97,6 @@ class AiWebhook:
         self._callback_base_url = callback_base_url
         self._owner = owner
         self._is_conversation_id = is_conversation_id
-        self._at_once = at_once
-        self._is_at_work = is_at_work
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - it only spreads retries
         self._askers: dict[str, Asker] = {}
@@ -108,9 +107,17 @@ class AiWebhook:
             elif askers is not None and account.name in askers:
                 self._askers[account.name] = askers[account.name]
         self._lease = lease
-        self._looked_for_dead = False
         self._secrets = secrets
-        self._last_served = 0
+        self._claims = Claims(
+            db,
+            [account for account in accounts.values() if account.name in self._askers],
+            owner=owner,
+            at_once=at_once,
+            is_at_work=is_at_work,
+            in_process=[name for name, asker in self._askers.items() if asker.in_process],
+            lease=lease,
+            clock=clock,
+        )
 
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
@@ -122,29 +129,7 @@ class AiWebhook:
 
         The first time it takes back what a dead process held in hand for an AI that lives in the process.
         """
-
-        def look() -> datetime | None:
-            if not self._looked_for_dead:
-                self._take_back()
-            return self._next_event_at()
-
-        return await asyncio.to_thread(look)
-
-    def _next_event_at(self) -> datetime | None:
-        asked = self._asked()
-        with self._db.read() as conn:
-            times = [inbox_queue.next_event_at(conn, account.name) for account in asked]
-        return min((at for at in times if at is not None), default=None)
-
-    def _asked(self) -> list[Account]:
-        """The accounts whose AI is asked now, each time another one first."""
-        found = [
-            account
-            for account in self._accounts.values()
-            if account.name in self._askers and self._is_at_work(account.name)
-        ]
-        first = self._last_served % len(found) if found else 0
-        return found[first:] + found[:first]
+        return await asyncio.to_thread(self._claims.next_event_at)
 
     async def run_once(self) -> Counter[str]:
         """Expire what is overdue and post all that is due, a few at a time. Returns how many of each account.
@@ -152,15 +137,15 @@ class AiWebhook:
         Cancelling it gives back what is in hand. Raises ``TransientError`` for the database; repeatable.
         """
         posted: Counter[str] = Counter()
-        if not self._asked():
+        if not self._claims.asked():
             return posted
-        await asyncio.to_thread(self._tidy)
+        await asyncio.to_thread(self._claims.tidy)
         in_hand: dict[asyncio.Task[None], Request] = {}
         renewed = time.monotonic()
         try:
             while True:
                 of_account = Counter(request.account for request in in_hand.values())
-                for request in await asyncio.to_thread(self._claim, of_account, first=not in_hand):
+                for request in await asyncio.to_thread(self._claims.claim, of_account, first=not in_hand):
                     in_hand[asyncio.create_task(self._handle(request))] = request
                 if not in_hand:
                     return posted
@@ -171,7 +156,7 @@ class AiWebhook:
                     task.result()
                 if in_hand and time.monotonic() - renewed > self._lease.total_seconds() / 3:
                     renewed = time.monotonic()
-                    await asyncio.to_thread(self._renew, [request.id for request in in_hand.values()])
+                    await asyncio.to_thread(self._claims.renew, [request.id for request in in_hand.values()])
         finally:
             for task in in_hand:
                 task.cancel()
@@ -191,100 +176,8 @@ class AiWebhook:
         except StaleJob:
             about.debug("the request was settled by others meanwhile")
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._give_back, request)
+            await asyncio.to_thread(self._claims.give_back, request)
             raise
-
-    def _take_back(self) -> None:
-        """At a start: what a dead process held in hand is asked again at once; nobody waits for its lease."""
-        back: list[Request] = []
-        with self._db.write() as conn:
-            for name in [name for name, asker in self._askers.items() if asker.in_process]:
-                owners = inbox_queue.owners_at_work(conn, name)
-                dead = find_dead(owners, own=self._owner, one_machine=self._db.path is not None)
-                back += inbox_queue.take_back(conn, name, dead, self._clock()) if dead else []
-        self._looked_for_dead = True
-        for request in back:
-            logger.bind(request_id=request.id).info("a request of a process that ended is asked again")
-
-    def _tidy(self) -> None:
-        now = self._clock()
-        lost: list[Request] = []
-        expired: list[Request] = []
-        with self._db.write() as conn:
-            for account in self._asked():
-                lost += inbox_queue.release_stale(conn, account.name, now)
-                expired += inbox_queue.expire_overdue(conn, account.name, now)
-        for request in lost:
-            logger.bind(request_id=request.id).warning("a request was left in hand by a process that died")
-        for request in expired:
-            line = logger.bind(request_id=request.id, reason=request.reason)
-            line.warning("no answer came while it would have been of use: a person should look")
-
-    def _claim(self, in_hand: Counter[str], *, first: bool) -> list[Request]:
-        """What is due, one of each account after the other, as long as there is room."""
-        asked, now = self._asked(), self._clock()
-        if in_hand.total() >= self._at_once or not (first or self._is_due(now)):
-            return []
-        claimed: list[Request] = []
-        # A claim that a power cut takes back is made again: to post twice is harmless.
-        with self._db.write(durable=False) as conn:
-            if len(asked) == 1:
-                room = self._at_once - in_hand.total()
-                claimed = self._claim_of(conn, asked[0], now, room)
-            else:
-                half, all_but_one = max(1, self._at_once // 2), self._at_once - 1
-                claimed = self._claim_in_turn(conn, asked, in_hand, now, most=half, up_to=self._at_once)
-                mine = in_hand + Counter(one.account for one in claimed)
-                claimed += self._claim_in_turn(conn, asked, mine, now, most=all_but_one, up_to=all_but_one)
-        self._last_served += 1
-        return claimed
-
-    def _claim_in_turn(
-        self,
-        conn: Connection,
-        asked: list[Account],
-        in_hand: Counter[str],
-        now: datetime,
-        *,
-        most: int,
-        up_to: int,
-    ) -> list[Request]:
-        """One of each account after the other: ``most`` in hand for one account, ``up_to`` in hand for all."""
-        claimed: list[Request] = []
-        mine, waiting = Counter(in_hand), list(asked)
-        while waiting:
-            for account in list(waiting):
-                room = min(most - mine[account.name], up_to - mine.total())
-                found = self._claim_of(conn, account, now, min(room, 1))
-                if not found:
-                    waiting.remove(account)
-                mine[account.name] += len(found)
-                claimed += found
-        return claimed
-
-    def _claim_of(self, conn: Connection, account: Account, now: datetime, limit: int) -> list[Request]:
-        if limit <= 0:
-            return []
-        until = now + self._lease
-        return inbox_queue.claim_due(
-            conn, account.name, owner=self._owner, lease_until=until, now=now, limit=limit
-        )
-
-    def _is_due(self, now: datetime) -> bool:
-        """A look that only reads, while others are being posted: a claim would keep writers waiting."""
-        due = self._next_event_at()
-        return due is not None and due <= now
-
-    def _renew(self, request_ids: list[str]) -> None:
-        with self._db.write() as conn:
-            inbox_queue.renew(conn, request_ids, self._owner, lease_until=self._clock() + self._lease)
-
-    def _give_back(self, request: Request) -> None:
-        try:
-            with self._db.write() as conn:
-                inbox_queue.release(conn, request.id, self._owner, due_at=self._clock(), error="interrupted")
-        except StaleJob:
-            pass  # it had been settled already
 
     def _payload(self, request: Request) -> dict[str, Any] | None:
         """What the AI gets; None if the request was cancelled because it is not to be asked any more."""
