@@ -1,6 +1,6 @@
-"""Wake-ups beside a SQLite file: one named pipe for each listener, named after what it listens to.
+"""Wake-ups beside a SQLite file: a named pipe for each process that listens.
 
-inbox.db.wake/outbox.4f1c….9a.pipe        topics . process . a number
+inbox.db.wake/4f1c….9a.pipe        process . a number
 
 For ``api`` and ``workers`` as two processes on one SQLite file (``pm2.json``): a reply is claimed within
 milliseconds, and nobody polls. What polling costs instead is in ADR 0045.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,11 +28,11 @@ class Pipe:
         self._end = end
 
     @classmethod
-    def open(cls, database: Path, topics: Collection[str], process: str) -> Pipe:
+    def open(cls, database: Path, process: str) -> Pipe:
         """OSError if it cannot be made."""
         folder = folder_of(database)
         folder.mkdir(mode=0o700, exist_ok=True)
-        name = f"{'+'.join(sorted(topics))}.{process}.{secrets.token_hex(4)}"
+        name = f"{process}.{secrets.token_hex(4)}"
         new, path = folder / f"{name}.new", folder / f"{name}{_SUFFIX}"
         os.mkfifo(new, 0o600)
         # For both directions: it opens at once, and does not end with the last who writes.
@@ -46,13 +45,13 @@ class Pipe:
     def fileno(self) -> int:
         return self._end
 
-    def drain(self) -> bool:
-        """Take everything that has arrived; True if there was something. Does not block."""
-        some = False
+    def drain(self) -> set[str]:
+        """Take every note that has arrived: the topics. Does not block."""
+        topics = set[str]()
         with suppress(BlockingIOError):
-            while os.read(self._end, 4096):
-                some = True
-        return some
+            while notes := os.read(self._end, 4096):
+                topics.update(notes.decode().split())
+        return topics
 
     def close(self) -> None:
         os.close(self._end)
@@ -61,30 +60,23 @@ class Pipe:
 
 
 def notify(database: Path, topic: str, process: str) -> None:
-    """Wake the topic's listeners in processes other than ``process``. OSError only for strange reasons.
+    """Tell the processes that listen, all but ``process``. OSError only for strange reasons.
 
     May be called from any thread, and never blocks.
     """
     with suppress(FileNotFoundError):  # no folder: nobody has ever listened
         for path in folder_of(database).iterdir():
-            if _listens(path.name, topic, process):
-                _wake(path)
+            if path.suffix == _SUFFIX and path.name.partition(".")[0] != process:
+                _tell(path, topic)
 
 
-def _wake(path: Path) -> None:
+def _tell(path: Path, topic: str) -> None:
     try:
         end = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # nobody reads it: its process died without tidying up; names are never used again
         with suppress(OSError):
             path.unlink()
         return
-    with suppress(
-        BlockingIOError, BrokenPipeError
-    ):  # full of wake-ups: it will wake; closed just now: no need
-        os.write(end, b"!")
+    with suppress(BlockingIOError, BrokenPipeError):  # full of notes: it will wake; closed just now: no need
+        os.write(end, f"{topic} ".encode())  # so short a note is written whole or not at all
     os.close(end)
-
-
-def _listens(name: str, topic: str, but_not: str) -> bool:
-    topics, _, rest = name.partition(".")
-    return name.endswith(_SUFFIX) and topic in topics.split("+") and rest.partition(".")[0] != but_not

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, text
@@ -25,13 +24,12 @@ def notify(conn: Connection, topic: str, process: str) -> None:
 class Listener:
     """A connection that only listens. The address was proven (``connection_proof``)."""
 
-    def __init__(self, conn: psycopg.Connection[Any], topics: Collection[str], process: str) -> None:
+    def __init__(self, conn: psycopg.Connection[Any], process: str) -> None:
         self._conn = conn
-        self._topics = frozenset(topics)
         self._process = process
 
     @classmethod
-    def open(cls, url: URL, topics: Collection[str], process: str) -> Listener:
+    def open(cls, url: URL, process: str) -> Listener:
         """Connect and listen. Blocks for as long as the server takes. psycopg.Error if that is impossible."""
         conn = connections.connect_raw(url)
         try:
@@ -39,20 +37,21 @@ class Listener:
         except BaseException:
             conn.close()
             raise
-        return cls(conn, topics, process)
+        return cls(conn, process)
 
     def fileno(self) -> int:
         return self._conn.fileno()
 
-    def drain(self) -> bool:
-        """Take every note that has arrived; True if one was for us. Does not block. psycopg.Error if it is lost."""
+    def drain(self) -> set[str]:
+        """Take all notes of other processes: the topics. Does not block. psycopg.Error if it is lost."""
         wire = self._conn.pgconn
         wire.consume_input()
-        some = False
+        topics = set[str]()
         while (note := wire.notifies()) is not None:
             topic, _, process = note.extra.decode().partition(" ")
-            some = some or (topic in self._topics and process != self._process)
-        return some
+            if process != self._process:
+                topics.add(topic)
+        return topics
 
     def close(self) -> None:
         self._conn.close()

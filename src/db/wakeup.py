@@ -2,21 +2,22 @@
 
 A wake-up is a hint and may get lost: who waits looks at the database after every wake *and* every timeout.
 
-    SQLite       one named pipe for each listener, in the folder ``<database>.wake`` (0700)
-    PostgreSQL   LISTEN/NOTIFY on a connection of its own, opened again when it is lost
-    this process the listener directly
+    SQLite       a named pipe for each process that listens, in the folder ``<database>.wake`` (0700)
+    PostgreSQL   LISTEN/NOTIFY on one more connection of each such process, opened again when it is lost
+    this process the listeners directly
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import selectors
 import threading
-import time
 import weakref
-from collections.abc import Collection
-from contextlib import suppress
-from typing import Literal
+from collections.abc import Callable, Collection
+from contextlib import closing, suppress
+from typing import Literal, get_args
 
 from loguru import logger
 
@@ -28,7 +29,9 @@ Topic = Literal["inbox", "outbox"]
 _PROCESS = secrets.token_hex(8)
 """Marks our own notes: listeners in this process are woken without them."""
 _LISTENERS: weakref.WeakSet[Wakeup] = weakref.WeakSet()
-_LISTENERS_LOCK = threading.Lock()
+_LINES: dict[Database, _Line] = {}
+_LOCK = threading.Lock()
+"""For these two."""
 _REOPEN_AFTER_SEC = 5.0
 
 
@@ -44,16 +47,10 @@ class Wakeup:
         self._woken = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
-        self._source: wake_pipes.Pipe | wake_postgres.Listener | None = None
-        self._arrived: wake_postgres.Listener | None = None
-        """Opened in a thread, and not yet taken up on the loop, which may be ending."""
-        self._arrival = threading.Lock()
-        self._handle = -1  # a connection that was lost does not tell its own any more
-        self._opening: asyncio.Task[None] | None = None
-        self._open_again_at = 0.0
+        self._listens = False
         self._closed = False
         if self._topics:
-            with _LISTENERS_LOCK:
+            with _LOCK:
                 _LISTENERS.add(self)
 
     # --- telling -----------------------------------------------------------------------------------------
@@ -85,41 +82,49 @@ class Wakeup:
             after_commit(conn, lambda: self.notify(topic))
 
     def _notify_here(self, topic: Topic) -> None:
-        with _LISTENERS_LOCK:
-            listeners = [one for one in _LISTENERS if topic in one._topics]  # noqa: SLF001 - its own class
-        for listener in listeners:
-            if listener._db.database_id == self._db.database_id:  # noqa: SLF001
-                listener._wake()  # noqa: SLF001
+        _wake({topic}, lambda db: db.database_id == self._db.database_id)
 
     # --- waiting -----------------------------------------------------------------------------------------
 
     async def wait(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds; True as soon as there may be something new since the last ``wait``.
 
-        Also True when the listener had to be opened (again): something may have happened in between.
+        Also True when the way from other processes was opened (again): something may have happened in between.
         """
-        self._settle_in()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._bell = loop, asyncio.Event()
+        self._listen()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self._woken.is_set():
-                    self._keep_open()
                     self._bell.clear()
                     if not self._woken.is_set():
-                        await self._until_bell()
+                        await self._bell.wait()
         woken = self._woken.is_set()
         self._woken.clear()
         return woken
 
     def close(self) -> None:
-        """Stop listening. To be called on the loop that waited, if there was one. May be called twice."""
-        with self._arrival:
+        """Stop listening. May be called twice."""
+        with _LOCK:
             self._closed = True
-            arrived, self._arrived = self._arrived, None
-        if arrived is not None:
-            arrived.close()
-        with _LISTENERS_LOCK:
             _LISTENERS.discard(self)
-        self._drop_source()
+            alone = all(one._db is not self._db for one in _LISTENERS)  # noqa: SLF001 - its own class
+            line = _LINES.pop(self._db, None) if alone else None
+        if line is not None:
+            line.stop()
+
+    def _listen(self) -> None:
+        if self._listens or self._closed or not self._topics:
+            return
+        self._listens = True
+        with _LOCK:
+            line = _LINES.get(self._db)
+            if line is None:
+                line = _LINES[self._db] = _Line(self._db)
+            if line.is_open:
+                self._woken.set()
 
     def _wake(self) -> None:
         self._woken.set()
@@ -128,81 +133,76 @@ class Wakeup:
             with suppress(RuntimeError):  # that loop has been closed
                 loop.call_soon_threadsafe(self._bell.set)
 
-    async def _until_bell(self) -> None:
-        # While the listener is out of order the wait is cut, to try opening it again.
-        lost = bool(self._topics) and self._source is None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_REOPEN_AFTER_SEC if lost else None):
-                await self._bell.wait()
 
-    def _settle_in(self) -> None:
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._drop_source()
-            self._loop, self._bell = loop, asyncio.Event()
-            self._opening, self._open_again_at = None, 0.0
+def _wake(topics: Collection[str], of: Callable[[Database], bool]) -> None:
+    """Wake this process's listeners for any of the topics on the database."""
+    with _LOCK:
+        listeners = [one for one in _LISTENERS if not one._topics.isdisjoint(topics) and of(one._db)]  # noqa: SLF001
+    for listener in listeners:
+        listener._wake()  # noqa: SLF001
 
-    # --- the way from other processes --------------------------------------------------------------------
 
-    def _keep_open(self) -> None:
-        """See to it that the listener is open, or being opened; without it, waiting is polling."""
-        if not self._topics or self._closed or self._source is not None:
-            return
-        if self._opening is not None and not self._opening.done():
-            return
-        if time.monotonic() >= self._open_again_at:
-            self._open_again_at = time.monotonic() + _REOPEN_AFTER_SEC
-            self._opening = asyncio.get_running_loop().create_task(self._open())
+class _Line:
+    """The way from other processes: a thread for all who listen on a database in this process.
 
-    async def _open(self) -> None:
-        try:
-            source = await self._open_source()
-        except Exception as error:  # noqa: BLE001 - whatever it is, looking at intervals goes on
-            logger.debug("wake-ups from other processes do not work now: {}", type(error).__name__)
-            return
-        with self._arrival:
-            self._arrived = None
-        if self._closed:
-            source.close()
-            return
-        self._source, self._handle = source, source.fileno()
-        asyncio.get_running_loop().add_reader(self._handle, self._on_readable)
-        self._wake()
+    It only waits. Without it, while it cannot be opened, waiting is polling.
+    """
 
-    async def _open_source(self) -> wake_pipes.Pipe | wake_postgres.Listener:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._stopped = False
+        self._stop_read, self._stop_write = os.pipe()
+        self.is_open = False
+        self._thread = threading.Thread(target=self._run, name="wake-ups", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close it. If it is being opened just now, it is closed as soon as it is open."""
+        waits = self.is_open
+        self._stopped = True
+        os.write(self._stop_write, b"!")
+        if waits:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            try:
+                with closing(self._open()) as source:
+                    self._follow(source)
+            except Exception as error:  # noqa: BLE001 - whatever it is, looking at intervals goes on
+                logger.debug("wake-ups from other processes do not work now: {}", type(error).__name__)
+            if self.is_open:  # something may be missed until it is open again
+                self.is_open = False
+                self._tell(get_args(Topic))
+            elif not self._stopped:
+                self._await_stop(_REOPEN_AFTER_SEC)
+        os.close(self._stop_read)
+        os.close(self._stop_write)
+
+    def _open(self) -> wake_pipes.Pipe | wake_postgres.Listener:
         if self._db.path is not None:
-            return wake_pipes.Pipe.open(self._db.path, self._topics, _PROCESS)
-        return await asyncio.to_thread(self._connect)
+            return wake_pipes.Pipe.open(self._db.path, _PROCESS)
+        return wake_postgres.Listener.open(self._db.url, _PROCESS)
 
-    def _connect(self) -> wake_postgres.Listener:
-        listener = wake_postgres.Listener.open(self._db.url, self._topics, _PROCESS)
-        with self._arrival:
-            if not self._closed:
-                self._arrived = listener
-                return listener
-        listener.close()  # closed while it connected; nobody may be there any more to do it
-        raise ConnectionAbortedError
+    def _follow(self, source: wake_pipes.Pipe | wake_postgres.Listener) -> None:
+        with _LOCK:
+            self.is_open = not self._stopped
+        if self.is_open:
+            self._tell(get_args(Topic))
+        with selectors.DefaultSelector() as ready:
+            ready.register(source, selectors.EVENT_READ)
+            ready.register(self._stop_read, selectors.EVENT_READ)
+            while not self._stopped:
+                ready.select()
+                self._tell(source.drain())
 
-    def _on_readable(self) -> None:
-        source = self._source
-        if source is None:
-            return
-        try:
-            if source.drain():
-                self._wake()
-        except Exception as error:  # noqa: BLE001 - the connection is gone, in whatever way
-            logger.debug("the listener for wake-ups was lost: {}", type(error).__name__)
-            self._drop_source()
-            self._open_again_at = 0.0
-            self._wake()
+    def _await_stop(self, timeout: float) -> None:
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._stop_read, selectors.EVENT_READ)
+            ready.select(timeout)
 
-    def _drop_source(self) -> None:
-        source, self._source = self._source, None
-        if source is None:
-            return
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._handle)
-        source.close()
+    def _tell(self, topics: Collection[str]) -> None:
+        _wake(topics, lambda db: db is self._db)
 
 
 def _on_a_loop() -> bool:

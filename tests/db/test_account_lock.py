@@ -291,8 +291,8 @@ async def test_after_a_restart_of_the_server_wake_ups_the_lock_and_the_queues_wo
         async with turns.turn("SEND"):
             await house.sent()
         assert house.job(job).status is OutboxStatus.SENT
-        while listener._source is None:
-            assert await listener.wait(30)
+        while not wakeup_module._LINES[db].is_open:
+            await listener.wait(0.1)
         listener.close()
     watching.cancel()
     await turns.close()

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from src.db import wake_pipes, wake_postgres
+from src.db import wakeup as wakeups
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 
@@ -24,6 +25,11 @@ async def listening(wakeup: Wakeup) -> None:
     """Wait until the listener is open, which it says by a first wake."""
     assert await wakeup.wait(LONG)
     assert not await wakeup.wait(0)
+
+
+def is_open(db: Database) -> bool:
+    """Whether notes of other processes come in."""
+    return db in wakeups._LINES and wakeups._LINES[db].is_open
 
 
 @pytest.fixture
@@ -132,7 +138,6 @@ def test_a_listener_may_be_used_on_one_loop_after_another(db):
     wakeup = Wakeup(db, {"outbox"})
 
     async def once() -> None:
-        await listening(wakeup)
         telling = threading.Thread(target=wakeup.notify, args=("outbox",))
         telling.start()
         assert await wakeup.wait(LONG)
@@ -158,8 +163,7 @@ async def test_the_pipes_are_in_a_closed_folder_and_go_with_their_listener(sqlit
     folder = wake_pipes.folder_of(sqlite_db.path)
     wakeup = Wakeup(sqlite_db, {"inbox", "outbox"})
     await listening(wakeup)
-    (end,) = folder.iterdir()
-    assert end.name.startswith("inbox+outbox.")
+    assert len(list(folder.iterdir())) == 1
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for topic in ("inbox", "outbox"):
         wake_pipes.notify(sqlite_db.path, topic, "another")
@@ -169,11 +173,9 @@ async def test_the_pipes_are_in_a_closed_folder_and_go_with_their_listener(sqlit
 
 
 def test_what_a_dead_process_left_is_removed(sqlite_db):
-    dead = wake_pipes.Pipe.open(sqlite_db.path, {"outbox"}, "dead")
+    dead = wake_pipes.Pipe.open(sqlite_db.path, "dead")
     os.close(dead.fileno())
     folder = wake_pipes.folder_of(sqlite_db.path)
-    assert len(list(folder.iterdir())) == 1
-    wake_pipes.notify(sqlite_db.path, "inbox", "another")
     assert len(list(folder.iterdir())) == 1
     wake_pipes.notify(sqlite_db.path, "outbox", "another")
     assert list(folder.iterdir()) == []
@@ -188,7 +190,7 @@ def test_a_pipe_that_is_being_made_does_not_count_as_left_by_a_dead_process(sqli
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", rename_late)
-    pipe = wake_pipes.Pipe.open(sqlite_db.path, {"outbox"}, "new")
+    pipe = wake_pipes.Pipe.open(sqlite_db.path, "new")
     assert len(list(folder.iterdir())) == 1
     wake_pipes.notify(sqlite_db.path, "outbox", "another")
     assert pipe.drain()
@@ -196,8 +198,8 @@ def test_a_pipe_that_is_being_made_does_not_count_as_left_by_a_dead_process(sqli
 
 
 def test_a_listener_that_does_not_look_does_not_hold_up_the_teller(sqlite_db):
-    busy = wake_pipes.Pipe.open(sqlite_db.path, {"outbox"}, "busy")
-    room = 64 * 1024  # of a pipe, at most, as Linux makes them
+    busy = wake_pipes.Pipe.open(sqlite_db.path, "busy")
+    room = 64 * 1024 // len("outbox ")  # of a pipe, at most, as Linux makes them
     for _ in range(room + 1):
         wake_pipes.notify(sqlite_db.path, "outbox", "another")
     assert busy.drain()
@@ -244,9 +246,9 @@ async def test_a_lost_listener_comes_back_and_says_so(postgres_db):
     await listening(wakeup)
     await asyncio.to_thread(hang_up, postgres_db)
     assert await wakeup.wait(LONG), "it was lost: something may have been missed"
-    while wakeup._source is None:
-        assert await wakeup.wait(LONG)
-    assert not await wakeup.wait(0)
+    while not is_open(postgres_db):
+        await wakeup.wait(0.1)
+    await wakeup.wait(0)
     await asyncio.to_thread(in_the_name_of_another, postgres_db)
     assert await wakeup.wait(LONG)
     wakeup.close()
@@ -276,7 +278,7 @@ async def test_a_listener_that_connects_while_its_loop_gives_it_up_is_closed(
     # A caller has gone, the program ends: whoever waited for the connection is cancelled, the thread is not.
     db = Database.open(next(url := postgres_server.emptied_database()))
     opened: list[wake_postgres.Listener] = []
-    at_work, go_on, done = threading.Event(), threading.Event(), threading.Event()
+    at_work, go_on = threading.Event(), threading.Event()
     really = wake_postgres.Listener.open
 
     def slowly(*arguments: Any) -> wake_postgres.Listener:
@@ -287,22 +289,28 @@ async def test_a_listener_that_connects_while_its_loop_gives_it_up_is_closed(
 
     monkeypatch.setattr(wake_postgres.Listener, "open", slowly)
     wakeup = Wakeup(db, {"outbox"})
-    connect = wakeup._connect
-
-    def connect_and_say() -> wake_postgres.Listener:
-        try:
-            return connect()
-        finally:
-            done.set()
-
-    monkeypatch.setattr(wakeup, "_connect", connect_and_say)
     assert not await wakeup.wait(0.01)
     assert await asyncio.to_thread(at_work.wait, LONG)
-    assert wakeup._opening is not None
-    wakeup._opening.cancel()
-    go_on.set()
-    assert await asyncio.to_thread(done.wait, LONG)
+    thread = wakeups._LINES[db]._thread
     wakeup.close()
+    go_on.set()
+    await asyncio.to_thread(thread.join, LONG)
     assert opened[0]._conn.closed
     db.close()
     url.close()
+
+
+async def test_all_listeners_of_a_process_share_one_way_from_other_processes(db, outbox, another_process):
+    others = [Wakeup(db, {"inbox"}), Wakeup(db, {"inbox", "outbox"})]
+    for one in others:
+        await listening(one)
+    assert list(wakeups._LINES) == [db]
+    await asyncio.to_thread(another_process, "outbox")
+    assert await outbox.wait(LONG)
+    assert await others[1].wait(LONG)
+    assert not await others[0].wait(0), "another topic"
+    for one in others:
+        one.close()
+    assert is_open(db)
+    outbox.close()
+    assert db not in wakeups._LINES
