@@ -277,3 +277,18 @@ def test_the_answer_by_hand_of_the_readme_is_a_valid_callback() -> None:
 
 def test_the_ai_of_the_readme_has_about_twenty_lines() -> None:
     assert len([line for line in example("python-ai").splitlines() if line.strip()]) <= 20
+
+
+def test_every_test_that_a_table_names_exists() -> None:
+    named = {
+        (name_of(document), test)
+        for document in DOCUMENTS
+        for test in re.findall(r"`(test_\w+)`", document.read_text(encoding="utf-8"))
+    }
+    written = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", written)) | {
+        path.stem for path in (ROOT / "tests").rglob("*.py")
+    }
+
+    assert len([test for document, test in named if document == "docs/channels/README.md"]) >= 9
+    assert {(document, test) for document, test in named if test not in there} == set()
