@@ -40,6 +40,11 @@ def find(name: str = DEFAULT_CHANNEL) -> ChannelFolder:
     return cast("ChannelFolder", import_module(name if "." in name else f"src.channels.{name}"))
 
 
+def ids_are_personal(name: str) -> bool:
+    """Whether a conversation's id of this channel is a phone number or the like: forgotten with the rest."""
+    return find(name).CAPABILITIES.ids_are_personal
+
+
 def names() -> list[str]:
     """The channels whose folders are here."""
     return sorted(place.parent.name for place in Path(__file__).parent.glob("*/settings.py"))

@@ -91,7 +91,7 @@ async def _serve(settings: Settings, db: Database) -> None:
             asking = asyncio.create_task(_ask_for(chat, settings, db, assistant, stop))
             evidence_dir, keep = Machine.of(settings).evidence_dir, timedelta(days=settings.retention_days)
             names = [chat.name]
-            keeping = start_housekeeping(evidence_dir, db, names, keep=keep, called_for=names)
+            keeping = start_housekeeping(evidence_dir, db, names, keep=keep, called_for=names, personal=names)
         await serve(app, settings.api_host, settings.api_port, stop=stop, on_started=started)
     finally:
         stop.set()

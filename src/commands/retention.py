@@ -13,6 +13,7 @@ import typer
 from src.account import Account
 from src.channels.browser import PROFILE_FOLDER, clear_stale_lock
 from src.channels.profile import sweep
+from src.channels.registry import ids_are_personal
 from src.commands.opening import opened
 from src.db.engine import Database
 from src.errors import TransientError
@@ -33,7 +34,12 @@ def run_purge(days: float | None) -> int:
         days = settings.retention_days if days is None else days
         try:
             keep, now = timedelta(days=days), utc_now()
-            purged = [retention.purge(db, name, keep=keep, now=now) for name in settings.asked]
+            purged = [
+                retention.purge(
+                    db, account.name, keep=keep, now=now, personal_ids=ids_are_personal(account.channel)
+                )
+                for account in settings.asked.values()
+            ]
             db.compact()
             for account in settings.accounts:
                 asyncio.run(_empty_the_browser(account, db))
@@ -89,7 +95,13 @@ def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:
     changed, said = 0, ""
     for account in settings.asked.values():
         try:
-            changed += retention.forget(db, account.name, external_id, now=utc_now())
+            changed += retention.forget(
+                db,
+                account.name,
+                external_id,
+                now=utc_now(),
+                personal_ids=ids_are_personal(account.channel),
+            )
             said = ""
             break
         except NotFound as error:  # maybe it is another account's

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from src.account import CHAT, Account
 from src.api.port import check_host, listen, probe
+from src.channels.registry import ids_are_personal
 from src.commands.assembly import make_asking, make_process
 from src.commands.choice import named
 from src.commands.opening import opened
@@ -129,6 +130,7 @@ async def _keep_house(settings: Settings, db: Database, parts: Parts, stop: asyn
         keep=keep,
         every_minute=inquiry_clock,
         called_for=[account.name for account in settings.asked.values() if account.is_called_for],
+        personal=[one.name for one in settings.asked.values() if ids_are_personal(one.channel)],
     )
     try:
         await stop.wait()

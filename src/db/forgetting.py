@@ -9,15 +9,28 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    exists,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, literal
 from src.model.reasons import OUR_REASONS, PURGED
-from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, OutboxStatus
+from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, UNSENT_OUTBOX, OutboxStatus
 
 _M, _C, _I, _O = MESSAGES.c, CONVERSATIONS.c, INBOX.c, OUTBOX.c
 _Where = Sequence[ColumnElement[bool]]
 
+FORGOTTEN = "forgotten-"
+"""Begins the id that a conversation has instead of a person's number or name."""
 _TOLD_OF_A_REPLY = (
     *("drafted_text", "receipt_text", "last_error", "delivery_error"),
     *("agent", "topic", "sources"),  # what an AI says beside its answer is in its own words
@@ -42,13 +55,20 @@ def purge_requests(conn: Connection, account: str, before: datetime, limit: int)
     return _requests(conn, old, limit)
 
 
-def purge_people(conn: Connection, account: str, before: datetime, limit: int) -> int:
-    """Names and facts of the stay in conversations without activity since ``before``. Repeatable."""
+def purge_people(
+    conn: Connection, account: str, before: datetime, limit: int, *, personal_ids: bool = False
+) -> int:
+    """Names and facts of the stay in conversations without activity since ``before``. Repeatable.
+
+    ``personal_ids``: the remote's id of a conversation is a person's number or name, and is taken out, too, unless
+    a reply still waits there.
+    """
     quiet = or_(_C.last_activity_at < before, _C.last_activity_at.is_(None) & (_C.created_at < before))
-    return _people(conn, (_C.account == account, quiet), limit)
+    mine = (_C.account == account, quiet)
+    return _people(conn, mine, limit) + (_ids(conn, mine, limit) if personal_ids else 0)
 
 
-def forget(conn: Connection, conversation_id: str, now: datetime) -> int:
+def forget(conn: Connection, conversation_id: str, now: datetime, *, personal_ids: bool = False) -> int:
     """All of that for one conversation (our id), whatever its age; returns how many rows held something.
 
     Only for a conversation of which nothing is open or in a worker's hands (``is_busy``).
@@ -58,6 +78,7 @@ def forget(conn: Connection, conversation_id: str, now: datetime) -> int:
         + _replies(conn, (_O.conversation_id == conversation_id,), now, None)
         + _requests(conn, (_I.conversation_id == conversation_id,), None)
         + _people(conn, (_C.id == conversation_id,), None)
+        + (_ids(conn, (_C.id == conversation_id,), None) if personal_ids else 0)
     )
 
 
@@ -91,6 +112,15 @@ def _requests(conn: Connection, which: _Where, limit: int | None) -> int:
 def _people(conn: Connection, which: _Where, limit: int | None) -> int:
     holds = or_(_C.guest_name.is_not(None), _C.user_id.is_not(None), _C.stay != "{}")
     return _blank(conn, CONVERSATIONS, (*which, holds), limit, guest_name=None, user_id=None, stay="{}")
+
+
+def _ids(conn: Connection, which: _Where, limit: int | None) -> int:
+    """Whoever writes again from there begins a new conversation."""
+    waits = exists().where(_O.conversation_id == _C.id, _O.status.in_(list(UNSENT_OUTBOX)))
+    holds = (not_(_C.external_id.startswith(FORGOTTEN)), not_(waits))
+    return _blank(
+        conn, CONVERSATIONS, (*which, *holds), limit, external_id=literal_column(f"'{FORGOTTEN}' || id")
+    )
 
 
 def _said(reason: Any) -> ColumnElement[bool]:

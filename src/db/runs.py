@@ -122,6 +122,12 @@ def went_over_budget(conn: Connection, account: str, since: datetime) -> datetim
     return first.created_at if first.account == account else None
 
 
+def drop_ids(conn: Connection, account: str, before: datetime) -> int:
+    """Old runs lose the caller's id of their conversation. Returns how many. Repeatable."""
+    old = update(RUNS).where(_R.account == account, _R.created_at < before, _R.conversation_id.is_not(None))
+    return conn.execute(old.values(conversation_id=None)).rowcount
+
+
 def drop_words(conn: Connection, account: str, before: datetime) -> int:
     """Requests that were never answered lose their words. Returns how many. Repeatable."""
     old = update(RUNS).where(_R.account == account, _R.created_at < before, _R.payload.is_not(None))

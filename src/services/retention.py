@@ -45,20 +45,30 @@ class Purged:
         return self.messages + self.replies + self.requests + self.conversations
 
 
-def purge(db: Database, account: str, *, keep: timedelta, now: datetime) -> Purged:
+def purge(
+    db: Database, account: str, *, keep: timedelta, now: datetime, personal_ids: bool = False
+) -> Purged:
     """Take out texts and names older than ``keep``, in short transactions. Repeatable.
+
+    ``personal_ids``: where a conversation's id is a person's number or name, it is one of the names.
 
     TransientError if the database is in trouble: what was done stays done.
     """
     before = now - keep
+
+    def people(conn: Connection) -> int:
+        return forgetting.purge_people(conn, account, before, _AT_A_TIME, personal_ids=personal_ids)
+
     purged = Purged(
         messages=_all(db, lambda conn: forgetting.purge_messages(conn, account, before, now, _AT_A_TIME)),
         replies=_all(db, lambda conn: forgetting.purge_replies(conn, account, before, now, _AT_A_TIME)),
         requests=_all(db, lambda conn: forgetting.purge_requests(conn, account, before, _AT_A_TIME)),
-        conversations=_all(db, lambda conn: forgetting.purge_people(conn, account, before, _AT_A_TIME)),
+        conversations=_all(db, people),
     )
     with db.write() as conn:
         runs.drop_words(conn, account, before)
+        if personal_ids:
+            runs.drop_ids(conn, account, before)
         missing_facts.purge(conn, before)
         translations.purge(conn, before)
     if purged.total:
@@ -82,7 +92,7 @@ def _all(db: Database, some: Callable[[Connection], int]) -> int:
             return total
 
 
-def forget(db: Database, account: str, external_id: str, *, now: datetime) -> int:
+def forget(db: Database, account: str, external_id: str, *, now: datetime, personal_ids: bool = False) -> int:
     """Take everything out that one guest wrote or is called, and what was answered; returns the rows changed.
 
     What waits in the conversation is ended first: an open request is escalated, an unsent reply cancelled, both as
@@ -91,13 +101,13 @@ def forget(db: Database, account: str, external_id: str, *, now: datetime) -> in
 
     def take_out() -> int:
         with db.write() as conn:
-            return _forget(conn, account, external_id, now)
+            return _forget(conn, account, external_id, now, personal_ids=personal_ids)
 
     busy = Conflict("busy", "the conversation is being worked on; try again in a moment")
     return again_if_stale(take_out, give_up=busy)
 
 
-def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> int:
+def _forget(conn: Connection, account: str, external_id: str, now: datetime, *, personal_ids: bool) -> int:
     conversation = conversations.by_external_id(conn, account, external_id)
     if conversation is None:
         raise NotFound("there is no conversation with this id")
@@ -113,8 +123,10 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime) -> 
         outbox_queue.cancelled(conn, job.id, [job.status], CancelReason.FORGOTTEN, now)
     changed = translations.forget(conn, [conversation.id])
     changed += missing_facts.forget(conn, inbox_queue.ids_of(conn, conversation.id))
-    changed += forgetting.forget(conn, conversation.id, now) + runs.forget(conn, account, external_id)
-    logger.bind(conversation_id=external_id).info("A conversation was forgotten: {} rows emptied", changed)
+    changed += forgetting.forget(conn, conversation.id, now, personal_ids=personal_ids)
+    changed += runs.forget(conn, account, external_id)
+    shown = conversation.id if personal_ids else external_id
+    logger.bind(conversation_id=shown).info("A conversation was forgotten: {} rows emptied", changed)
     return changed
 
 

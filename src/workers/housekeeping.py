@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,11 +28,12 @@ def start_housekeeping(
     keep: timedelta,
     every_minute: Callable[[], object] | None = None,
     called_for: Sequence[str] = (),
+    personal: Collection[str] = (),
 ) -> AsyncIOScheduler:
     """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: how long guests' words stay.
 
     ``every_minute`` may block and may raise TransientError: it is called again a minute later. ``called_for``: the
-    accounts where whoever asked takes the reply.
+    accounts where whoever asked takes the reply. ``personal``: those where a conversation's id is a person's.
     """
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -41,7 +42,12 @@ def start_housekeeping(
     # The first time soon after the start: a machine that is switched off every night is to forget, too.
     soon = utc_now() + timedelta(minutes=5)
     scheduler.add_job(
-        purge_old, "interval", hours=24, args=[db, accounts], kwargs={"keep": keep}, next_run_time=soon
+        purge_old,
+        "interval",
+        hours=24,
+        args=[db, accounts],
+        kwargs={"keep": keep, "personal": frozenset(personal)},
+        next_run_time=soon,
     )
     if every_minute is not None:
         scheduler.add_job(_try, "interval", minutes=1, args=[every_minute], next_run_time=utc_now())
@@ -58,11 +64,14 @@ def _try(chore: Callable[[], object]) -> None:
         logger.warning("A chore waits for its next minute: {}", error)
 
 
-def purge_old(db: Database, accounts: Sequence[str], *, keep: timedelta) -> None:
+def purge_old(
+    db: Database, accounts: Sequence[str], *, keep: timedelta, personal: Collection[str] = ()
+) -> None:
     """``retention.purge`` as a chore, for these accounts. Blocking, never raises."""
     try:
         now = utc_now()
-        if sum(purge(db, account, keep=keep, now=now).total for account in accounts):
+        purged = [purge(db, one, keep=keep, now=now, personal_ids=one in personal) for one in accounts]
+        if any(one.total for one in purged):
             db.compact()
     except TransientError as error:
         logger.warning("Old texts were not all purged this time: {}", error)

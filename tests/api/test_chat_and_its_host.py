@@ -12,7 +12,8 @@ import pytest
 from src.db.waiting import waiting
 from src.errors import SettingsError
 from src.model.answer import Action
-from src.services import alerts, retention
+from src.model.statuses import OutboxStatus
+from src.services import alerts, outbox_moves, retention
 from src.services.chat import expire_uncalled
 from src.settings import load_settings
 from src.workers.housekeeping import drop_uncalled
@@ -21,13 +22,13 @@ from tests.support.chat import ACCOUNT, Chat, chat  # noqa: F401
 from tests.support.dashboard import words_of
 
 
-async def held(chat, text="Is it free?"):
+async def held(chat, text="Is it free?", user="u1"):
     """A call whose reply waits for a person; returns the draft."""
-    call = asyncio.create_task(chat.ask(text))
+    call = asyncio.create_task(chat.ask(text, user=user))
     (request,) = await chat.asked()
     chat.answer(request, "Maybe.", hold="unsure")
     assert (await call).json()["held"] is True
-    return chat.jobs()[0]
+    return next(job for job in chat.jobs() if job.status is OutboxStatus.DRAFT)
 
 
 async def test_the_overview_says_what_waits_there_and_leads_to_it(chat):
@@ -102,6 +103,23 @@ async def test_purging_and_forgetting_reach_the_chat(chat, db):
     later = chat.clock() + timedelta(days=91)
     assert retention.purge(db, ACCOUNT, keep=timedelta(days=90), now=later).messages == 2
     assert {m.text for m in chat.messages()} == {None}
+
+
+async def test_a_persons_number_is_forgotten_with_the_rest_where_it_is_the_conversations_name(chat, db):
+    await chat.answered(user="46700001")
+    assert retention.forget(db, ACCOUNT, "46700001", now=chat.clock(), personal_ids=True) > 0
+    (gone,) = chat.conversations()
+    assert gone.external_id == f"forgotten-{gone.id}"
+    await chat.answered("Here I am again", user="46700001")
+    assert len(chat.conversations()) == 2, "who writes again begins anew"
+    draft = await held(chat, "And now?", user="46700001")
+    later = chat.clock() + timedelta(days=91)
+    for still_there in (True, False):
+        retention.purge(db, ACCOUNT, keep=timedelta(days=90), now=later, personal_ids=True)
+        assert ("46700001" in {one.external_id for one in chat.conversations()}) is still_there
+        if still_there:  # a reply waits there, and could not be sent otherwise
+            outbox_moves.reject(db, draft.id, None, now=later)
+    assert all(one.external_id.startswith("forgotten-") for one in chat.conversations())
 
 
 async def test_a_path_that_is_not_wanted_is_not_served(db, clock):

@@ -23,6 +23,7 @@ from src.model.statuses import InboxStatus, OutboxStatus
 from src.services.answers import take_answer
 from src.services.hearing import Hearing
 from src.services.own_messages import store_sent
+from src.services.retention import forget
 from src.settings import Settings
 from tests.support.hearing import WORD, ListeningChannel, said, told
 from tests.support.house import RULES, SETTINGS
@@ -132,6 +133,34 @@ async def test_copies_at_the_same_instant_make_one_message_and_one_request(liste
     assert {one.status_code for one in answers} == {200}
     assert len(listener.messages()) == 1
     assert len(listener.requests()) == 1
+
+
+async def test_a_copy_of_what_was_forgotten_is_neither_stored_nor_asked_about_again(listener):
+    body = told(said("Is it free?"))
+    await listener.call(body)
+    forget(listener.db, ACCOUNT, "4670000", now=listener.clock(), personal_ids=True)
+    assert (await listener.call(body)).status_code == 200
+    assert [m.text for m in listener.messages()] == [None]
+    assert listener.ask() == []
+    await listener.call(told(said("And the price?", 1, number="m2")))
+    (request,) = listener.ask()
+    assert listener.texts_of(request) == ["And the price?"]
+
+
+async def test_after_the_database_was_away_the_same_calls_are_taken_in_once(listener, monkeypatch):
+    calls = [told(said(f"Message {n}", n, number=f"m{n}")) for n in range(3)]
+    with monkeypatch.context() as away:
+        away.setattr(listener.db, "write", _out_of_reach)
+        assert {(await listener.call(one)).status_code for one in calls} == {503}
+    assert listener.messages() == []
+    for one in [*calls, *reversed(calls)]:  # the service comes again, also with what was taken by then
+        assert (await listener.call(one)).status_code == 200
+    (request,) = listener.ask()
+    assert listener.texts_of(request) == ["Message 0", "Message 1", "Message 2"]
+
+
+def _out_of_reach():
+    raise TransientError("out of reach")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([0, 1, 2])))

@@ -97,6 +97,7 @@ def take_in(
 
 
 def _store_messages(context: IntakeContext, intake: Intake) -> None:
+    forgotten: set[str] = set()  # told again, of a conversation that was forgotten meanwhile
     for message in context.seen.messages:
         known = context.stored.get(message.external_id)
         if known is None:
@@ -114,6 +115,9 @@ def _store_messages(context: IntakeContext, intake: Intake) -> None:
                 arrival=context.arrival,
                 now=context.now,
             )
+            if stored.conversation_id != context.conversation.id:
+                forgotten.add(message.external_id)
+                continue
             context.stored[message.external_id] = stored
             context.new.add(message.external_id)
             intake.new_guest_messages += message.role in GUEST_SIDE and refusal is None
@@ -121,6 +125,9 @@ def _store_messages(context: IntakeContext, intake: Intake) -> None:
             conversations.update_message(context.conn, known.id, message, now=context.now)
             if message.role in GUEST_SIDE and not _only_masked(context, known, message):
                 context.changed.add(message.external_id)
+    if forgotten:
+        kept = tuple(m for m in context.seen.messages if m.external_id not in forgotten)
+        context.seen = replace(context.seen, messages=kept)
 
 
 def _differs(known: StoredMessage, message: SeenMessage) -> bool:
