@@ -137,6 +137,11 @@ class Account:
             return timedelta(0)
         return timedelta(seconds=getattr(self.own, "wait_sec", 0.0) + 2)
 
+    @property
+    def drives_browser(self) -> bool:
+        """Whoever can show a window has one."""
+        return "headless" in type(self.own).model_fields
+
     def secret_values(self) -> list[str]:
         """What must never be printed."""
         return [value for model in (self.settings, self.own) for value in secrets_in(model)]

@@ -305,6 +305,8 @@ class Place:
     """For what shows a person what was not understood; mode 0600."""
     executable: str | None = None
     """The browser to use; None: the one that is found."""
+    common_browser: bool = False
+    """Many accounts here have a browser: without windows they share one, each with its saved login."""
     memory_limit_mb: float = inf
     """A browser that takes more is worn."""
     headless: bool | None = None

@@ -12,17 +12,19 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import psutil
 from loguru import logger
+from playwright.async_api import Browser as Process
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from src.channels.common_browser import CommonBrowser, Membership
 from src.channels.profile import sweep
 from src.errors import ChannelGone, SettingsError
 
@@ -51,6 +53,11 @@ ARGUMENTS = (
 STATE_FILE = "storage_state.json"
 PROFILE_FOLDER = "profile"
 _LAUNCH_TIMEOUT_MS = 60_000
+_CONTEXT: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 900},
+    "service_workers": "block",
+    "accept_downloads": False,
+}
 _CALL_TIMEOUT_SEC = 15.0
 
 
@@ -164,10 +171,64 @@ def memory_of(process: psutil.Process) -> int:
         return 0
 
 
+async def _first_that_starts(
+    playwright: Playwright, explicit: str | None, launch: Callable[[str], Awaitable[T]]
+) -> T:
+    """What the first browser that starts gives. Errors as ``Browser.start`` has them."""
+    reason, too_slow = "none is installed", False
+    for executable in find_browsers(explicit, playwright.chromium.executable_path):
+        try:
+            return await launch(executable)
+        except PlaywrightError as error:
+            first = str(error).strip().splitlines()[0][:200]
+            reason = f"{executable}: {first}"
+            logger.debug("Browser {} did not start: {}", executable, first)
+            if "ProcessSingleton" in str(error) or "already in use" in str(error):
+                raise ChannelGone("Another browser is using the profile folder.") from None
+            too_slow = too_slow or isinstance(error, PlaywrightTimeout)
+    if too_slow:
+        raise ChannelGone(f"The browser did not start within {_LAUNCH_TIMEOUT_MS / 1000:g} s.")
+    raise SettingsError(
+        [f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"]
+    )
+
+
+_common: dict[tuple[int, str | None, bool], CommonBrowser] = {}
+"""By event loop, executable and whether it has windows."""
+
+
+def common_browser(executable: str | None, *, headless: bool) -> CommonBrowser:
+    """The one browser of all accounts of this process that are many. Starts nothing yet."""
+
+    async def launch() -> tuple[Playwright, Process]:
+        with _driver_in_its_own_session():
+            playwright = await async_playwright().start()
+        try:
+
+            async def start(path: str) -> Process:
+                return await playwright.chromium.launch(
+                    executable_path=path, headless=headless, **launch_options()
+                )
+
+            return playwright, await _first_that_starts(playwright, executable, start)
+        except BaseException:
+            with suppress(PlaywrightError, OSError):
+                await playwright.stop()
+            raise
+
+    key = (id(asyncio.get_running_loop()), executable, headless)
+    return _common.setdefault(key, CommonBrowser(launch))
+
+
 class Browser:
     """A browser context on the saved profile of one account. ``start`` and ``stop`` may be repeated in turn."""
 
-    def __init__(self, session_dir: Path, *, headless: bool, executable: str | None) -> None:
+    def __init__(
+        self, session_dir: Path, *, headless: bool, executable: str | None, common: bool = False
+    ) -> None:
+        """``common``: a context of the one browser that all accounts of this process have, on the saved login."""
+        self._common = common
+        self._member: Membership | None = None
         self.session_dir = session_dir
         self.headless = headless
         self.executable = executable
@@ -197,6 +258,8 @@ class Browser:
         """
         self.session_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.session_dir.chmod(0o700)
+        if self._common:
+            return await self._join()
         profile = self.session_dir / PROFILE_FOLDER
         clear_stale_lock(profile)
         await asyncio.to_thread(sweep, profile)  # of one that was killed
@@ -215,8 +278,30 @@ class Browser:
         self.started_at = time.monotonic()
         return self._page
 
+    async def _join(self) -> Page:
+        common = common_browser(self.executable, headless=self.headless)
+        state = await asyncio.to_thread(self._saved_login)
+        try:
+            self._member = await common.join(storage_state=state, **_CONTEXT)
+            self._context = self._member.context
+            self._context.set_default_timeout(10_000)
+            self._page = await bounded(self._context.new_page())
+        except PlaywrightError as error:
+            await self.stop()
+            raise ChannelGone(f"The browser opened no page ({type(error).__name__}).") from None
+        except BaseException:
+            await self.stop()
+            raise
+        self.started_at = time.monotonic()
+        return self._page
+
     async def stop(self) -> None:
         """Close everything; never raises. What hangs is left to the driver, which ends with its pipe."""
+        member, self._member = self._member, None
+        if member is not None:
+            self._page = self._context = self.started_at = None
+            await member.leave()
+            return
         context, playwright = self._context, self._playwright
         self._page = self._context = self._playwright = self.started_at = None
         for call in (context.close if context else None, playwright.stop if playwright else None):
@@ -247,7 +332,12 @@ class Browser:
             return False
 
     def memory_mb(self) -> float:
-        """Memory of the browser and its driver, all their processes together. Blocking, some milliseconds each."""
+        """Memory of the browser and its driver, all their processes together. Blocking, some milliseconds each.
+
+        Of a browser that several accounts have, an equal share.
+        """
+        if self._member is not None:
+            return self._member.share_mb(memory_of)
         family = psutil.Process().children(recursive=True)
         return sum(memory_of(child) for child in family if child.pid not in self._not_ours) / 2**20
 
@@ -269,51 +359,44 @@ class Browser:
         return path
 
     async def _launch(self, playwright: Playwright) -> BrowserContext:
-        own = playwright.chromium.executable_path
-        candidates = find_browsers(self.executable, own)
-        reason, too_slow = "none is installed", False
-        for executable in candidates:
-            try:
-                return await playwright.chromium.launch_persistent_context(
-                    self.session_dir / PROFILE_FOLDER,
-                    executable_path=executable,
-                    headless=self.headless,
-                    viewport={"width": 1280, "height": 900},
-                    service_workers="block",
-                    accept_downloads=False,
-                    **launch_options(),
-                )
-            except PlaywrightError as error:
-                first = str(error).strip().splitlines()[0][:200]
-                reason = f"{executable}: {first}"
-                logger.debug("Browser {} did not start: {}", executable, first)
-                if "ProcessSingleton" in str(error) or "already in use" in str(error):
-                    raise ChannelGone("Another browser is using the profile folder.") from None
-                too_slow = too_slow or isinstance(error, PlaywrightTimeout)
-        if too_slow:
-            raise ChannelGone(f"The browser did not start within {_LAUNCH_TIMEOUT_MS / 1000:g} s.")
-        raise SettingsError(
-            [f"BROWSER_EXECUTABLE_PATH: no browser could be started ({reason}); run scripts/setup.sh"]
-        )
+        async def launch(executable: str) -> BrowserContext:
+            return await playwright.chromium.launch_persistent_context(
+                self.session_dir / PROFILE_FOLDER,
+                executable_path=executable,
+                headless=self.headless,
+                **_CONTEXT,
+                **launch_options(),
+            )
 
-    async def _restore_login(self) -> None:
+        return await _first_that_starts(playwright, self.executable, launch)
+
+    def _saved_login(self) -> Any:
+        """Cookies that are good still, and local storage; None if there are none. Blocking."""
         path = self.session_dir / STATE_FILE
         if not path.exists():
-            return
+            return None
         try:
-            found = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))["cookies"]
-            saved = {(cookie["name"], cookie["domain"], cookie["path"]): cookie for cookie in found}
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json.loads(path.read_text(encoding="utf-8"))
+            now = time.time()
+            good = {
+                (cookie["name"], cookie["domain"], cookie["path"]): cookie
+                for cookie in found["cookies"]
+                if cookie.get("expires", -1) == -1 or cookie["expires"] > now
+            }
+            return {"cookies": list(good.values()), "origins": list(found.get("origins", []))}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             logger.warning("The saved login in {} cannot be read and is not used.", path)
-            return
+            return None
+
+    async def _restore_login(self) -> None:
+        saved = await asyncio.to_thread(self._saved_login)
         here = {
             (c.get("name"), c.get("domain"), c.get("path")) for c in await bounded(self.context.cookies())
         }
-        now = time.time()
         missing = [
             cookie
-            for key, cookie in saved.items()
-            if key not in here and (cookie.get("expires", -1) == -1 or cookie["expires"] > now)
+            for cookie in (saved or {"cookies": []})["cookies"]
+            if (cookie["name"], cookie["domain"], cookie["path"]) not in here
         ]
         if missing:
             await bounded(self.context.add_cookies(cast("Any", missing)))

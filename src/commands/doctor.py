@@ -63,12 +63,12 @@ def run_doctor(name: str | None = None) -> int:
         db = _database(settings, say)
         if db is not None:
             stack.callback(db.close)
-        driven = any(_drives_browser(account) for account in accounts)
+        driven = any(account.drives_browser for account in accounts)
         browser = _browser(settings, say) if driven else True
         for account in accounts:
             called = named(settings.accounts, account)
             tell = _telling(say, called)
-            if db is not None and (browser or not _drives_browser(account)):
+            if db is not None and (browser or not account.drives_browser):
                 with console.status(f"opening the inbox{f' of {called}' if called else ''} (up to a minute)"):
                     _inbox(account, Machine.of(settings), db, called, tell)
             tell(_ai(account))
@@ -106,11 +106,6 @@ def _configuration(say: Callable[[Finding], None]) -> Settings | None:
     one = f"account {settings.accounts[0].name}, REPLY_MODE={settings.accounts[0].settings.reply_mode}"
     say(Finding("configuration", f"accounts {', '.join(several)}" if len(several) > 1 else one))
     return settings
-
-
-def _drives_browser(account: Account) -> bool:
-    """Whether a window can be shown."""
-    return "headless" in type(account.own).model_fields
 
 
 def _telling(say: Callable[[Finding], None], called: str | None) -> Callable[[Finding], None]:
@@ -171,7 +166,7 @@ def _inbox(
     account: Account, machine: Machine, db: Database, called: str | None, say: Callable[[Finding], None]
 ) -> None:
     """Saved login and page structure, by one look at the list; no conversation is opened."""
-    driven = _drives_browser(account)
+    driven = account.drives_browser
     state = halted(db, account.name)
     if state is not None:
         words = (

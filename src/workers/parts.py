@@ -80,6 +80,8 @@ def make_inquiry_clock(
     return look
 
 
+OWN_BROWSERS = 3
+"""Up to so many accounts have a browser each, on a profile, where a login lasts longest. More share one."""
 FINISH_SEC = 45.0
 """How long after a stop signal a pressed message may be looked for (pm2.json allows 60 s).
 
@@ -96,6 +98,8 @@ class Machine:
     executable: str | None = None
     """The browser to use; None: the one that is found."""
     browser_memory_mb: float = inf
+    common_browser: bool = False
+    """The accounts are too many for a browser each."""
     secrets: Secrets = NO_SECRETS
     """What is filled in while a reply is typed."""
 
@@ -107,6 +111,7 @@ class Machine:
             settings.log_dir / "evidence",
             str(browser) if browser else None,
             settings.browser_memory_mb,
+            sum(account.drives_browser for account in settings.accounts) > OWN_BROWSERS,
             KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
         )
 
@@ -164,6 +169,7 @@ class Parts:
             executable=machine.executable,
             evidence_dir=machine.evidence_dir,
             memory_limit_mb=machine.browser_memory_mb,
+            common_browser=machine.common_browser,
             headless=headless,
             store=StoredHere(db, account.name, rules, self.clock) if db is not None else None,
             prove=prove_connection,

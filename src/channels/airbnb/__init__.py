@@ -30,7 +30,12 @@ def build(settings: AirbnbSettings, place: Place) -> AirbnbChannel:
     from src.channels.browser import Browser
 
     headless = settings.headless if place.headless is None else place.headless
-    browser = Browser(place.session_dir, headless=headless, executable=place.executable)
+    browser = Browser(
+        place.session_dir,
+        headless=headless,
+        executable=place.executable,
+        common=place.common_browser and headless,
+    )
     return AirbnbChannel(
         settings, browser, evidence_dir=place.evidence_dir, memory_limit_mb=place.memory_limit_mb
     )
