@@ -494,7 +494,7 @@ async def test_a_full_disk_does_not_make_the_ai_s_clock_spin(ai_pauses):
 
 
 async def test_a_database_in_trouble_costs_a_beat_and_nothing_else(db, beats, monkeypatch):
-    def locked():
+    def locked(**_: object):
         raise TransientError("the database is locked")
 
     monkeypatch.setattr(db, "write", locked)
