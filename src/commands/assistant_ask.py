@@ -16,6 +16,7 @@ from src.assistant.knowledge import Knowledge, load
 from src.assistant.live import LiveAssistant
 from src.assistant.values import Action, Decision, Stage
 from src.assistant.wire import as_json as decision_json
+from src.assistant_settings import AssistantSettings
 from src.db import database_urls
 from src.db.engine import Database
 from src.errors import SettingsError
@@ -56,7 +57,7 @@ def run_ask(
         "stay": _stay(stage, check_in, check_out),
     }
     logger.remove()  # what went wrong with a model stands in the steps
-    decision = asyncio.run(_decide(settings, payload, _now(now, knowledge, listing)))
+    decision = asyncio.run(_decide(settings.assistant, payload, _now(now, knowledge, listing)))
     if as_json:
         print(json.dumps(decision_json(decision), ensure_ascii=False, indent=2))
     else:
@@ -64,8 +65,8 @@ def run_ask(
     return 0
 
 
-async def _decide(settings: Settings, payload: Mapping[str, Any], now: datetime | None) -> Decision:
-    assistant = LiveAssistant(settings.assistant)
+async def _decide(settings: AssistantSettings, payload: Mapping[str, Any], now: datetime | None) -> Decision:
+    assistant = LiveAssistant(settings)
     try:
         return await assistant.decide(payload, now=now)
     finally:

@@ -20,6 +20,7 @@ from src.assistant.live import LiveAssistant
 from src.assistant.prompting import instructions
 from src.assistant.retrieve import BYTES_OF_A_TOKEN
 from src.assistant.values import Action, Decision
+from src.assistant_settings import AssistantSettings
 from src.commands.opening import opened
 from src.db import runs
 from src.db.engine import Database
@@ -80,7 +81,7 @@ def run_replay(*, days: float, limit: int | None, yes: bool) -> int:
         if not yes and not _is_wanted(console):
             return 0
         logger.remove()  # what went wrong with a model stands in the runs
-        found = asyncio.run(_replay(settings, db, past))
+        found = asyncio.run(_replay(settings.assistant, db, past))
         _show(console, found, len(past))
     return 0
 
@@ -105,7 +106,11 @@ def _say_cost(settings: Settings, db: Database, past: Sequence[PastQuestion]) ->
     if number >= _ENOUGH_RUNS:
         basis = f"as the last {number} runs of your own took on average"
     else:
-        tokens, cost, basis = _estimated(settings), None, "a guess from the length of prompts and facts"
+        tokens, cost, basis = (
+            _estimated(settings.assistant),
+            None,
+            "a guess from the length of prompts and facts",
+        )
     in_all = round(tokens * len(past))
     words = (
         f"{len(past)} messages that you answered; at most {_HOW_MANY_CALLS * len(past)} calls of "
@@ -118,14 +123,14 @@ def _say_cost(settings: Settings, db: Database, past: Sequence[PastQuestion]) ->
     return words + " Nothing is sent."
 
 
-def _estimated(settings: Settings) -> float:
+def _estimated(settings: AssistantSettings) -> float:
     prompts = sum(len(instructions(step).encode()) for step in ("triage", "draft", "check"))
-    facts = min(_size_of_facts(settings), settings.assistant.assistant_whole_tokens)
+    facts = min(_size_of_facts(settings), settings.assistant_whole_tokens)
     return prompts / BYTES_OF_A_TOKEN + facts + _AROUND
 
 
-def _size_of_facts(settings: Settings) -> float:
-    folder = settings.assistant.assistant_knowledge_dir
+def _size_of_facts(settings: AssistantSettings) -> float:
+    folder = settings.assistant_knowledge_dir
     files = [path for path in folder.rglob("*") if path.suffix in {".md", ".csv"} and path.is_file()]
     return sum(path.stat().st_size for path in files) / BYTES_OF_A_TOKEN
 
@@ -140,8 +145,8 @@ def _is_wanted(console: Console) -> bool:
 # --- the replay ------------------------------------------------------------------------------------------
 
 
-async def _replay(settings: Settings, db: Database, past: Sequence[PastQuestion]) -> list[Replayed]:
-    assistant = LiveAssistant(settings.assistant, db)
+async def _replay(settings: AssistantSettings, db: Database, past: Sequence[PastQuestion]) -> list[Replayed]:
+    assistant = LiveAssistant(settings, db)
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(one: PastQuestion) -> Replayed | None:

@@ -29,7 +29,7 @@ from src.errors import ChannelGone, ExitCode, Halt, NightporterError, SettingsEr
 from src.logs import close_logs, safe_error
 from src.services import notify
 from src.services.http_asker import look_for_ai
-from src.settings import Settings, load_settings
+from src.settings import AlertSettings, Settings, load_settings
 from src.workers.halts import halted, what_to_do
 from src.workers.parts import Machine, Parts
 
@@ -74,7 +74,7 @@ def run_doctor(name: str | None = None) -> int:
             tell(_ai(account))
         asked = [account.name for account in accounts if account.ai == "assistant"]
         if asked:
-            for finding in look_at_assistant(settings, _listings(db, asked)):
+            for finding in look_at_assistant(settings.assistant, _listings(db, asked)):
                 say(finding)
         say(_alerts(settings))
         if db is not None:
@@ -96,7 +96,7 @@ def _listings(db: Database | None, accounts: Iterable[str]) -> set[str]:
 def _configuration(say: Callable[[Finding], None]) -> Settings | None:
     try:
         settings = load_settings(need_ai=True)
-        refuse_open_files(settings)
+        refuse_open_files(settings.accounts)
         make_folders(settings)
     except SettingsError as error:
         for problem in error.problems:
@@ -113,7 +113,7 @@ def _telling(say: Callable[[Finding], None], called: str | None) -> Callable[[Fi
     return lambda one: say(replace(one, words=f"{called}: {one.words}") if called else one)
 
 
-def _alerts(settings: Settings) -> Finding:
+def _alerts(settings: AlertSettings) -> Finding:
     """Whether the addresses can be used; nothing is sent."""
     try:
         notify.check(settings)

@@ -13,8 +13,8 @@ from src.assistant.knowledge import Knowledge, Level, load
 from src.assistant.models import FailureKind
 from src.assistant.probe import probe_model
 from src.assistant.values import Stage
+from src.assistant_settings import AssistantSettings
 from src.commands.findings import Finding, missing
-from src.settings import Settings
 
 _HELP = {
     FailureKind.KEY_REFUSED: "check ASSISTANT_API_KEY, and the credit of its account",
@@ -24,21 +24,21 @@ _HELP = {
 }
 
 
-def look_at_assistant(settings: Settings, listings: Collection[str] = ()) -> Iterator[Finding]:
+def look_at_assistant(settings: AssistantSettings, listings: Collection[str] = ()) -> Iterator[Finding]:
     """A line each. Makes one small call of the model; sends nothing of a guest.
 
     ``listings``: those that guests of the inbox write about (the site's ids); each should have facts.
     """
     yield _look_at_model(settings)
-    agents = load_agents(settings.assistant.assistant_agents_dir)
-    knowledge = load(settings.assistant.assistant_knowledge_dir, agents.names)
+    agents = load_agents(settings.assistant_agents_dir)
+    knowledge = load(settings.assistant_knowledge_dir, agents.names)
     yield from _look_at_knowledge(knowledge, listings)
-    for finding in (*agents.findings, *load_holding(settings.assistant.assistant_agents_dir).findings):
+    for finding in (*agents.findings, *load_holding(settings.assistant_agents_dir).findings):
         yield Finding("voices", f"agents/{finding.place}: {finding.text} (left out)")
 
 
-def _look_at_model(settings: Settings) -> Finding:
-    probed = asyncio.run(probe_model(settings.assistant))
+def _look_at_model(settings: AssistantSettings) -> Finding:
+    probed = asyncio.run(probe_model(settings))
     if probed.failure is None:
         return Finding("model", f"{probed.model} answers with structured output ({probed.duration_ms} ms)")
     what = f"{probed.model}: {probed.failure}" + (f" ({probed.detail})" if probed.detail else "")

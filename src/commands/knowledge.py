@@ -23,7 +23,8 @@ from src.assistant.knowledge.writing import (
 from src.assistant.reading import detect_language
 from src.assistant.retrieve import Search, tokens_of
 from src.assistant.values import Audience, Fact, Stage
-from src.settings import ROOT, Settings, load_settings
+from src.assistant_settings import AssistantSettings
+from src.settings import ROOT, load_settings
 
 EXAMPLE = ROOT / "knowledge.example"
 _STAGE_OF = {Audience.ANYONE: Stage.INQUIRY, Audience.BOOKED: Stage.BOOKED, Audience.STAYING: Stage.STAYING}
@@ -45,7 +46,7 @@ def run_add(file: Path, listing_id: str | None, *, overwrite: bool) -> int:
         return _refuse(f"{folder / path}: is there already; add --overwrite to replace it")
     except NotUsable as error:
         return _refuse("\n".join(_line(one) for one in error.findings) + "\nNothing was copied.")
-    knowledge = _loaded(load_settings())
+    knowledge = _loaded(load_settings().assistant)
     findings = [one for one in knowledge.check(_today()) if one.path == path] or list(warnings)
     facts = [len(one.facts) for one in knowledge.documents if one.path == path]
     print(f"{folder / path}: {sum(facts)} fact{'' if sum(facts) == 1 else 's'}")
@@ -55,7 +56,7 @@ def run_add(file: Path, listing_id: str | None, *, overwrite: bool) -> int:
 
 def run_list(*, as_json: bool) -> int:
     """What is in the folder, a line for each file with facts."""
-    knowledge = _loaded(load_settings())
+    knowledge = _loaded(load_settings().assistant)
     rows = [_row(one) for one in knowledge.documents]
     if as_json:
         print(json.dumps({"documents": rows, "findings": _as_json(knowledge.check(_today()))}, indent=2))
@@ -78,13 +79,13 @@ def run_list(*, as_json: bool) -> int:
 def run_search(question: str, listing_id: str | None, audience: str, limit: int, *, as_json: bool) -> int:
     """The facts that fit a question best; 1 if there are none."""
     settings = load_settings()
-    knowledge = _loaded(settings)
+    knowledge = _loaded(settings.assistant)
     try:
         stage = _STAGE_OF[Audience(audience)]
     except ValueError:
         return _refuse(f"--audience {audience}: is not known; write one of {', '.join(Audience)}")
     facts = knowledge.facts_for(listing_id, stage, _today()) if listing_id else _of_all(knowledge, stage)
-    hits = asyncio.run(_search(settings, facts, question, limit))
+    hits = asyncio.run(_search(settings.assistant, facts, question, limit))
     if as_json:
         print(json.dumps([{"id": f.id, "score": round(s, 3), "text": f.text} for f, s in hits], indent=2))
     else:
@@ -96,9 +97,9 @@ def run_search(question: str, listing_id: str | None, audience: str, limit: int,
 
 
 async def _search(
-    settings: Settings, facts: tuple[Fact, ...], question: str, limit: int
+    settings: AssistantSettings, facts: tuple[Fact, ...], question: str, limit: int
 ) -> list[tuple[Fact, float]]:
-    embedder = make_embedder(settings.assistant)
+    embedder = make_embedder(settings)
     vectors = Vectors(embedder) if embedder else None
     if vectors and embedder:
         texts = [fact.text for fact in facts]
@@ -111,7 +112,7 @@ async def _search(
 
 def run_check(*, as_json: bool) -> int:
     """Everything that is wrong with the folder; 1 if there are errors."""
-    knowledge = _loaded(load_settings())
+    knowledge = _loaded(load_settings().assistant)
     findings = knowledge.check(_today())
     if as_json:
         print(json.dumps({"findings": _as_json(findings)}, indent=2))
@@ -144,9 +145,9 @@ def run_example() -> int:
 # -- helpers -------------------------------------------------------------------------------------------------
 
 
-def _loaded(settings: Settings) -> Knowledge:
-    agents = load_agents(settings.assistant.assistant_agents_dir)
-    return load(settings.assistant.assistant_knowledge_dir, agents.names)
+def _loaded(settings: AssistantSettings) -> Knowledge:
+    agents = load_agents(settings.assistant_agents_dir)
+    return load(settings.assistant_knowledge_dir, agents.names)
 
 
 def _of_all(knowledge: Knowledge, stage: Stage) -> tuple[Fact, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from textwrap import indent
 
@@ -18,7 +19,6 @@ from src.errors import ExitCode, Halt, NightporterError
 from src.logs import safe_error
 from src.model.gate import newest_refusal
 from src.model.inbox import InboxGlance, SeenConversation
-from src.settings import Settings
 from src.workers.halts import halted, what_to_do
 from src.workers.parts import Machine, Parts
 
@@ -31,7 +31,7 @@ def run_look(name: str | None = None) -> int:
     Without ``name`` all accounts that have a list are looked at, one after the other; the highest code.
     """
     console = Console(highlight=False)
-    with opened("worker", check=lambda settings: _check_name(settings, name)) as (settings, db):
+    with opened("worker", check=lambda settings: _check_name(settings.accounts, name)) as (settings, db):
         code = 0
         for account in chosen(settings.accounts, name):
             if name is None and not Parts().find_channel(account.channel).CAPABILITIES.watches:
@@ -43,8 +43,8 @@ def run_look(name: str | None = None) -> int:
         return code
 
 
-def _check_name(settings: Settings, name: str | None) -> None:
-    chosen(settings.accounts, name)
+def _check_name(accounts: Sequence[Account], name: str | None) -> None:
+    chosen(accounts, name)
 
 
 def _look(console: Console, account: Account, machine: Machine, db: Database, called: str | None) -> int:

@@ -30,7 +30,7 @@ def opened(
     """
     parts = parts or Parts()
     settings = parts.load_settings(need_ai=need_ai)
-    refuse_open_files(settings)
+    refuse_open_files(settings.accounts)
     check(settings)
     make_folders(settings)
     begin_logs(settings, part, terminal=terminal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from src.account import DEFAULT_ACCOUNT, Account
 from src.channels.browser import PROFILE_FOLDER, STATE_FILE
 from src.errors import SettingsError
-from src.settings import ROOT, Settings
+from src.settings import ROOT
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _ALWAYS_SECRET = (
@@ -28,13 +28,13 @@ _MAYBE_SECRET = ("AI_WEBHOOK_URL", "DATABASE_URL")
 """Addresses: secret if a password or a query stands in them."""
 
 
-def refuse_open_files(settings: Settings, root: Path = ROOT) -> None:
+def refuse_open_files(accounts: Iterable[Account], root: Path = ROOT) -> None:
     """Raise SettingsError if others may read the saved login, or an `.env` in which there are secrets.
 
     What holds nothing yet is no reason: a fresh clone's ``session/`` is closed when the browser first starts, and a
     copy of `.env.example` has no secret in it. Repeatable; changes nothing.
     """
-    problems = [*(line for account in settings.accounts for line in _login(account)), *_env(root / ".env")]
+    problems = [*(line for account in accounts for line in _login(account)), *_env(root / ".env")]
     if problems:
         raise SettingsError(problems)
 

@@ -6,6 +6,7 @@ Both may run beside the workers, who close their browser for it as for any other
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 
 import typer
@@ -20,7 +21,6 @@ from src.errors import TransientError
 from src.model.values import utc_now
 from src.services import retention
 from src.services.refusals import Conflict, NotFound
-from src.settings import Settings
 from src.workers.exclusion import Exclusion
 from src.workers.parts import Machine, lock_folders
 
@@ -59,7 +59,7 @@ def run_forget(conversation_ids: list[str]) -> int:
     with opened("worker") as (settings, db):
         try:
             for one in conversation_ids:
-                failed += not _forget_one(settings, db, one)
+                failed += not _forget_one(settings.asked.values(), db, one)
             pictures = retention.drop_evidence(Machine.of(settings).evidence_dir)
             db.compact()
             for account in settings.accounts:
@@ -91,9 +91,9 @@ async def _empty_the_browser(account: Account, db: Database) -> None:
         await turn.give()
 
 
-def _forget_one(settings: Settings, db: Database, external_id: str) -> bool:
+def _forget_one(accounts: Iterable[Account], db: Database, external_id: str) -> bool:
     changed, said = 0, ""
-    for account in settings.asked.values():
+    for account in accounts:
         try:
             changed += retention.forget(
                 db,

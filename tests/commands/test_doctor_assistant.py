@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from src.commands.doctor_assistant import look_at_assistant
-from src.settings import Settings
 from tests.support.assistant import FILES, settings_for, write_folder
 from tests.support.model_server import ModelServer
 
@@ -22,7 +21,7 @@ def findings(server, folder, files=FILES, **given):
     assistant = settings_for(
         server, assistant_knowledge_dir=folder / "knowledge", assistant_agents_dir=folder / "agents", **given
     )
-    return {one.what: one for one in look_at_assistant(Settings(assistant=assistant))}
+    return {one.what: one for one in look_at_assistant(assistant)}
 
 
 def test_a_model_that_answers_and_a_folder_with_facts_are_well(server, tmp_path):
@@ -70,7 +69,7 @@ def test_a_voice_that_is_left_out_is_named(server, tmp_path):
 def test_a_listing_that_guests_write_about_and_that_has_no_facts_is_named(server, tmp_path):
     write_folder(tmp_path / "knowledge", FILES)
     assistant = settings_for(server, assistant_knowledge_dir=tmp_path / "knowledge")
-    lines = [one.words for one in look_at_assistant(Settings(assistant=assistant), {"4711", "815"})]
+    lines = [one.words for one in look_at_assistant(assistant, {"4711", "815"})]
     assert [line for line in lines if line.startswith("815 has no facts")]
     assert not [line for line in lines if line.startswith("4711 has no facts")]
 
@@ -78,5 +77,5 @@ def test_a_listing_that_guests_write_about_and_that_has_no_facts_is_named(server
 def test_a_listing_with_general_facts_alone_is_named(server, tmp_path):
     write_folder(tmp_path / "knowledge", {**FILES, "house.md": "# Trash\nThe bins are in the yard.\n"})
     assistant = settings_for(server, assistant_knowledge_dir=tmp_path / "knowledge")
-    lines = [one.words for one in look_at_assistant(Settings(assistant=assistant), {"4711", "815"})]
+    lines = [one.words for one in look_at_assistant(assistant, {"4711", "815"})]
     assert "815 has no facts of its own, only those for all listings" in lines

@@ -11,7 +11,7 @@ from src.variables import names
 
 def problems(root):
     try:
-        refuse_open_files(load_settings(root, {}), root)
+        refuse_open_files(load_settings(root, {}).accounts, root)
     except SettingsError as error:
         return error.problems
     return []
