@@ -23,8 +23,9 @@ _ALWAYS_SECRET = (
     "NOTIFY_URLS",
     "ALERT_WEBHOOK_URL",
     "HEARTBEAT_URL",
+    "TRANSCRIBE_KEY",
 )
-_MAYBE_SECRET = ("AI_WEBHOOK_URL", "DATABASE_URL")
+_MAYBE_SECRET = ("AI_WEBHOOK_URL", "DATABASE_URL", "TRANSCRIBE_URL")
 """Addresses: secret if a password or a query stands in them."""
 
 
