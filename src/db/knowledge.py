@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from src.db.statements import CHUNKS, DOCUMENTS, RowShape, insert_into
 from src.db.statements import rows as rows_of
@@ -68,10 +68,6 @@ def get(conn: Connection, document_id: str) -> StoredDocument | None:
 def chunks_of(conn: Connection, document_id: str) -> list[StoredChunk]:
     """The facts of a document, in their order."""
     return rows_of(conn, _CHUNK.select.where(_C.document_id == document_id).order_by(_C.position), _CHUNK)
-
-
-def count_chunks(conn: Connection) -> int:
-    return int(conn.execute(select(func.count()).select_from(CHUNKS)).scalar_one())
 
 
 def vectors(conn: Connection, model: str) -> dict[str, bytes]:

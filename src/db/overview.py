@@ -33,7 +33,6 @@ class Overview:
     """Of the jobs that wait for the SEND worker."""
     oldest_draft_age_sec: float | None
     """Of the jobs that wait for a person."""
-    oldest_unconfirmed_age_sec: float | None
 
 
 def overview(conn: Connection, account: str, now: datetime, *, finals: bool = True) -> Overview:
@@ -48,7 +47,6 @@ def overview(conn: Connection, account: str, now: datetime, *, finals: bool = Tr
         oldest_request_age_sec=_oldest_request(conn, account, now),
         oldest_pending_age_sec=_oldest_job(conn, account, OutboxStatus.PENDING, now),
         oldest_draft_age_sec=_oldest_job(conn, account, OutboxStatus.DRAFT, now),
-        oldest_unconfirmed_age_sec=_oldest_job(conn, account, OutboxStatus.UNCONFIRMED, now),
     )
 
 
