@@ -56,6 +56,17 @@ def by_receipt(conn: Connection, account: str, external_id: str) -> Job | None:
     return one_or_none(conn, found.order_by(_Q.created_at.desc()).limit(1), JOB)
 
 
+def is_unnamed_in_hand(conn: Connection, account: str) -> bool:
+    """Whether a press is under way of which nobody has said yet which message came of it."""
+    pressed = select(_Q.id).where(
+        _Q.account == account,
+        _Q.status == literal(_S.PROCESSING),
+        _Q.arm_count == 1,
+        _Q.receipt_external_id.is_(None),
+    )
+    return conn.execute(pressed.limit(1)).first() is not None
+
+
 def for_request(conn: Connection, request_id: str) -> list[Job]:
     """The jobs made for a request to the AI, oldest first; more than one if a person sent again."""
     made = JOB.select.where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)

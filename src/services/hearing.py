@@ -8,6 +8,7 @@ Copies and any order are normal: a message has one row.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ from src.model.statuses import OutboxStatus
 from src.services.intake import Intake, Rules, take_view, tell
 from src.services.own_messages import store_sent
 
+_NAME_WITHIN_SEC, _NAME_LOOK_SEC = 2.0, 0.02
 _AWAITING = (OutboxStatus.PROCESSING, OutboxStatus.UNCONFIRMED)
 
 
@@ -58,6 +60,8 @@ def take(
     personal_ids = hearing.channel.capabilities.ids_are_personal
     views = sorted(heard.views, key=lambda view: view.external_id)  # always locked in the same order
 
+    _wait_for_names(db, account, [note for note in heard.deliveries if note.key is None])
+
     def take_all() -> list[Intake]:
         with db.write() as conn:
             taken = [take_view(conn, account, view, rules=rules, clock=clock) for view in views]
@@ -73,6 +77,20 @@ def take(
     for intake in taken:
         tell(intake, wakeup, personal_ids=personal_ids)
     return taken
+
+
+def _wait_for_names(db: Database, account: str, notes: list[DeliveryNote]) -> None:
+    """A service may tell what became of a message before it has answered the call that made it.
+
+    Then nobody knows yet whose message that is: the process that pressed is given a moment to note it.
+    """
+    deadline = time.monotonic() + _NAME_WITHIN_SEC
+    while notes and time.monotonic() < deadline:
+        with db.read() as conn:
+            unknown = any(outbox_views.by_receipt(conn, account, note.external_id) is None for note in notes)
+            if not unknown or not outbox_views.is_unnamed_in_hand(conn, account):
+                return
+        time.sleep(_NAME_LOOK_SEC)
 
 
 def _note_not_understood(conn: Connection, account: str, what: str, now: datetime) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from sandbox.whatsapp.cloud import Cloud
 from src.channels.base import Place
 from src.channels.whatsapp.channel import WhatsappChannel
 from src.channels.whatsapp.settings import WhatsappSettings
@@ -31,7 +30,7 @@ AT_ONCE = replace(RULES, grouping_delay=timedelta(0), grouping_max=timedelta(0),
 GERDA = "33612345678"
 
 
-def settings_of(cloud: Cloud, **changes: Any) -> WhatsappSettings:
+def settings_of(cloud: Any, **changes: Any) -> WhatsappSettings:
     given: dict[str, Any] = {
         "base_url": cloud.url,
         "phone_id": cloud.phone_id,
@@ -51,7 +50,7 @@ def incoming(body: bytes, headers: dict[str, str], *, method: str = "POST", **qu
 class Line:
     """One account. The cloud calls it from its own thread, as the service calls the API."""
 
-    def __init__(self, db: Database, cloud: Cloud, folder: Path, **changes: Any) -> None:
+    def __init__(self, db: Database, cloud: Any, folder: Path, **changes: Any) -> None:
         self.cloud = cloud
         self.folder = folder
         self.house = House(db, utc_now, rules=AT_ONCE)

@@ -247,6 +247,7 @@ HALTS = {
     "logged_out": _("Airbnb ended the login"),
     "blocked": _("Airbnb refuses to answer for now"),
     "credentials": _("The service refuses the key or password"),
+    "nothing_leaves": _("WhatsApp does not acknowledge what the gateway sends"),
     "page_changed": _("Airbnb's page looks different from what is known"),
     "crash_loop": _("Nightporter crashed again and again"),
     "other_account": _("The saved login belongs to another host"),
@@ -256,6 +257,7 @@ HALT_HELP = {
         "Nothing is solved by machine. Solve it yourself in the browser, then everything goes on."
     ),
     "logged_out": _("Log in again in the browser, then everything goes on."),
+    "nothing_leaves": _("Scan the code anew on the gateway's page, then let it look again."),
     "credentials": _("Write a key that is good into .env, start Nightporter again, and let it look again."),
     "blocked": _("Wait some hours, then look at the inbox yourself before you let it go on."),
     "page_changed": _(

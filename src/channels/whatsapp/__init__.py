@@ -1,4 +1,4 @@
-"""WhatsApp, by Meta's Cloud API. All knowledge of the service is in this folder.
+"""WhatsApp, by Meta's Cloud API or a gateway. All knowledge of the service is in this folder.
 
 It offers what ``src/channels/registry.py`` asks of a channel's folder. The service calls ``/hooks/<account>``.
 """
@@ -35,13 +35,15 @@ service window (Meta's Cloud API documentation: Throughput, Text messages, Sendi
 """
 
 _NUMBER = re.compile(r"[1-9][0-9]{7,19}")
+_HIDDEN = re.compile(r"[0-9]{5,20}@lid")
+"""A person who hides the number, as WhatsApp's own clients know them."""
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
 """Meta's business-scoped user id: a person who hides the number behind a username (documentation of May 2026)."""
 
 
 def is_conversation_id(external_id: str) -> bool:
     """Whether the text can name a person: the digits of a number, or an id that stands for a hidden number."""
-    return bool(_NUMBER.fullmatch(external_id) or _USER_ID.fullmatch(external_id))
+    return any(one.fullmatch(external_id) for one in (_NUMBER, _USER_ID, _HIDDEN))
 
 
 def build(settings: WhatsappSettings, place: Place) -> WhatsappChannel:

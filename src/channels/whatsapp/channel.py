@@ -11,10 +11,11 @@ import httpx
 from loguru import logger
 
 from src.channels.base import Place, Store
-from src.channels.whatsapp import CAPABILITIES, is_conversation_id, wire_cloud
+from src.channels.whatsapp import CAPABILITIES, is_conversation_id, wire_cloud, wire_evolution, wire_waha
 from src.channels.whatsapp.settings import WhatsappSettings
 from src.channels.whatsapp.wire import (
     Answer,
+    Dialect,
     Outgoing,
     Refused,
     Slower,
@@ -47,8 +48,11 @@ MARGIN = timedelta(minutes=5)
 """Nearer to its end the window counts as closed: clocks differ, and a reply takes its time."""
 FIND_SEC = 60.0
 """After a press whose answer was lost, a status is waited for so long."""
-CHECK_EVERY_SEC = 300.0
-"""The token is tried so often at most."""
+CHECK_EVERY_SEC = {"cloud": 300.0, "evolution": 30.0, "waha": 30.0}
+"""The token, or a gateway's session, is looked at so often at most."""
+SILENT_AT_MOST = 3
+"""So many messages in a row that a gateway took, and WhatsApp's server did not acknowledge: nothing leaves."""
+DIALECTS: dict[str, Dialect] = {"cloud": wire_cloud, "evolution": wire_evolution, "waha": wire_waha}
 _LOOK_SEC = 0.1
 _NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)
 """What a call may raise; the last where the connection was closed under it."""
@@ -69,7 +73,10 @@ class WhatsappChannel:
         if problems:
             raise SettingsError(problems)
         self._settings = settings
+        self._wire = DIALECTS[settings.mode]
         self._place = place
+        self._silent: list[Press] = []
+        """The last messages of which a gateway has told nothing yet."""
         self._client: httpx.AsyncClient | None = None
         self._checked_at: float | None = None
         self._read: dict[str, SeenConversation] = {}
@@ -85,7 +92,7 @@ class WhatsappChannel:
         return is_conversation_id(external_id)
 
     def hear(self, call: Incoming) -> Heard:
-        return wire_cloud.hear(self._settings, call)
+        return self._wire.hear(self._settings, call)
 
     # -- opening and closing --------------------------------------------------------------------------------
 
@@ -97,13 +104,13 @@ class WhatsappChannel:
             limits = httpx.Limits(max_keepalive_connections=0)
             self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits)
         now = time.monotonic()
-        if self._checked_at is not None and now - self._checked_at < CHECK_EVERY_SEC:
+        if self._checked_at is not None and now - self._checked_at < CHECK_EVERY_SEC[self._settings.mode]:
             return
         try:
-            answer = await self._ask(wire_cloud.check_call(self._settings))
+            answer = await self._ask(self._wire.check_call(self._settings))
         except _NO_ANSWER as error:
             raise TransientError(f"The service is out of reach ({type(error).__name__}).") from None
-        wall = wire_cloud.wall_of(answer)
+        wall = self._wire.standing_wall(answer)
         if wall is not None:
             raise WallHit(wall.kind, wall.detail)
         self._checked_at = now
@@ -114,6 +121,7 @@ class WhatsappChannel:
         self._read.clear()
         self._ready.clear()
         self._instead.clear()
+        self._silent.clear()
         if client is not None:
             await client.aclose()
 
@@ -189,16 +197,29 @@ class WhatsappChannel:
             raise NotPressed("The service is away, or has asked for a slower pace.", retry_after=left)
         if len(text) > self.capabilities.longest_text:
             raise PermanentError("The reply is too long.", reason="too_long")
-        settings = self._settings
+        await self._check_that_messages_leave()
+        settings, wire = self._settings, self._wire
         self._instead.pop(external_id, None)
-        if self._window_is_open(view):
-            self._ready[external_id] = lambda press: wire_cloud.text_call(settings, external_id, text, press)
+        if not wire.HAS_WINDOW or self._window_is_open(view):
+            self._ready[external_id] = lambda press: wire.text_call(settings, external_id, text, press)
         elif settings.outside_window == "template":
             self._instead[external_id] = f"[{settings.template}]"
             self._ready[external_id] = lambda press: wire_cloud.template_call(settings, external_id, press)
         else:
             raise CannotWrite(
                 "The person's last message is 24 hours old, or nearly.", reason=wire_cloud.WINDOW_CLOSED
+            )
+
+    async def _check_that_messages_leave(self) -> None:
+        """A gateway's session may be called good while nothing leaves (github.com/devlikeapro/waha, 2114)."""
+        told = [(press, await self._store.told_of(press)) for press in self._silent]
+        left = [press for press, one in told if one is None or one.standing is Delivery.ACCEPTED]
+        self._silent = left if len(left) == len(told) else []
+        if len(self._silent) >= SILENT_AT_MOST:
+            raise WallHit(
+                "nothing_leaves",
+                f"{len(left)} messages in a row were not acknowledged by WhatsApp: scan the code anew",
+                nothing_sent=True,
             )
 
     @staticmethod
@@ -233,7 +254,7 @@ class WhatsappChannel:
 
     async def _posted(self, call: Outgoing) -> Verdict:
         try:
-            return wire_cloud.judge(await self._ask(call))
+            return self._wire.judge(await self._ask(call))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             # Refused, no such name, TLS: no word of ours was said.
             logger.warning("The service is out of reach: {}", type(error).__name__)
@@ -252,6 +273,8 @@ class WhatsappChannel:
         """The service has it; whether it can deliver it, it often says within a moment."""
         await store.name(press, taken.external_id)
         told = await self._told(store, press, self._settings.proof_sec)
+        if not self._wire.HAS_WINDOW:
+            self._silent = [*self._silent, press][-SILENT_AT_MOST:] if told is None else []
         if told is None:
             return Receipt(taken.external_id)
         failed = told.standing is Delivery.FAILED
@@ -298,7 +321,7 @@ class WhatsappChannel:
             view = await self._store.view(external_id)
             heard = [m for m in view.messages if m.role is AuthorRole.GUEST] if view else []
             if heard:
-                await self._ask(wire_cloud.typing_call(self._settings, heard[-1].external_id))
+                await self._ask(self._wire.typing_call(self._settings, external_id, heard[-1].external_id))
         except (*_NO_ANSWER, TransientError) as error:
             logger.debug("That an answer is being written was not shown: {}", safe_error(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -47,8 +48,8 @@ class WhatsappSettings(Variables):
 
     prefix = "WHATSAPP_"
 
-    mode: Annotated[Literal["cloud"], BeforeValidator(lower)] = variable(
-        "cloud", "which service is between us and WhatsApp", "cloud"
+    mode: Annotated[Literal["cloud", "evolution", "waha"], BeforeValidator(lower)] = variable(
+        "cloud", "which service is between us and WhatsApp", "cloud, evolution or waha"
     )
     base_url: Annotated[str, AfterValidator(_base_url)] = variable(
         GRAPH, "where the service is", "an address"
@@ -66,6 +67,10 @@ class WhatsappSettings(Variables):
     verify_token: SecretStr | None = variable(
         None, "a word of your own, the same as in Meta's webhook settings", "a random word"
     )
+    instance: Annotated[str, AfterValidator(_name)] = variable(
+        "", "of a gateway: the instance (evolution) or session (waha)", "a name", shown="none"
+    )
+    api_key: HeaderValue | None = variable(None, "of a gateway: its key", "the gateway's key")
     outside_window: Annotated[Literal["hold", "template"], BeforeValidator(lower)] = variable(
         "hold",
         "24 hours after the person's last message: hold the reply, or send a template",
@@ -81,25 +86,36 @@ class WhatsappSettings(Variables):
     def problems(self) -> list[str]:
         """What the mode lacks, or what contradicts it: a line each."""
         lacks = [
-            f"WHATSAPP_{name}: is not set; {advice}"
-            for name, value, advice in (
-                ("PHONE_ID", self.phone_id, "write the number's id from Meta's API setup page"),
-                ("TOKEN", self.token, "write a system user's permanent token"),
-                ("APP_SECRET", self.app_secret, "write the app's secret from its basic settings"),
-                (
-                    "VERIFY_TOKEN",
-                    self.verify_token,
-                    "choose a word and write it into Meta's webhook settings, too",
-                ),
-            )
-            if not value
+            f"WHATSAPP_{name}: is not set; {advice}" for name, value, advice in self._needed() if not value
         ]
+        if self.mode != "cloud":
+            if self.base_url == GRAPH:
+                lacks.append("WHATSAPP_BASE_URL: is not set; write the gateway's address")
+            if self.outside_window == "template":
+                lacks.append(
+                    "WHATSAPP_OUTSIDE_WINDOW: a gateway knows no templates; write hold, or leave it out"
+                )
+            return lacks
         host = urlsplit(self.base_url)
         if self.base_url != GRAPH and not is_loopback(host.hostname or ""):
             lacks.append(f"WHATSAPP_BASE_URL: must be {GRAPH} with mode cloud; leave it out")
         if self.outside_window == "template" and not self.template:
             lacks.append("WHATSAPP_TEMPLATE: is not set; write the template's name and language")
         return lacks
+
+    def _needed(self) -> Iterator[tuple[str, object, str]]:
+        """What the mode cannot do without: the variable, its value, what to do."""
+        if self.mode == "cloud":
+            yield "PHONE_ID", self.phone_id, "write the number's id from Meta's API setup page"
+            yield "TOKEN", self.token, "write a system user's permanent token"
+            yield "APP_SECRET", self.app_secret, "write the app's secret from its basic settings"
+            yield "VERIFY_TOKEN", self.verify_token, "choose a word and write it into Meta's settings, too"
+            return
+        yield "INSTANCE", self.instance, "write the name of the gateway's instance or session"
+        yield "API_KEY", self.api_key, "write the gateway's key"
+        if self.mode == "waha":
+            signed = self.app_secret or self.verify_token
+            yield "APP_SECRET", signed, "write the key of the gateway's HMAC (or WHATSAPP_VERIFY_TOKEN)"
 
     def may_call(self, url: str) -> bool:
         """Whether a file's address is one of Meta's own over https, or of the service itself."""

@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from src.model.hearing import heard_conversation
+from src.channels.whatsapp.settings import WhatsappSettings
+from src.model.hearing import Heard, Incoming, heard_conversation
 from src.model.inbox import SeenConversation, SeenMessage
+from src.model.sending import Press
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,20 @@ class Unknown:
 
 
 Verdict = Taken | Slower | Wall | Refused | Unknown
+
+
+class Dialect(Protocol):
+    """What the channel asks of ``wire_<mode>.py``."""
+
+    HAS_WINDOW: bool
+    """Free words are possible only for a day after the person's last message; what was sent is told by our key."""
+
+    def hear(self, settings: WhatsappSettings, call: Incoming) -> Heard: ...
+    def text_call(self, settings: WhatsappSettings, person: str, text: str, press: Press) -> Outgoing: ...
+    def typing_call(self, settings: WhatsappSettings, person: str, message_id: str) -> Outgoing: ...
+    def check_call(self, settings: WhatsappSettings) -> Outgoing: ...
+    def standing_wall(self, answer: Answer) -> Wall | None: ...
+    def judge(self, answer: Answer) -> Verdict: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ from src.model.hearing import DeliveryNote, Heard, Incoming
 from src.model.inbox import AuthorRole, MessageKind, SeenMessage
 from src.model.sending import Delivery, Press
 
+HAS_WINDOW = True
 _STANDING = {
     "accepted": Delivery.ACCEPTED,
     "sent": Delivery.SERVER,
@@ -281,7 +282,7 @@ def _message_call(settings: WhatsappSettings, person: str, message: dict[str, An
     return _call(settings, "POST", f"{settings.phone_id}/messages", body)
 
 
-def typing_call(settings: WhatsappSettings, message_id: str) -> Outgoing:
+def typing_call(settings: WhatsappSettings, person: str, message_id: str) -> Outgoing:  # noqa: ARG001
     """Shows that an answer is being written, for 25 s or until it comes; marks the message as read, too."""
     body = {
         "messaging_product": "whatsapp",
@@ -333,6 +334,11 @@ def judge(answer: Answer) -> Verdict:
 def held(code: str | None) -> str | None:
     """The reason for which a reply waits for a person after this code; None: it has failed."""
     return _HELD.get(code or "")
+
+
+def standing_wall(answer: Answer) -> Wall | None:
+    """Why nothing can be sent, by the answer to ``check_call``; None if it can."""
+    return wall_of(answer)
 
 
 def wall_of(answer: Answer) -> Wall | None:

@@ -1,0 +1,109 @@
+"""What the two gateways share: who may call, whose conversation it is, how a message is told. Pure.
+
+A gateway drives WhatsApp's own web client for a number. It says "sent" for what may never have left, so its word
+counts only as taken; the acknowledgement of WhatsApp's server is the proof (docs/channels/whatsapp.md).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from src.channels.whatsapp.settings import WhatsappSettings
+from src.channels.whatsapp.wire import Told, inner, text_in
+from src.errors import CallRefused
+from src.model.hearing import DeliveryNote, Heard, Incoming
+from src.model.inbox import AuthorRole, MessageKind, SeenMessage
+from src.model.sending import Delivery
+
+_PERSON = re.compile(r"([1-9]\d{7,19})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)")
+_HIDDEN = re.compile(r"(\d{5,20})(?::\d+)?@lid")
+
+
+def let_in(settings: WhatsappSettings, call: Incoming, *shown: str | None) -> None:
+    """CallRefused unless the call shows our word: as a key, as Bearer, as ``?token=``, or as one of ``shown``."""
+    bearer = call.headers.get("authorization", "").removeprefix("Bearer ")
+    words = [
+        call.headers.get("x-api-key", ""),
+        call.headers.get("apikey", ""),
+        bearer,
+        call.query.get("token", ""),
+    ]
+    secrets = [one.get_secret_value() for one in (settings.verify_token, settings.api_key) if one is not None]
+    for secret in secrets:
+        for word in (*words, *shown):
+            if word and hmac.compare_digest(word.encode(), secret.encode()):
+                return
+    raise CallRefused(401, "the call does not show the key")
+
+
+def person_of(*addresses: Any) -> str | None:
+    """The person's digits, by the first address that has them; else the id of a hidden number; None: no person.
+
+    Groups, channels (newsletters), broadcasts and the status are no persons.
+    """
+    texts = [one for one in addresses if isinstance(one, str)]
+    for text in texts:
+        found = _PERSON.fullmatch(text)
+        if found is not None:
+            return found[1]
+    for text in texts:
+        found = _HIDDEN.fullmatch(text)
+        if found is not None:
+            return f"{found[1]}@lid"
+    return None
+
+
+def seen(
+    external_id: str,
+    ours: bool,
+    kind: MessageKind,
+    detail: str,
+    text: str | None,
+    at: datetime,
+    *,
+    edited_at: datetime | None = None,
+    deleted: bool = False,
+) -> SeenMessage:
+    """A message; what our side sent is the host's, until it is known for a reply of ours."""
+    role = AuthorRole.HOST if ours else AuthorRole.GUEST
+    return SeenMessage(external_id, None, None, role, kind, detail, text, at, edited_at, deleted)
+
+
+class Gathered:
+    """What a gateway's call tells, while it is read."""
+
+    def __init__(self) -> None:
+        self.told = Told()
+        self.notes: list[DeliveryNote] = []
+        self.odd: list[str] = []
+
+    def note(self, external_id: str | None, standing: Delivery | None, error: str | None = None) -> None:
+        """What became of a message; nothing where that says nothing."""
+        if external_id is not None and standing is not None:
+            failed = error if standing is Delivery.FAILED else None
+            self.notes.append(DeliveryNote(external_id, standing, error=failed))
+
+    def heard(self) -> Heard:
+        return Heard(
+            views=self.told.views(),
+            deliveries=tuple(self.notes),
+            not_understood=tuple(dict.fromkeys(self.odd)),
+        )
+
+
+def another_account() -> Heard:
+    """The call names another instance of the same gateway."""
+    return Heard(mine=False, for_others=True)
+
+
+def first_text(of: dict[str, Any], paths: Iterable[tuple[str, ...]]) -> str | None:
+    """The first text that is there, by paths into an object."""
+    for *outer, last in paths:
+        found = text_in(inner(of, *outer), last)
+        if found is not None:
+            return found
+    return None
