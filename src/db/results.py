@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, select
 
 from src.db.statements import OUTBOX, RUNS, literal
 from src.model.statuses import OutboxStatus
@@ -22,6 +22,8 @@ Counts = dict[tuple[str, str], int]
 
 _O, _R = OUTBOX.c, RUNS.c
 _LIVE = "live"
+# A bound value would be another one in SELECT than in GROUP BY, says PostgreSQL.
+_NONE: ColumnElement[str] = literal_column("''")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,9 @@ def judged(conn: Connection, account: str, since: datetime, until: datetime) -> 
     alone = and_(_O.status == literal(OutboxStatus.SENT), _O.approved_at.is_(None))
     became = case((_O.judged.is_not(None), _O.judged), (alone, literal_column(f"'{ALONE}'")), else_=None)
     counted = (
-        select(func.coalesce(_O.topic, ""), became, func.count())
+        select(func.coalesce(_O.topic, _NONE), became, func.count())
         .where(_O.account == account, _O.created_at >= since, _O.created_at < until, _O.kind == ANSWER)
-        .group_by(func.coalesce(_O.topic, ""), became)
+        .group_by(func.coalesce(_O.topic, _NONE), became)
     )
     return {(topic, what): number for topic, what, number in conn.execute(counted) if what is not None}
 
@@ -47,14 +49,14 @@ def judged(conn: Connection, account: str, since: datetime, until: datetime) -> 
 def left(conn: Connection, account: str, since: datetime, until: datetime) -> Counts:
     """Of the built-in assistant's runs of that time: those that were held, and those left to a person."""
     became = case(
-        (_R.action == "escalate", literal_column(f"'{ESCALATED}'")),
+        (_R.action == literal_column("'escalate'"), literal_column(f"'{ESCALATED}'")),
         (_R.hold.is_not(None), literal_column(f"'{HELD}'")),
         else_=None,
     )
     counted = (
-        select(func.coalesce(_R.topic, ""), became, func.count())
+        select(func.coalesce(_R.topic, _NONE), became, func.count())
         .where(_R.account == account, _R.created_at >= since, _R.created_at < until, _R.kind == _LIVE)
-        .group_by(func.coalesce(_R.topic, ""), became)
+        .group_by(func.coalesce(_R.topic, _NONE), became)
     )
     return {(topic, what): number for topic, what, number in conn.execute(counted) if what is not None}
 

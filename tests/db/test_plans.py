@@ -15,11 +15,15 @@ from src.db import (
     activity,
     conversations,
     inbox_queue,
+    missing_facts,
     outbox_queue,
     outbox_views,
     overview,
+    results,
+    runs,
     search,
     timeline,
+    translations,
     waiting,
 )
 from src.db.engine import Connection, Database
@@ -140,6 +144,14 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "their open replies": lambda c: search.open_jobs(c, ["c1", "c2"]),
     "replies, a page": lambda c: search.jobs(c, A, OutboxStatus.CANCELLED, after=(NOW, "j1"), limit=20),
     "drafts, a page": lambda c: search.jobs(c, A, OutboxStatus.DRAFT, after=None, limit=20),
+    "what became of a week's drafts": lambda c: results.judged(c, A, NOW - timedelta(days=7), NOW),
+    "what a week's runs held": lambda c: results.left(c, A, NOW - timedelta(days=7), NOW),
+    "what a day cost": lambda c: results.spent(c, [A, "b"], NOW - timedelta(days=1), NOW),
+    "why requests were answered so": lambda c: runs.of_requests(c, ["r1", "r2"]),
+    "how many questions wait": missing_facts.count_open,
+    "who waits for a missing fact": lambda c: missing_facts.askers_of(c, ["f1", "f2"]),
+    "which missing facts wait": lambda c: missing_facts.open_of_requests(c, ["r1", "r2"]),
+    "what is translated": lambda c: translations.known(c, ["k1", "k2"]),
     "a stretch of a conversation": lambda c: timeline.stretch(c, "c1", before=(NOW, "m1"), limit=50),
 }
 

@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
+from src.api.dashboard.memory import Remembered
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
-from src.api.dashboard.week import Memory, charts_of_week, last_days
+from src.api.dashboard.week import Day, charts_of_week, last_days, read_day
 from src.db import activity
 from src.db.engine import Connection
 from src.db.overview import inbox_counts, outbox_counts
@@ -52,7 +53,7 @@ def by_urgency(found: list[Waiting], now: datetime) -> list[Item]:
 
 def overview_routes(context: Context) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=page_routes(context))
-    memories: dict[str, Memory] = defaultdict(Memory)
+    memories: dict[str, Remembered[Day]] = defaultdict(Remembered)
 
     @router.get("/")
     async def overview(request: Request) -> Response:
@@ -76,7 +77,7 @@ def overview_routes(context: Context) -> APIRouter:
     return router
 
 
-def _read(page: Page, memory: Memory) -> dict[str, Any]:
+def _read(page: Page, memory: Remembered[Day]) -> dict[str, Any]:
     account, now = page.account.name, page.now
     days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
@@ -87,7 +88,7 @@ def _read(page: Page, memory: Memory) -> dict[str, Any]:
         today = activity.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         inbox = inbox_counts(conn, account, OPEN_INBOX)
-        week = memory.days(conn, account, days, now)
+        week = memory.of(days, now, lambda day: read_day(conn, account, day))
     return {
         "stands": stands,
         "has_ai": page.account.ai is not None,

@@ -8,14 +8,10 @@ from itertools import pairwise
 from statistics import median
 
 from src.api.dashboard.charts import Chart
+from src.api.dashboard.memory import Span
 from src.db import activity
 from src.db.engine import Connection
 from src.languages import Language
-
-_GOOD_FOR = timedelta(minutes=10)
-"""A day that is over hardly changes any more: only a message that is seen late, or a reply that is proven late."""
-
-Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +25,8 @@ class Day:
     """Of the replies that were sent, from the guest's message to the proof; None if there were none."""
 
 
-class Memory:
-    """Remembers days that are over for some minutes, so that looking again costs today only."""
-
-    def __init__(self) -> None:
-        self._known: dict[Span, tuple[datetime, Day]] = {}
-
-    def days(self, conn: Connection, account: str, spans: list[Span], now: datetime) -> list[Day]:
-        """Each of these days, read or remembered."""
-        known = self._known
-        fresh: dict[Span, tuple[datetime, Day]] = {}
-        for span in spans:
-            last = known.get(span)
-            if last is None or now < span[1] or now - last[0] > _GOOD_FOR:
-                last = now, _read(conn, account, span)
-            fresh[span] = last
-        self._known = fresh  # whole, since several pages may be made at once
-        return [day for _, day in fresh.values()]
-
-
-def _read(conn: Connection, account: str, span: Span) -> Day:
+def read_day(conn: Connection, account: str, span: Span) -> Day:
+    """The numbers of one day."""
     times = [seconds for _, seconds in activity.answer_times(conn, account, *span)]
     middle = median(times) if times else None
     return Day(span[0], activity.received(conn, account, *span), len(times), middle)

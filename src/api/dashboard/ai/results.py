@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -17,8 +17,10 @@ from src.api.context import Context
 from src.api.dashboard.ai import words
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.charts import Chart
+from src.api.dashboard.memory import Remembered, Span
 from src.api.dashboard.page import Page, open_page, page_routes
 from src.db import results
+from src.db.engine import Connection
 from src.db.results import ALONE, ESCALATED, HELD, Counts, Spent
 from src.languages import Language
 
@@ -45,16 +47,20 @@ class TopicLine:
 
 def result_pages(context: Context, side: AiSide) -> APIRouter:
     router = APIRouter(include_in_schema=False, route_class=page_routes(context))
+    weeks: dict[str, Remembered[Counts]] = defaultdict(Remembered)
+    days: Remembered[Spent] = Remembered()
 
     @router.get(HERE)
     async def show(request: Request) -> Response:
         page = await open_page(context, request)
-        return page.show("ai/results.html", **await run_in_threadpool(_read, page, side))
+        return page.show(
+            "ai/results.html", **await run_in_threadpool(_read, page, side, weeks[page.account.name], days)
+        )
 
     return router
 
 
-def last_weeks(now: datetime, zone: tzinfo, number: int) -> list[tuple[datetime, datetime]]:
+def last_weeks(now: datetime, zone: tzinfo, number: int) -> list[Span]:
     """The last weeks in the host's time zone, from Monday, oldest first; the last one goes on."""
     today = now.astimezone(zone).date()
     monday = today - timedelta(days=today.weekday())
@@ -64,17 +70,18 @@ def last_weeks(now: datetime, zone: tzinfo, number: int) -> list[tuple[datetime,
     return list(pairwise(starts))
 
 
-def _read(page: Page, side: AiSide) -> dict[str, Any]:
+def _read(
+    page: Page, side: AiSide, known_weeks: Remembered[Counts], known_days: Remembered[Spent]
+) -> dict[str, Any]:
     account, lang = page.account.name, page.lang
     weeks = last_weeks(page.now, page.zone, WEEKS)
     midnight = page.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [midnight - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    spans = [(day, day + timedelta(days=1)) for day in days]
     payers = {*page.context.accounts, *page.context.asked}
     with page.context.db.read() as conn:
-        by_week = [
-            _added(results.judged(conn, account, *week), results.left(conn, account, *week)) for week in weeks
-        ]
-        spent = [results.spent(conn, payers, day, day + timedelta(days=1)) for day in days]
+        by_week = known_weeks.of(weeks, page.now, lambda week: _count(conn, account, week))
+        spent = known_days.of(spans, page.now, lambda day: results.spent(conn, payers, *day))
     topics = _topics(lang, by_week[-TOLD_WEEKS:])
     asked = page.request.query_params.get("topic", "")
     chosen = asked if any(one.code == asked for one in topics) else None
@@ -95,11 +102,9 @@ def _read(page: Page, side: AiSide) -> dict[str, Any]:
     }
 
 
-def _added(*parts: Counts) -> Counts:
-    found: Counter[tuple[str, str]] = Counter()
-    for part in parts:
-        found.update(part)
-    return dict(found)
+def _count(conn: Connection, account: str, week: Span) -> Counts:
+    """What became of the answers of a week, by persons and by the assistant itself."""
+    return {**results.judged(conn, account, *week), **results.left(conn, account, *week)}
 
 
 def _topics(lang: Language, weeks: Iterable[Counts]) -> list[TopicLine]:
@@ -115,7 +120,7 @@ def _topics(lang: Language, weeks: Iterable[Counts]) -> list[TopicLine]:
 def _weeks(
     lang: Language,
     zone: tzinfo,
-    weeks: list[tuple[datetime, datetime]],
+    weeks: list[Span],
     by_week: list[Counts],
     topic: str | None,
 ) -> Chart:
