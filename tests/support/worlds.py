@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from sandbox.airbnb.model import Thread
 from sandbox.airbnb.site import SimulatedSite
-from sandbox.pgnotify.app import MAPPING, App
+from sandbox.pgnotify.app import MAPPING, TYPING_MAPPING, App
 from src.channels.airbnb.channel import AirbnbChannel
 from src.channels.airbnb.ids import encode
 from src.channels.base import Place, Watches
@@ -170,12 +170,12 @@ class TableWorld(FakeWorld):
 class PgnotifyWorld:
     """The real channel on a made-up app's real database."""
 
-    claims: ClassVar = frozenset({"watch", "compare"})
+    claims: ClassVar = frozenset({"watch", "compare", "show_typing"})
     unknown = "6f0f0b9e-6b1c-4a55-9d0e-2f0f0a4f7a10"
 
     def __init__(self, app: App, folder: Path) -> None:
         mapping = folder / "mapping.toml"
-        mapping.write_text(MAPPING)
+        mapping.write_text(MAPPING + TYPING_MAPPING)
         settings = PgnotifySettings(url=SecretStr(app.url), mapping=mapping)
         place = Place(account="bea", session_dir=folder / "session", evidence_dir=folder / "evidence")
         self.app = app
@@ -214,6 +214,16 @@ class PgnotifyWorld:
 
     def messages_are_told_a_few_at_a_time(self) -> None:
         self.channel.messages_at_once = 20
+
+    def goes_away(self) -> None:
+        """The app's database ends our connections, and what we look for in it is gone."""
+        self.app.conn.execute("ALTER TABLE typing RENAME TO moved_away")
+        self.app.cut()
+
+    def typing_shown(self) -> int:
+        asked = "SELECT count(*) FROM typing WHERE typing_at IS NOT NULL"
+        (number,) = self.app.conn.execute(asked).fetchone() or (0,)
+        return int(number)
 
     def texts(self, external_id: str) -> list[str]:
         return self.app.texts(external_id)

@@ -201,14 +201,20 @@ class PgnotifyChannel:
             await link.close()
 
     async def typing(self, external_id: str, on: bool) -> None:
-        """Where the mapping has a table for it; on a connection of its own."""
+        """Where the mapping has a table for it; on a connection of its own. Never fails."""
         mapped, there, ask = self._mapping.typing, self._catalogue, self._statements
-        if mapped is None or there is None or ask is None:
+        if mapped is None or there is None or ask is None or not self.is_conversation_id(external_id):
             return
-        sender = self._senders.get(external_id)
-        if sender is not None:
-            values = {"id": external_id, "sender": sender, "on": on}
-            await self._typing.show(compose_typing(mapped, there), values)
+        try:
+            sender = self._senders.get(external_id)
+            if sender is None:
+                rows = await self._typing.rows(ask.whole, {"ids": [external_id], "most": 1})
+                sender = next((one.sender for one in self._as_whole(rows)), None)
+            if sender is not None:
+                values = {"id": external_id, "sender": sender, "on": on}
+                await self._typing.show(compose_typing(mapped, there), values)
+        except NightporterError as error:
+            logger.debug("Typing was not shown: {}", type(error).__name__)
 
     async def close(self) -> None:
         await self._typing.close()
@@ -345,7 +351,9 @@ class PgnotifyChannel:
         async def ask(link: Link, statements: Statements) -> list[tuple[Any, ...]]:
             return await link.rows(statements.whole, {"ids": ids, "most": most})
 
-        rows = await self._reading(ask)
+        return self._as_whole(await self._reading(ask))
+
+    def _as_whole(self, rows: list[tuple[Any, ...]]) -> list[wire.Whole]:
         now = datetime.now(UTC)
         if rows:
             self._behind = now - rows[0][1]

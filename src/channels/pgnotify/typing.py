@@ -61,11 +61,15 @@ class TypingShown:
 
     async def show(self, statements: TypingStatements, values: dict[str, Any]) -> None:
         """Raises what a Link raises; the next call opens a connection anew then. Repeatable."""
+        if not await self.rows(statements.change, values):
+            await self.rows(statements.add, values)
+
+    async def rows(self, statement: sql.Composed, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of one statement. Raises as ``show`` does."""
         try:
             if self._link is None or not self._link.is_open:
                 self._link = await Link.open(self._conninfo)
-            if not await self._link.rows(statements.change, values):
-                await self._link.rows(statements.add, values)
+            return await self._link.rows(statement, values)
         except NightporterError:
             await self.close()
             raise
