@@ -18,11 +18,11 @@ from src.variables import Variables, variable
 
 DEFAULT_CHANNEL = "airbnb"
 DEFAULT_ACCOUNT = "default"
-CHAT = "chat"
-UNLISTED_CHANNELS = frozenset({CHAT, "mail"})
+CHAT, MAIL = "chat", "mail"
+UNLISTED_CHANNELS = frozenset({CHAT, MAIL})
 """They serve without a line in the accounts' file, and count for no verdict on the whole then."""
 
-_OF_ANY_AGE = frozenset({"airbnb", "mail"})
+_OF_ANY_AGE = frozenset({"airbnb", MAIL})
 
 Ai = Literal["webhook", "assistant"]
 Disclosure = Literal["label", "first_message"]
@@ -141,6 +141,11 @@ class Account:
     def drives_browser(self) -> bool:
         """Whoever can show a window has one."""
         return "headless" in type(self.own).model_fields
+
+    @property
+    def is_out_only(self) -> bool:
+        """Nothing comes in, so no AI answers there: what goes out is asked for by the host's own programs."""
+        return self.channel == MAIL
 
     def secret_values(self) -> list[str]:
         """What must never be printed."""

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from src.account import CHAT, DEFAULT_ACCOUNT, DEFAULT_CHANNEL, Account, AccountSettings, Ai
+from src.account import CHAT, DEFAULT_ACCOUNT, DEFAULT_CHANNEL, MAIL, Account, AccountSettings, Ai
 from src.accounts_file import AccountsFile, Around
 from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
@@ -188,12 +188,21 @@ class Settings(AccountSettings, AlertSettings, VoiceSettings):
         """Every account of this installation; never empty."""
         if self.listed:
             return self.listed
-        own = AccountSettings.model_construct(
-            **{name: getattr(self, name) for name in AccountSettings.model_fields}
-        )
         model = channel_model(DEFAULT_CHANNEL)
         folder = self.playwright_session_dir
-        return (Account(DEFAULT_ACCOUNT, DEFAULT_CHANNEL, folder, own, self.of(model), self.ai),)
+        return (Account(DEFAULT_ACCOUNT, DEFAULT_CHANNEL, folder, self._for_all, self.of(model), self.ai),)
+
+    @property
+    def _for_all(self) -> AccountSettings:
+        """What the variables say for every account that says nothing of its own."""
+        values = {name: getattr(self, name) for name in AccountSettings.model_fields}
+        return AccountSettings.model_construct(**values)
+
+    def _unlisted(self, channel: str, ai: Ai | None, **changes: object) -> Account:
+        """The account of a channel that serves without a line in the accounts' file."""
+        folder = self.playwright_session_dir.with_name(f"{self.playwright_session_dir.name}-{channel}")
+        own = self._for_all.model_copy(update=changes)
+        return Account(channel, channel, folder, own, self.of(channel_model(channel)), ai, listed=False)
 
     @property
     def chat(self) -> Account | None:
@@ -205,11 +214,7 @@ class Settings(AccountSettings, AlertSettings, VoiceSettings):
         if listed is None and CHAT in self.accounts_by_name:
             return None
         if listed is None:
-            own = AccountSettings.model_construct(
-                **{name: getattr(self, name) for name in AccountSettings.model_fields}
-            ).model_copy(update={"reply_mode": self.chat_reply_mode})
-            folder = self.playwright_session_dir.with_name(f"{self.playwright_session_dir.name}-{CHAT}")
-            listed = Account(CHAT, CHAT, folder, own, self.of(channel_model(CHAT)), self.ai, listed=False)
+            listed = self._unlisted(CHAT, self.ai, reply_mode=self.chat_reply_mode)
         caps = {
             name: _NO_CAP
             for name, field in AccountSettings.model_fields.items()
@@ -218,10 +223,18 @@ class Settings(AccountSettings, AlertSettings, VoiceSettings):
         return replace(listed, settings=listed.settings.model_copy(update=caps))
 
     @property
+    def mail(self) -> Account | None:
+        """The account of confirmations by mail; None without SMTP_HOST, or if another channel's has its name."""
+        listed = next((one for one in self.accounts if one.is_out_only), None)
+        if listed is not None or MAIL in self.accounts_by_name:
+            return listed
+        has_server = getattr(self.of(channel_model(MAIL)), "configured", False)
+        return self._unlisted(MAIL, None, reply_mode="auto") if has_server else None
+
+    @property
     def asked(self) -> dict[str, Account]:
-        """Every account whose requests go to an AI, by name: those of ``accounts``, and the chat."""
-        chat = self.chat
-        return {**self.accounts_by_name, **({chat.name: chat} if chat else {})}
+        """Every account that this installation serves, by name: those of ``accounts``, the chat and the mail."""
+        return {**self.accounts_by_name, **{one.name: one for one in (self.chat, self.mail) if one}}
 
     @property
     def accounts_by_name(self) -> dict[str, Account]:

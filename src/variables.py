@@ -73,10 +73,12 @@ def table(models: Sequence[type[Variables]]) -> list[Variable]:
 
 
 def names(model: type[Variables]) -> dict[str, str]:
-    """Variable name to field name. (A field made without ``variable`` is internal and has none.)"""
+    """Variable name to field name. (A field made without ``variable`` is internal; ``from_`` is called FROM.)"""
     fields = model.model_fields.items()
     return {
-        f"{model.prefix}{name}".upper(): name for name, field in fields if field.json_schema_extra is not None
+        f"{model.prefix}{name.rstrip('_')}".upper(): name
+        for name, field in fields
+        if field.json_schema_extra is not None
     }
 
 

@@ -289,7 +289,9 @@ def test_the_table_says_what_each_variable_means():
     assert all(row.name.isupper() and row.meaning and row.unit and row.default for row in variables())
     of_channels = [row.name for row in variables() if row not in variables(())]
     assert of_channels[0].startswith("AIRBNB_")
-    assert all(name.startswith(("AIRBNB_", "CHAT_", "PGNOTIFY_", "WHATSAPP_")) for name in of_channels)
+    assert all(
+        name.startswith(("AIRBNB_", "CHAT_", "PGNOTIFY_", "SMTP_", "WHATSAPP_")) for name in of_channels
+    )
 
 
 def test_settings_can_be_made_directly_and_read_nothing_by_themselves(monkeypatch):

@@ -25,6 +25,7 @@ from src.api.health import health_routes
 from src.api.hooks import HOOKS, LARGEST_CALL, hook_routes
 from src.api.knowledge import desk_of, knowledge_routes
 from src.api.limits import Guard, field_name, refusal
+from src.api.mail import mail_routes
 from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
 from src.api.remote.routes import remote_routes, say_refused
@@ -38,6 +39,7 @@ from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.logs import hide
+from src.model.notices import Fill
 from src.model.remote import LinkRefused
 from src.model.values import utc_now
 from src.services.answers import IsConversationId
@@ -71,6 +73,8 @@ def create_app(
     chat: Account | None = None,
     voice: VoiceSettings | None = None,
     chat_key: SecretStr | None = None,
+    mail: Account | None = None,
+    fill: Fill | None = None,
 ) -> FastAPI:
     """The whole HTTP side, for all ``accounts`` by name. Starts nothing; ``db`` and ``wakeup`` stay the caller's.
 
@@ -78,7 +82,8 @@ def create_app(
     ``remote`` lets a person reconnect from anywhere; without it nobody can from here. ``assistant`` may be tried
     and asked why; without it no model is configured. ``hearing``: the accounts whose service calls us, by name.
     ``chat``: the account of those who ask in one call. ``voice``: the service that writes recordings down;
-    ``chat_key`` opens it beside API_KEY.
+    ``chat_key`` opens it beside API_KEY. ``mail``: the account of confirmations by mail, which
+    ``fill`` makes of the host's templates.
     """
     voice = voice or VoiceSettings()
     hide([db.secret.hex()])
@@ -92,7 +97,7 @@ def create_app(
         clock,
         browser_state,
         remote,
-        asked={**accounts, **({chat.name: chat} if chat else {})},
+        asked={**accounts, **{one.name: one for one in (chat, mail) if one}},
         hearing=hearing or {},
         secrets=KeystrokeSecrets(assistant_settings.assistant_knowledge_dir),
     )
@@ -126,6 +131,7 @@ def create_app(
     app.include_router(voice_routes(context, Transcriber(voice), longest, chat_key))
     if chat is not None:
         app.include_router(chat_routes(context, Desk(db, chat, clock, context.secrets)))
+    app.include_router(mail_routes(context, mail.name if mail else None, fill))
     if remote is not None:
         app.include_router(remote_routes(remote, settings.dashboard_language))
 

@@ -159,7 +159,7 @@ async def _take(context: Context, entry: Entry, body: CallbackBody, webhook_id: 
             account=body.account,
             webhook_id=webhook_id,
         ),
-        accounts=context.asked,
+        accounts={name: account for name, account in context.asked.items() if not account.is_out_only},
         now=context.clock(),
         is_conversation_id=context.is_conversation_id,
         secrets=context.secrets,

@@ -35,6 +35,6 @@ class Context:
     streams: Streams = field(default_factory=Streams)
     secrets: Secrets = NO_SECRETS
     asked: Mapping[str, Account] = field(default_factory=dict)
-    """Every account whose requests go to an AI, by name: those of the configuration, and the chat."""
+    """Every account that is served, by name: those of the configuration, the chat and the mail."""
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     """The accounts whose service calls us, by name."""

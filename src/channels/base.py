@@ -286,6 +286,10 @@ class Store(Protocol):
         """What the press is about to send in place of the reply; StaleJob if it must not be made any more."""
         ...
 
+    async def html(self, press: Press) -> str | None:
+        """The text of a press as a page, if it has one; None where a person has changed the text. Repeatable."""
+        ...
+
     async def told_of(self, press: Press) -> Receipt | None:
         """What the remote has told by itself of the message of a press; None if nothing yet. Repeatable.
 

@@ -160,7 +160,7 @@ def _check_channels(settings: Settings, db: Database) -> None:
 def _halts(settings: Settings, db: Database) -> dict[str, AccountState]:
     """The accounts that are halted, by name. Makes the rows of all."""
     _check_channels(settings, db)
-    found = {account.name: halted(db, account.name) for account in settings.accounts}
+    found = {name: halted(db, name) for name in settings.asked}
     return {name: state for name, state in found.items() if state is not None}
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from src.account import Account
 from src.api.app import App, create_app
 from src.api.server import serve
 from src.channels.chat.settings import ChatSettings
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.logs import hide
+from src.model.notices import Fill
 from src.settings import Settings
 from src.workers.parts import Machine, Parts
 from src.workers.remote import Remote
@@ -38,6 +41,8 @@ async def serve_all(
         assistant=assistant,
         hearing=hearing,
         chat=settings.chat,
+        mail=settings.mail,
+        fill=make_fill(settings.mail),
     )
 
     def started(address: str) -> None:
@@ -82,6 +87,18 @@ def make_app(
         chat_key=settings.of(ChatSettings).api_key,
         **given,
     )
+
+
+def make_fill(mail: Account | None) -> Fill | None:
+    """Makes confirmations of the host's templates; None where no mail server is configured."""
+    if mail is None:
+        return None
+    from src.channels.mail.settings import MailSettings
+    from src.channels.mail.templates import fill
+
+    own = mail.own
+    assert isinstance(own, MailSettings)  # noqa: S101 - its channel is mail
+    return partial(fill, own.templates_dir)
 
 
 def _make_assistant(settings: Settings, db: Database) -> LiveAssistant | None:

@@ -32,7 +32,7 @@ _Where = Sequence[ColumnElement[bool]]
 FORGOTTEN = "forgotten-"
 """Begins the id that a conversation has instead of a person's number or name."""
 _TOLD_OF_A_REPLY = (
-    *("drafted_text", "receipt_text", "last_error", "delivery_error"),
+    *("html", "drafted_text", "receipt_text", "last_error", "delivery_error"),
     *("agent", "topic", "sources"),  # what an AI says beside its answer is in its own words
 )
 

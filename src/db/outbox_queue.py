@@ -185,6 +185,7 @@ def enqueue(
     written_by: str = ASSISTANT,
     said: Said = NOTHING_SAID,
     slot: Slot = WHOLE,
+    html: str | None = None,
     now: datetime,
 ) -> tuple[Job, bool]:
     """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
@@ -203,6 +204,7 @@ def enqueue(
         "status": status,
         "reason": reason,
         "text": text,
+        "html": html,
         "kind": kind,
         "written_by": written_by,
         "agent": said.agent,
@@ -240,7 +242,7 @@ def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> J
     edited: dict[str, Any] = {}
     if text is not None:
         drafted = case((_Q.text == text, None), else_=func.coalesce(_Q.drafted_text, _Q.text))
-        edited = {"text": text, "drafted_text": drafted}
+        edited = {"text": text, "drafted_text": drafted, "html": case((_Q.text == text, _Q.html))}
     return _move(
         conn,
         _from(job_id, [_S.DRAFT], _S.PENDING),

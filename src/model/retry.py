@@ -63,6 +63,10 @@ class SendRetries:
 SEND = SendRetries()
 SLOWER = Backoff(6.0, 300.0)
 """A service that is away, or asks for a slower pace without a number."""
+MAIL = Backoff(300.0, 86_400.0)
+"""A mail that the server puts off, or a server that is away: greylisting ends after some minutes."""
+MAIL_TRIES = 10
+"""A mail that was put off this often (after some two days) waits for a person."""
 AI = Backoff(5.0, 300.0, spread=0.2, longest_asked=3600.0)
 """A request that the AI did not take."""
 ALERT = Backoff(60.0, 3600.0)

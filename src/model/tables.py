@@ -130,7 +130,7 @@ _declare(
     Index("ix_queue_outbox_request", "request_id"),
     partial_index("ix_queue_outbox_group", "group_id", "part", where="group_id IS NOT NULL"),
     Index("ix_queue_outbox_replaces", "replaces_id"),
-    long=["text", "sources", "drafted_text", "receipt_text"],
+    long=["text", "html", "sources", "drafted_text", "receipt_text"],
     defaults={"status": "pending", "kind": ANSWER, "written_by": ASSISTANT, "part": "1", "parts": "1"},
 )
 _declare(

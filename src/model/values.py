@@ -60,7 +60,7 @@ AI_WORKER = "ai_webhook"
 
 MESSAGE, START = "message", "start"
 """The kinds of a request: about what somebody wrote, or for the first message of a conversation."""
-ANSWER, HOLDING = "answer", "holding"
+ANSWER, HOLDING, NOTICE = "answer", "holding", "notice"
 """The kinds of a reply: an answer, or words that only say that the guest's message has arrived."""
 
 ASSISTANT, PERSON = "assistant", "person"

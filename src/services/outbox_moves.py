@@ -18,6 +18,7 @@ from src.errors import StaleJob
 from src.model.rows import Job
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.statuses import UNSENT_OUTBOX, CancelReason, OutboxStatus
+from src.model.values import ANSWER, NOTICE
 from src.services import autonomy
 from src.services.refusals import Conflict, NotFound
 from src.services.texts import LONGEST_REASON, clean_message, clean_text
@@ -139,7 +140,9 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
             idempotency_key=f"again:{old.id}",
             replaces_id=old.id,
             approved=True,
+            kind=NOTICE if old.kind == NOTICE else ANSWER,
             written_by=old.written_by,
+            html=old.html,
             now=now,
         )
         return new

@@ -59,6 +59,15 @@ class StoredHere:
         with self._db.write() as conn:
             outbox_queue.send_instead(conn, press.key, text)
 
+    async def html(self, press: Press) -> str | None:
+        """As the port says."""
+        return await asyncio.to_thread(self._html, press)
+
+    def _html(self, press: Press) -> str | None:
+        with self._db.read() as conn:
+            job = outbox_views.get(conn, press.key)
+        return job.html if job else None
+
     async def told_of(self, press: Press) -> Receipt | None:
         """As the port says."""
         return await asyncio.to_thread(self._told_of, press)

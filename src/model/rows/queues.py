@@ -73,7 +73,8 @@ class Job:
     reason: str | None
     text: str
     kind: str
-    """``answer``; or ``holding``: says only that the message has arrived, while a person is asked."""
+    """``answer``; ``holding``: says only that the message has arrived, while a person is asked; ``notice``: a
+    confirmation, which answers nobody."""
     written_by: str
     """``assistant``; or ``person``: somebody of our side wrote it here instead of the AI."""
     group_id: str | None
@@ -90,6 +91,8 @@ class Job:
     """0 to 1, as the AI says."""
     sources: str | None
     """JSON: a list of ``{title, id}``, what the AI's answer rests on."""
+    html: str | None
+    """The same as a page, for a mail; null where a person has changed the text."""
     drafted_text: str | None
     """What the AI wrote, where a person has changed it before the approval; else null."""
     idempotency_key: str

@@ -9,6 +9,7 @@ from src.model.gate import Refusal, message_refusal
 from src.model.inbox import GUEST_SIDE, SeenMessage
 from src.model.rows import Job, Request
 from src.model.statuses import CancelReason, InboxStatus
+from src.model.values import NOTICE
 from src.services.intake.context import Intake, IntakeContext, answered_by
 
 
@@ -24,6 +25,8 @@ def reason_to_cancel_job(context: IntakeContext, job: Job) -> CancelReason | Non
 def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
     if context.refused is not None:
         return CancelReason.NOT_ANSWERABLE
+    if job.kind == NOTICE:
+        return None
     request = inbox_queue.get(context.conn, job.request_id) if job.request_id else None
     if request is not None:
         if request.is_too_late(context.now):
