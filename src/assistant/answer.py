@@ -8,6 +8,7 @@ Each step may end it: with an escalation (a person answers; the guest gets the h
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -88,7 +89,7 @@ class Assistant:
             self._endings.ignore(run, "test_call")
         self._read(run)
         self._guard(run)
-        self._apply_rules(run)
+        await self._apply_rules(run)
         if over_budget:
             self._endings.escalate(run, "over_budget")
         triage = await self._triage(run)
@@ -132,15 +133,17 @@ class Assistant:
             run.burst = burst.masked(mask(burst.text, secrets), history)
         run.note("read", run.code or "no_words", "" if run.language and run.language.sure else "unsure")
 
-    def _apply_rules(self, run: Run) -> None:
+    async def _apply_rules(self, run: Run) -> None:
         burst = run.burst
         code = run.code if run.language and run.language.sure else None  # unsure: every list judges
-        found = set(self._parts.find_classes(burst.text, code)) - self._endings.answerable
+        # In a thread: the first text of a language has its lists compiled, which takes a second.
+        hits = await asyncio.to_thread(self._parts.find_classes, burst.text, code)
+        found = set(hits) - self._endings.answerable
         run.note("rules", "hit" if found else "clear", ", ".join(sorted(found)))
         if found:
             self._endings.escalate_class(run, found)
         ours_before = bool(burst.history) and burst.history[-1].role != "guest"
-        if ours_before and self._parts.is_closing(burst.text, code):
+        if ours_before and await asyncio.to_thread(self._parts.is_closing, burst.text, code):
             self._endings.ignore(run, "closing")
 
     # --- 3 to 7: with models -----------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class Assistant:
             if draft.action != "answer" or not draft.text:
                 missing = draft.missing or [one.question for one in triage.questions]
                 self._endings.missing(run, triage, missing, confidence=draft.confidence)
-            finding = self._inspect(run, draft, around)
+            finding = await self._inspect(run, draft, around)
             if finding is None or not finding.mendable or second_try:
                 break
             again, second_try = finding.detail, True
@@ -230,16 +233,16 @@ class Assistant:
             draft, around = await self._write(run, chosen, "")
         except Ended:
             return None
-        if not draft.text or self._inspect(run, draft, around) is not None:
+        if not draft.text or await self._inspect(run, draft, around) is not None:
             return None
         return draft.text
 
-    def _inspect(self, run: Run, draft: Draft, around: Around) -> Finding | None:
+    async def _inspect(self, run: Run, draft: Draft, around: Around) -> Finding | None:
         sources = tuple(fact.id for fact in around.cited)
         looked_at = Drafted(
             draft.text, sources, tuple(draft.missing), tuple(draft.promises), run.code or "en"
         )
-        finding = self._parts.inspect(looked_at, around)
+        finding = await asyncio.to_thread(self._parts.inspect, looked_at, around)
         run.note("gate", finding.reason if finding else "clear")
         return finding
 

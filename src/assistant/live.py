@@ -30,6 +30,7 @@ from src.assistant.translate import Translator
 from src.assistant.values import Decision, Step
 from src.assistant.voice import choose_examples
 from src.assistant.wire import as_response, sources_json, steps_json
+from src.assistant.wordlist import load_all
 from src.assistant_settings import AssistantSettings
 from src.db import missing_facts, runs
 from src.db.engine import Database
@@ -113,7 +114,8 @@ class LiveAssistant:
         await self._ladder.close()
 
     async def work_beside(self) -> None:
-        """Keep the folder's copy in the database and the search up to date, until it is cancelled."""
+        """Compile the word lists; then keep the folder's copy and the search up to date, until it is cancelled."""
+        await asyncio.to_thread(load_all)
         if self._indexer is not None:
             await self._indexer.run()
 

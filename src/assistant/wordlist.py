@@ -116,6 +116,16 @@ def load_draft_list(language: str) -> Mapping[str, Table]:
     return _read(DRAFTS / f"{language}.toml")
 
 
+def load_all() -> None:
+    """Compile every list now: some seconds, better spent in a thread than by the first guest. Repeatable."""
+    for language in LANGUAGES:
+        words = load_list(language)
+        tables = [*words.classes.values(), *load_draft_list(language).values()]
+        phrases = [words.everywhere, words.closings, *(one.phrases for one in tables)]
+        for one in (*phrases, *(table.exceptions for table in tables)):
+            _ = one.together
+
+
 def _read(path: Path) -> dict[str, Table]:
     tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     words = {name: value.strip() for name, value in tables.pop("words", {}).items()}

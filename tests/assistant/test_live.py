@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text as sql
@@ -221,3 +223,20 @@ async def test_the_tables_follow_the_folder_while_nobody_asks(live, db):
 def stored_documents(db: Database) -> set[str]:
     with db.read() as conn:
         return {one.path for one in knowledge.documents(conn)}
+
+
+async def test_word_lists_are_compiled_and_asked_beside_the_loop(live, server):
+    """The first text of a language has its lists compiled: that takes a second, and the loop goes on meanwhile."""
+    threads = set()
+
+    def find_classes(text, language):
+        threads.add(threading.current_thread())
+        return []
+
+    assistant = live()
+    parts = replace(PARTS, find_classes=find_classes)
+    slow = LiveAssistant(assistant._settings, parts=parts)
+    await slow.decide(PAYLOAD)
+    await slow.close()
+    assert threads
+    assert threading.main_thread() not in threads
