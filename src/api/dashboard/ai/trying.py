@@ -12,8 +12,8 @@ from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.ai.why import Why, explain_decision
 from src.api.dashboard.page import Page
 from src.assistant.values import Action, Decision, Stage
-from src.db import accounts, autonomy
-from src.model.autonomy import FIRST, STAY, TOPICS, permission
+from src.model.values import ReplyMode
+from src.services.autonomy import find_outlook
 from src.services.refusals import Conflict, Malformed
 from src.services.texts import clean_message
 
@@ -69,26 +69,13 @@ def _outcome(page: Page, decision: Decision, listing: str | None, stage: str) ->
     if decision.hold:
         waits = lang.say("This answer would wait for you.")
         return False, f"{waits} {words.reason(lang, decision.hold)}"
-    mode, set_by_person, allowed = _rules(page, decision.topic, listing, stage)
-    if mode == "off":
-        return False, lang.say("Nothing would be sent: the mode is off.")
-    if mode == "auto" and allowed is False:
-        return False, lang.say("This answer would wait for you: its topic may not go out by itself.")
-    if mode == "draft" and (set_by_person or not allowed):
-        return False, lang.say("This answer would wait for you: the mode is draft.")
-    return True, lang.say("This answer would go out by itself.")
-
-
-def _rules(page: Page, topic: str | None, listing: str | None, stage: str) -> tuple[str, bool, bool | None]:
-    """The mode for this listing, whether a person has set it, and what the topic's record allows."""
-    account, settings = page.account.name, page.account.settings
     with page.context.db.read() as conn:
-        rules = {(rule.scope, rule.scope_id): rule for rule in accounts.modes(conn, account)}
-        record = None
-        if listing is not None and topic in TOPICS:
-            first = FIRST if stage == str(Stage.INQUIRY) else STAY
-            record = autonomy.get(conn, autonomy.Key(account, listing, topic or "", first))
-    rule = rules.get(("listing", listing or "")) or rules.get(("account", ""))
-    mode = "off" if settings.reply_mode == "off" else str(rule.mode) if rule else settings.reply_mode
-    known = listing is not None and topic in TOPICS
-    return mode, rule is not None, permission(record, settings.assistant_autonomy) if known else None
+        first = stage == str(Stage.INQUIRY)
+        outlook = find_outlook(conn, page.account, listing, decision.topic, first=first)
+    if page.account.settings.reply_mode == "off" or outlook.mode is ReplyMode.OFF:
+        return False, lang.say("Nothing would be sent: the mode is off.")
+    if outlook.goes_out:
+        return True, lang.say("This answer would go out by itself.")
+    if outlook.mode is ReplyMode.AUTO:
+        return False, lang.say("This answer would wait for you: its topic may not go out by itself.")
+    return False, lang.say("This answer would wait for you: the mode is draft.")
