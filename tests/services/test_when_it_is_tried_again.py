@@ -23,7 +23,7 @@ def pauses_of_reply(house, where, error):
     pauses: list[float] = []
     rows = house.send._rows
     for _ in range(50):
-        claimed = rows.claim()
+        (claimed,) = rows.claim()
         rows.write_back(claimed, error)
         now = house.job(job)
         if now.status is not OutboxStatus.PENDING:
