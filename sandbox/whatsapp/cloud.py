@@ -100,6 +100,13 @@ class Cloud(ThreadedServer):
         """Where files are said to be; None: here."""
         self.file_size: int | None = None
         """How large files are said to be; None: as they are."""
+        self.standing: dict[str, Any] = {
+            "verified_name": "The House",
+            "quality_rating": "GREEN",
+            "health_status": {"can_send_message": "AVAILABLE"},
+            "webhook_configuration": {"application": "https://house.example/hooks/event-wa"},
+        }
+        """What it says of the number."""
         self.plans: deque[Plan] = deque()
         self.default = Plan()
         self.faults = Faults()
@@ -313,7 +320,7 @@ class Cloud(ThreadedServer):
             return refused
         name = request.path_params["name"]
         if name == self.phone_id:
-            return JSONResponse({"id": name})
+            return JSONResponse({"id": name, **self.standing})
         if name not in self.files:
             return JSONResponse(bodies.error(100, "There is no such media."), status_code=400)
         size = len(self.files[name]) if self.file_size is None else self.file_size

@@ -230,6 +230,25 @@ class Fetches(Channel, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """One thing that a service says of an account, for `doctor`."""
+
+    words: str
+    """As it is; nothing personal."""
+    advice: str | None = None
+    """What to do; None where all is well."""
+
+
+@runtime_checkable
+class Examines(Channel, Protocol):
+    """The service can be asked how the account stands there."""
+
+    async def examine(self) -> tuple[Examination, ...]:
+        """What it says, a thing each; sends nothing to anybody. Repeatable."""
+        ...
+
+
 @runtime_checkable
 class Attended(Channel, Protocol):
     """A person logs in here: there is a login to keep, and something to see when it is lost."""

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from src.account import Account
 from src.api.port import probe
-from src.channels.base import Watches
+from src.channels.base import Examination, Examines, Watches
 from src.channels.browser import STATE_FILE, find_usable_browsers
 from src.commands.choice import chosen, named
 from src.commands.doctor_assistant import look_at_assistant
@@ -177,7 +177,7 @@ def _inbox(
         return
     saved = (account.session_dir / STATE_FILE).exists() or not driven
     try:
-        number = run_briefly(_look(account, machine, db))
+        number, examined = run_briefly(_look(account, machine, db))
     except SettingsError as error:
         for problem in error.problems:
             say(missing("inbox", problem, _where_to_correct(called), ExitCode.SETTINGS))
@@ -192,7 +192,10 @@ def _inbox(
         say(missing("inbox", safe_error(error), f"check the network and {address}, then try again"))
         return
     if not driven:
-        say(Finding("inbox", f"it opens, and is understood ({number} conversations in the last days)"))
+        seen = "" if number is None else f", and is understood ({number} conversations in the last days)"
+        say(Finding("inbox", f"it opens{seen}"))
+        for one in examined:
+            say(missing("service", one.words, one.advice) if one.advice else Finding("service", one.words))
         return
     say(Finding("saved login", "the inbox opens" + ("" if saved else " (no backup of the login yet)")))
     say(Finding("page structure", f"the list is understood ({number} conversations in the last days)"))
@@ -202,15 +205,18 @@ def _where_to_correct(called: str | None) -> str:
     return f"correct it in accounts.toml, account {called}, or in .env" if called else "correct it in .env"
 
 
-async def _look(account: Account, machine: Machine, db: Database) -> int:
+async def _look(
+    account: Account, machine: Machine, db: Database
+) -> tuple[int | None, tuple[Examination, ...]]:
+    """How many conversations the list shows, None where there is none; and what the service says of the account."""
     turns = Parts().make_turns(account, machine, db)
     try:
         async with asyncio.timeout(120), turns.turn("doctor") as channel:
             if not isinstance(channel, Watches):
-                return 0  # that it opens is all there is to prove
+                return None, await channel.examine() if isinstance(channel, Examines) else ()
             since = datetime.now(UTC) - timedelta(hours=account.settings.max_message_age_hours)
             glance = await channel.glance(since)
-            return len(glance.conversations)
+            return len(glance.conversations), ()
     except TimeoutError:
         raise NightporterError("The browser is in use by another process, or does not answer.") from None
     finally:

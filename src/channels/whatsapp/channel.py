@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from loguru import logger
 
-from src.channels.base import Place, Store
+from src.channels.base import Examination, Place, Store
 from src.channels.whatsapp import CAPABILITIES, is_conversation_id, wire_cloud, wire_evolution, wire_waha
 from src.channels.whatsapp.settings import WhatsappSettings
 from src.channels.whatsapp.wire import (
@@ -324,6 +324,15 @@ class WhatsappChannel:
                 await self._ask(self._wire.typing_call(self._settings, external_id, heard[-1].external_id))
         except (*_NO_ANSWER, TransientError) as error:
             logger.debug("That an answer is being written was not shown: {}", safe_error(error))
+
+    async def examine(self) -> tuple[Examination, ...]:
+        """As Meta tells it; a gateway was asked already when it was opened."""
+        if self._settings.mode != "cloud":
+            return ()
+        try:
+            return wire_cloud.examined(await self._ask(wire_cloud.examine_call(self._settings)))
+        except _NO_ANSWER as error:
+            raise TransientError(f"The service is out of reach ({type(error).__name__}).") from None
 
     async def fetch(self, media: str, limit: int) -> Media:
         """A voice note, from the address that the service names for it."""

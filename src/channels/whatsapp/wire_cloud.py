@@ -12,6 +12,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from src.channels.base import Examination
 from src.channels.whatsapp import is_conversation_id
 from src.channels.whatsapp.settings import WhatsappSettings
 from src.channels.whatsapp.wire import (
@@ -296,6 +297,44 @@ def typing_call(settings: WhatsappSettings, person: str, message_id: str) -> Out
 def check_call(settings: WhatsappSettings) -> Outgoing:
     """Whether the token may speak for the number."""
     return _call(settings, "GET", f"{settings.phone_id}?fields=id")
+
+
+def examine_call(settings: WhatsappSettings) -> Outgoing:
+    """How the number stands (Cloud API documentation: Phone numbers, Messaging health status, Override)."""
+    fields = "verified_name,quality_rating,health_status,webhook_configuration"
+    return _call(settings, "GET", f"{settings.phone_id}?fields={fields}")
+
+
+def examined(answer: Answer) -> tuple[Examination, ...]:
+    """What Meta says of the number; nothing where it says nothing."""
+    body, found = answer.parsed(), []
+    if answer.status != 200:
+        code = inner(body, "error").get("code")
+        advice = "check WHATSAPP_PHONE_ID, and that the token may use this number"
+        refused = answer.status in (401, 403)
+        words = f"Meta does not tell how the number stands (code {code})"
+        return (Examination(words, advice if refused else None),)
+    hook = inner(body, "webhook_configuration")
+    address = text_in(hook, "phone_number", "whatsapp_business_account", "application")
+    if address is not None:
+        found.append(Examination(f"Meta calls {address}", None if "/hooks/" in address else _HOOK_ADVICE))
+    elif "webhook_configuration" in body:
+        found.append(Examination("Meta calls nobody for this number", _HOOK_ADVICE))
+    may = text_in(inner(body, "health_status"), "can_send_message")
+    if may is not None:
+        good = may == "AVAILABLE"
+        advice = "see the number's health in Meta's WhatsApp manager"
+        found.append(Examination(f"sending: {may}", None if good else advice))
+    quality = text_in(body, "quality_rating")
+    if quality is not None:
+        why = " (people block or report the number)" if quality == "RED" else ""
+        found.append(Examination(f"quality: {quality}{why}"))
+    return tuple(found)
+
+
+_HOOK_ADVICE = (
+    "in the app's WhatsApp configuration set the callback URL https://<your address>/hooks/<account>"
+)
 
 
 def media_call(settings: WhatsappSettings, media: str) -> Outgoing:

@@ -416,3 +416,24 @@ async def test_three_copies_at_once_and_any_order_make_one_request_and_one_reply
         assert len({one.key for one in line.cloud.sent_to(number)}) == len(line.cloud.sent_to(number))
     assert line.count("messages") == 30 + len(line.cloud.sent)
     await asyncio.sleep(0)
+
+
+async def test_doctor_is_told_how_the_number_stands_at_meta(line):
+    assert [(one.words, one.advice) for one in await line.channel.examine()] == [
+        ("Meta calls https://house.example/hooks/event-wa", None),
+        ("sending: AVAILABLE", None),
+        ("quality: GREEN", None),
+    ]
+    line.cloud.standing = {
+        "quality_rating": "RED",
+        "health_status": {"can_send_message": "BLOCKED"},
+        "webhook_configuration": {},
+    }
+    hook, sending, quality = await line.channel.examine()
+    assert hook.advice
+    assert sending.advice
+    assert "RED" in quality.words
+    line.cloud.token = "another"
+    (only,) = await line.channel.examine()
+    assert "190" in only.words
+    assert line.cloud.sent == []
