@@ -16,6 +16,7 @@ from sqlalchemy import text as sql
 
 from src.db.statements import (
     INBOX,
+    MESSAGES,
     RowShape,
     check_move,
     literal,
@@ -115,6 +116,16 @@ def _final_statement(sources: frozenset[InboxStatus], to: InboxStatus) -> Update
 def get(conn: Connection, request_id: str) -> Request | None:
     """By our id, which is the request id that the AI sees."""
     return one_or_none(conn, _BY_ID, REQUEST, {"p_id": request_id})
+
+
+def still_asked(conn: Connection, message_ids: Collection[str]) -> set[str]:
+    """Of these messages (our ids) those that an AI is being, or will be, asked about."""
+    found = (
+        select(MESSAGES.c.id)
+        .join(INBOX, INBOX.c.id == MESSAGES.c.request_id)
+        .where(MESSAGES.c.id.in_(list(message_ids)), sql(OPEN_INBOX_SQL))
+    )
+    return set(conn.execute(found).scalars())
 
 
 def ids_of(conn: Connection, conversation_id: str) -> list[str]:

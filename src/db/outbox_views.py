@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,14 @@ def for_request(conn: Connection, request_id: str) -> list[Job]:
     """The jobs made for a request to the AI, oldest first; more than one if a person sent again."""
     made = JOB.select.where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)
     return rows(conn, made, JOB)
+
+
+def answered_among(conn: Connection, request_ids: Collection[str]) -> set[str]:
+    """Of these requests those whose answer has been sent; a holding text is none."""
+    sent = select(_Q.request_id).where(
+        _Q.request_id.in_(list(request_ids)), _Q.status == literal(_S.SENT), _Q.kind != HOLDING
+    )
+    return {one for one in conn.execute(sent).scalars() if one is not None}
 
 
 def parts_of(conn: Connection, job: Job) -> list[Job]:

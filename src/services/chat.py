@@ -216,7 +216,8 @@ class Desk:
 
     def _look(self, message_ids: list[str]) -> dict[str, Reply | _Ready]:
         with self._db.read() as conn:
-            found = {one: self._state(conn, one) for one in message_ids}
+            asked = inbox_queue.still_asked(conn, message_ids)  # one look, however many wait
+            found = {one: self._state(conn, one) for one in message_ids if one not in asked}
         return {one: reply for one, reply in found.items() if reply is not None}
 
     def _state(self, conn: Connection, message_id: str) -> Reply | _Ready | None:
@@ -314,14 +315,8 @@ class Desk:
             )
             oldest = self._clock() - timedelta(days=self.account.settings.history_days)
             mine = [m for m in messages if m.direction is Direction.INBOUND and m.sent_at >= oldest]
-            answered = {
-                one: any(
-                    j.status is OutboxStatus.SENT and not j.is_holding
-                    for j in outbox_views.for_request(conn, one)
-                )
-                for one in {m.request_id for m in mine if m.request_id}
-            }
-            return sum(answered.get(m.request_id or "", False) for m in mine)
+            answered = outbox_views.answered_among(conn, {m.request_id for m in mine if m.request_id})
+            return sum(m.request_id in answered for m in mine)
 
 
 def expire_uncalled(db: Database, account: str, now: datetime) -> int:
