@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import callbacks, inbox, queues
+from benchmarks import callbacks, chat, inbox, queues
 from benchmarks.inbox import LATENCY, NO_LATENCY
 from benchmarks.results import Goal, Results, Series, number
 
@@ -17,6 +17,7 @@ def judge(results: Results) -> list[Goal]:
         *_reactions(results),
         *_queue(results),
         *_api(results),
+        *_chat(results),
         *_memory(results),
         *_starts(results),
     ]
@@ -265,6 +266,16 @@ def _api(results: Results) -> list[Goal]:
         )
     )
     return goals
+
+
+def _chat(results: Results) -> list[Goal]:
+    found = results.find(chat.ONE_BY_ONE, "ours", "ms")
+    beside = results.find(chat.ONE_BY_ONE, "a relay without storage", "ms")
+    if found is None:
+        return []
+    more = f" (a relay that stores nothing: {number(beside.share(0.95))} ms)" if beside else ""
+    late = found.share(0.95)
+    return [_goal("chat, over the AI's time, p95", "≤ 40 ms", late, lambda v: v <= 40, "ms", more)]
 
 
 def _memory(results: Results) -> list[Goal]:

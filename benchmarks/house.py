@@ -48,6 +48,7 @@ class InstantAI:
     """Takes the webhook and calls back without thinking. In a thread of this process; loopback only."""
 
     text: str = "Thank you, this is the answer."
+    think_sec: float = 0.0
     asked: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,6 +85,7 @@ class InstantAI:
     async def _call_back(self, asked: Asked) -> None:
         url = urlsplit(asked.payload["callback_url"])
         body = {"conversation_id": asked.payload["conversation_id"], "message": self.text}
+        await asyncio.sleep(self.think_sec)
         asked.answered = time.monotonic()
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", url.port)
