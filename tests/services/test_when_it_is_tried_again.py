@@ -40,14 +40,24 @@ def pauses_of_reply(house, where, error):
         (TransientError(), [5, 10, 20, 40], "could_not_be_sent"),
         (NotPressed(), [5, 10, 20, 40], "could_not_be_sent"),
         (ComposerBusy(), [60] * 9, "composer_busy"),
-        (NotPressed(retry_after=7.0), [7] * 19, "could_not_be_sent"),
-        (NotPressed(retry_after=0), [5, 10, 20, 40, 80, 160, *[300] * 13], "could_not_be_sent"),
     ],
-    ids=["transient", "not pressed", "busy", "slower", "slower, no number"],
+    ids=["transient", "not pressed", "busy"],
 )
 def test_a_reply_is_tried_again_after_these_seconds(house, error, pauses, reason):
     where = house.site.conversation("Is there a cot?")
     assert pauses_of_reply(house, where, error) == (pauses, reason)
+
+
+@on_sqlite
+def test_a_reply_that_the_remote_wants_later_is_tried_as_often_as_that_takes(house):
+    job = house.reply_for(house.site.conversation("Is there a cot?"), "Yes, there is a cot.")
+    for _ in range(50):
+        (claimed,) = house.send._rows.claim()
+        house.send._rows.write_back(claimed, NotPressed(retry_after=7.0))
+        waits = house.job(job)
+        assert (waits.status, waits.attempts) == (OutboxStatus.PENDING, 0)
+        assert (waits.due_at - house.clock()).total_seconds() == 7
+        house.clock.advance(7)
 
 
 @on_sqlite
