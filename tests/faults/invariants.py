@@ -94,9 +94,12 @@ def _wrong_with_press(house: Judged, jobs: list[Job], press: Press) -> Iterator[
         request = inbox_queue.get(conn, job.request_id) if job.request_id else None
     if press.conversation.external_id != own:
         yield f"I4 {press.text!r} was pressed in the wrong conversation"
-    newest = press.shown.newest if press.shown else None
     if press.shown is None or request is None:
         return
+    group = [one for one in jobs if one.group_id == job.group_id and one.part < job.part]
+    before = {one.receipt_external_id for one in group}
+    shown_to_answer = [m for m in press.shown.messages if m.external_id not in before]
+    newest = shown_to_answer[-1] if shown_to_answer else None
     if newest is None or newest.external_id != request.newest_external_id:
         yield f"I8 {press.text!r} was pressed under another message than it answers"
     if request.id in house.asked:

@@ -5,6 +5,7 @@ import pytest
 from tests.faults import exhaustive, nth_failure, simulated
 from tests.faults.plan import Plan
 from tests.faults.tally import Tally
+from tests.support.channel import FakeChannel
 from tests.support.table import TableChannel, WideChannel
 
 STORIES = 60
@@ -45,6 +46,14 @@ def test_in_stories_on_a_table_nothing_is_left_in_doubt(plan):
     assert counts["crashes"] > STORIES / 2
     assert counts["ended sent"] > STORIES / 2
     assert counts["ended unconfirmed"] == 0
+
+
+@only_sqlite
+@pytest.mark.parametrize("channel", [FakeChannel, TableChannel])
+def test_in_stories_with_answers_in_three_messages_no_promise_is_broken(plan, channel):
+    counts = summed(simulated.trials(plan(STORIES, seed=1), channel, parts=3))
+    assert counts["crashes"] > STORIES / 2
+    assert counts["ended sent"] > STORIES
 
 
 @only_sqlite
