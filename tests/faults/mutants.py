@@ -1,4 +1,4 @@
-"""``sh scripts/mutants.sh``: 24 ways to break a promise by hand, and the named test that notices each.
+"""``sh scripts/mutants.sh``: 38 ways to break a promise by hand, and the named test that notices each.
 
 Each mutant is applied to a scratch copy of the repository (what git tracks, as it is now), and its test is run
 there. A mutant that lives is a promise without a guard.
@@ -46,6 +46,7 @@ SEND, ROWS = "src/services/send.py", "src/services/send_rows.py"
 INTAKE, OUTBOX = "src/services/intake/taking.py", "src/db/outbox_queue.py"
 OWN_SENDS, OWN = "src/channels/airbnb/own_sends.py", "tests/channels/airbnb/test_own_sends.py"
 SENDING = "tests/services/test_send.py"
+ACCOUNTS = "tests/workers/test_several_accounts.py"
 MIGRATION = "src/db/migrations/versions/0001_first_tables.py"
 POINTS = (
     "tests/faults/test_every_step.py::test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked"
@@ -297,6 +298,155 @@ MUTANTS = (
                 OWN_SENDS,
                 "if self._is_anothers(message.external_id) or not",
                 "if not",
+            ),
+        ),
+    ),
+    Mutant(
+        "the halt of one account ends the process",
+        f"{ACCOUNTS}::test_a_halt_stops_one_account_and_the_other_goes_on",
+        (
+            Change(
+                "src/workers/process.py",
+                "            self._look_whether_anybody_works()\n",
+                "            self._nobody_works.set()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "what a living process has in hand is taken back before its lease is over",
+        "tests/services/test_ai_of_several_accounts.py::test_what_another_process_has_in_hand_is_left_to_it_until_its_lease_is_over",
+        (
+            Change(
+                "src/db/inbox_queue.py",
+                '    _Q.lease_until < bindparam("p_now"),\n).values(status=_S.PENDING',
+                "    _Q.lease_until.is_not(None),\n).values(status=_S.PENDING",
+            ),
+        ),
+    ),
+    Mutant(
+        "who takes over from a machine that said no goodbye does not wait",
+        "tests/db/test_account_lock.py::test_who_takes_over_from_another_machine_that_said_no_goodbye_waits_first",
+        (
+            Change(
+                "src/db/account_lock.py",
+                "(0.0 if self._left_clean(conn) else self._grace)",
+                "(0.0 if self._left_clean(conn) else 0.0)",
+            ),
+        ),
+    ),
+    Mutant(
+        "a reply is inserted whatever stands in the app's table",
+        "tests/channels/pgnotify/test_channel.py::test_nothing_is_written_over_a_row_that_was_not_read",
+        (
+            Change(
+                "src/channels/pgnotify/statements.py",
+                "SELECT {values} WHERE {version} = %(version)s",
+                "SELECT {values} WHERE coalesce({version} = %(version)s, true) IS NOT NULL",
+            ),
+        ),
+    ),
+    Mutant(
+        "a remote that can say what became of a press is not asked after a crash",
+        "tests/services/test_receipts.py::test_whatever_ends_a_press_it_is_sent_once_and_never_unconfirmed",
+        (
+            Change(
+                SEND,
+                "            if await self._found(channel, mine, conversation_id):\n",
+                "            if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "our own message that comes back under its id is a person's",
+        "tests/services/test_receipts.py::test_our_message_is_known_by_its_id_though_the_remote_changed_all_of_its_text",
+        (
+            Change(
+                "src/services/own_messages.py",
+                '        origin="assistant",\n',
+                '        origin="host",\n',
+            ),
+            Change(
+                "src/services/own_messages.py",
+                "    conversations.attach_receipt(conn, ours.id, job)\n",
+                "    del ours\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "an account with many messages is asked for before all others",
+        "tests/services/test_ai_of_several_accounts.py::test_an_account_with_many_messages_leaves_room_for_the_others",
+        (
+            Change(
+                "src/services/ai_claims.py",
+                "most=half, up_to=self._at_once",
+                "most=self._at_once, up_to=self._at_once",
+            ),
+            Change(
+                "src/services/ai_claims.py",
+                "found = self._claim_of(conn, account, now, min(room, 1))",
+                "found = self._claim_of(conn, account, now, room)",
+            ),
+        ),
+    ),
+    Mutant(
+        "an account is given to another process in the middle of a job",
+        "tests/workers/test_shared_accounts.py::test_an_account_is_never_given_away_in_the_middle_of_a_job",
+        (
+            Change("src/workers/crew.py", "return not turns.is_taken and await", "return await"),
+            Change("src/workers/crew.py", "                await self._turns.wait_for_idle()\n", ""),
+        ),
+    ),
+    Mutant(
+        "what was given to another process is taken again at once",
+        "tests/workers/test_shared_accounts.py::test_a_process_that_joins_is_given_its_share_and_no_more",
+        (
+            Change(
+                "src/db/serving.py",
+                "        return self._seen_free[account] <= PATIENCE\n",
+                "        return False\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "of replies that are armed together some need not be",
+        "tests/db/test_outbox_queue.py::test_of_jobs_that_are_armed_together_all_are_or_it_is_said_to_be_stale",
+        (Change(OUTBOX, "    if found.keys() != set(job_ids):\n", "    if not found:\n"),),
+    ),
+    Mutant(
+        "several replies of one conversation are in hand at once",
+        "tests/services/test_several_in_hand.py::test_replies_of_one_conversation_still_leave_one_at_a_time_and_in_their_order",
+        (
+            Change(
+                "src/db/outbox_views.py",
+                "    return and_(not_(busy), not_(older))\n",
+                "    return not_(busy)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "after a wall in one conversation the others that are in hand go on",
+        "tests/services/test_several_in_hand.py::test_a_wall_in_one_conversation_stops_the_steps_of_all",
+        (
+            Change(
+                "src/services/in_hand.py",
+                "            if self._halt is not None:\n",
+                "            if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "replies in hand are not counted by the account's cap",
+        "tests/services/test_several_in_hand.py::test_the_cap_of_the_account_counts_what_is_in_hand",
+        (Change("src/services/caps.py", "replies.account_hour + in_hand", "replies.account_hour"),),
+    ),
+    Mutant(
+        "all accounts open their inbox at once after a crash of their browser",
+        "tests/channels/airbnb/test_common_browser.py::test_after_a_crash_openings_are_apart_and_before_it_they_are_not",
+        (
+            Change(
+                "src/channels/common_browser.py",
+                "            await asyncio.sleep(max(0.0, self._opened_at + self._apart_sec - now))\n",
+                "            pass\n",
             ),
         ),
     ),

@@ -172,6 +172,21 @@ async def test_a_request_in_hand_is_kept_by_renewing_its_lease(
     assert await running == {"calm": 1}
 
 
+async def test_what_another_process_has_in_hand_is_left_to_it_until_its_lease_is_over(
+    webhook, ai, requests_of, db, clock
+):
+    (request,) = requests_of("calm")
+    ai.go.set()
+    with db.write() as conn:
+        inbox_queue.claim_due(conn, "calm", owner="other", lease_until=clock.later(30), now=clock(), limit=1)
+    clock.advance(29)
+    assert await webhook.run_once() == {}
+    clock.advance(2)
+    assert await webhook.run_once() == {"calm": 1}
+    with db.read() as conn:
+        assert inbox_queue.get(conn, request.id).attempts == 2
+
+
 @pytest.fixture
 def answer(db, clock):
     wakeup = Wakeup(db)

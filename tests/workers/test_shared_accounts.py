@@ -52,6 +52,19 @@ def reply_in(db, name, where, text):
     wakeup.close()
 
 
+def count_looks(serving, monkeypatch):
+    """How often each account is asked for from now on."""
+    take = serving.try_take
+    asked: Counter[str] = Counter()
+
+    def counted(name):
+        asked[name] += 1
+        return take(name)
+
+    monkeypatch.setattr(serving, "try_take", counted)
+    return asked
+
+
 def taken_by(serving, names=NAMES):
     return {name for name in names if serving.try_take(name)}
 
@@ -180,7 +193,7 @@ async def test_a_process_that_joins_later_served_nothing(machines):
     assert await asyncio.gather(*running) == [ExitCode.STOPPED] * 2
 
 
-async def test_an_account_is_never_given_away_in_the_middle_of_a_job(db, machines):
+async def test_an_account_is_never_given_away_in_the_middle_of_a_job(db, machines, monkeypatch):
     first, second = machines
     at_work, go = [], asyncio.Event()
 
@@ -202,9 +215,13 @@ async def test_an_account_is_never_given_away_in_the_middle_of_a_job(db, machine
     for name in NAMES[:8]:
         reply_in(db, name, homes[name], "Yes, in the wardrobe")
     await until(lambda: len(at_work) == 8)
+    asked = count_looks(second.process._serving, monkeypatch)
     running.append(asyncio.create_task(second.process.run(stop=second.stop)))
     await until(lambda: second.serves == set(NAMES[8:]))
+    asked.clear()
+    await until(lambda: all(asked[name] >= 10 for name in NAMES[:8]))
     assert first.serves == set(NAMES[:8]), "only what is idle has moved"
+    assert len(at_work) == 8, "nothing was begun again"
     go.set()
     await until(lambda: len(first.serves) == len(second.serves) == 5)
     await until(lambda: all(len(first.folders[name].site.presses) == 1 for name in NAMES[:8]))
