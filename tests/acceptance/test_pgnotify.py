@@ -173,3 +173,23 @@ def test_a_label_that_nobody_has_confirmed_is_said_at_the_start(on_the_app: Hous
     assert "pgnotify check --account bea --confirm-disclosure" in on_the_app.log()
     on_the_app.stop(process)
     on_the_app.stop(api)
+
+
+def test_50_messages_in_10_conversations_are_10_requests_at_most(on_the_app: House, app: App) -> None:
+    on_the_app.changes |= {"GROUPING_DELAY_SEC": "6", "GROUPING_MAX_SEC": "30"}
+    api = started_api(on_the_app)
+    numbers = itertools.count(1)
+    on_the_app.ai.brain = lambda *_: f"Answer number {next(numbers)}"
+    process = on_the_app.start("syncsend", "--no-api")
+    wait_until(lambda: on_the_app.one("SELECT COUNT(*) FROM accounts WHERE channel = 'pgnotify'"), "SYNC")
+    matches = [app.match() for _ in range(10)]
+    for number in range(5):
+        for match in matches:
+            app.user_writes(match, f"Message {number} in {match[:8]}")
+    wait_until(lambda: all(app.answers(match) for match in matches), "an answer in each of ten", 120)
+    assert all(len(app.answers(match)) == 1 for match in matches)
+    asked = [request.payload for request in on_the_app.ai.received]
+    assert len(asked) <= 10
+    assert sum(len(one["messages"]) for one in asked) == 50
+    on_the_app.stop(process)
+    on_the_app.stop(api)
