@@ -85,9 +85,9 @@ class Line:
     def close(self) -> None:
         self.house.wakeup.close()
 
-    def heard(self) -> None:
+    def heard(self, within_sec: float = 20) -> None:
         """Wait until everything that the service has to tell was told."""
-        assert came(self.cloud.all_told, 20, every_sec=0.01)
+        assert came(self.cloud.all_told, within_sec, every_sec=0.01)
 
     def answer(self, text: str | None = None) -> list[Job]:
         """The AI answers everything that is due."""
