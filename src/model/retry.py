@@ -56,7 +56,8 @@ class SendRetries:
         if isinstance(error, ComposerBusy):
             return self.busy_sec if tries < self.busy_tries else None
         if isinstance(error, NotPressed) and error.retry_after is not None:
-            return error.retry_after  # the remote is away, or asks for it: such a try does not count
+            # The remote is away, or asks for it: such a try does not count, so it must not be made without a pause.
+            return max(error.retry_after, 1.0)
         return self.backoff.pause(tries) if tries < self.tries else None
 
 

@@ -115,3 +115,7 @@ def test_another_error_is_not_repeated():
     with pytest.raises(TransientError):
         again_if_stale(fail)
     assert calls == [1]
+
+
+def test_a_remote_that_asks_for_no_pause_is_not_asked_again_without_one():
+    assert SEND.pause(NotPressed("away", retry_after=0.0), tries=1) == 1.0
