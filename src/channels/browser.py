@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import psutil
 from loguru import logger
@@ -193,11 +194,11 @@ async def _first_that_starts(
     )
 
 
-_common: dict[tuple[int, str | None, bool], CommonBrowser] = {}
-"""By event loop, executable and whether it has windows."""
+_common: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str | None, CommonBrowser]] = WeakKeyDictionary()
+"""By event loop and executable. Weak: another loop may get the number of one that is gone."""
 
 
-def common_browser(executable: str | None, *, headless: bool) -> CommonBrowser:
+def common_browser(executable: str | None) -> CommonBrowser:
     """The one browser of all accounts of this process that are many. Starts nothing yet."""
 
     async def launch() -> tuple[Playwright, Process]:
@@ -207,7 +208,7 @@ def common_browser(executable: str | None, *, headless: bool) -> CommonBrowser:
 
             async def start(path: str) -> Process:
                 return await playwright.chromium.launch(
-                    executable_path=path, headless=headless, **launch_options()
+                    executable_path=path, headless=True, **launch_options()
                 )
 
             return playwright, await _first_that_starts(playwright, executable, start)
@@ -216,8 +217,7 @@ def common_browser(executable: str | None, *, headless: bool) -> CommonBrowser:
                 await playwright.stop()
             raise
 
-    key = (id(asyncio.get_running_loop()), executable, headless)
-    return _common.setdefault(key, CommonBrowser(launch))
+    return _common.setdefault(asyncio.get_running_loop(), {}).setdefault(executable, CommonBrowser(launch))
 
 
 class Browser:
@@ -226,7 +226,10 @@ class Browser:
     def __init__(
         self, session_dir: Path, *, headless: bool, executable: str | None, common: bool = False
     ) -> None:
-        """``common``: a context of the one browser that all accounts of this process have, on the saved login."""
+        """``common``: a context of the one browser that all accounts of this process have, on the saved login.
+
+        That one has no windows.
+        """
         self._common = common
         self._member: Membership | None = None
         self.session_dir = session_dir
@@ -279,7 +282,7 @@ class Browser:
         return self._page
 
     async def _join(self) -> Page:
-        common = common_browser(self.executable, headless=self.headless)
+        common = common_browser(self.executable)
         state = await asyncio.to_thread(self._saved_login)
         try:
             self._member = await common.join(storage_state=state, **_CONTEXT)
