@@ -149,3 +149,17 @@ def test_a_hit_tells_the_rule_and_not_the_words_of_the_guest():
     (hit,) = find_classes("My name is Ada Example and I want my refund", "en")
     assert "Ada" not in hit.phrase
     assert hit.phrase.startswith("en: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Quel est le numéro de bus pour la gare ?", "fr"),
+        ("Comment aller sur le site archéologique ?", "fr"),
+        ("¿Cuál es el número del autobús?", "es"),
+        ("C'è un sito archeologico vicino?", "it"),
+        ("Qual é o número do autocarro?", "pt"),
+    ],
+)
+def test_the_number_of_a_bus_and_a_site_to_visit_lead_nobody_off_the_platform(text, language):
+    assert classes(text, language) == []
