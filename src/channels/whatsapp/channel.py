@@ -77,6 +77,8 @@ class WhatsappChannel:
         self._place = place
         self._silent: list[Press] = []
         """The last messages of which a gateway has told nothing yet."""
+        self._pressing = False
+        """A gateway has a message in hand."""
         self._client: httpx.AsyncClient | None = None
         self._checked_at: float | None = None
         self._read: dict[str, SeenConversation] = {}
@@ -233,6 +235,18 @@ class WhatsappChannel:
 
     async def press_send(self, external_id: str, press: Press) -> Receipt | None:
         """One call. Only a refusal in the service's own words is one; after anything else it may have been sent."""
+        if self._wire.HAS_WINDOW:
+            return await self._press(external_id, press)
+        if self._pressing:  # whether it leaves is to be known before the next one goes
+            raise NotPressed("Another message is on its way.", retry_after=1.0)
+        self._pressing = True
+        try:
+            await self._check_that_messages_leave()
+            return await self._press(external_id, press)
+        finally:
+            self._pressing = False
+
+    async def _press(self, external_id: str, press: Press) -> Receipt:
         self._opened(external_id)
         store, make = self._store, self._ready.pop(external_id, None)
         if make is None:
