@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, func, select
 
-from src.db.statements import INBOX, MESSAGES, OUTBOX, literal
+from src.db.statements import INBOX, MESSAGES, OUTBOX, Unindexed, literal
 from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, InboxStatus, OutboxStatus
 from src.model.values import Direction
 
@@ -132,7 +132,7 @@ def _oldest_request(conn: Connection, account: str, now: datetime) -> float | No
 
 
 def _oldest_job(conn: Connection, account: str, status: OutboxStatus, now: datetime) -> float | None:
-    oldest = select(func.min(OUTBOX.c.created_at)).where(
+    oldest = select(func.min(Unindexed(OUTBOX.c.created_at))).where(
         OUTBOX.c.account == account, OUTBOX.c.status == literal(status)
     )
     return _age(conn.execute(oldest).scalar_one_or_none(), now)
