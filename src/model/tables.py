@@ -138,6 +138,7 @@ _declare(
     rows.AssistantRun,
     partial_index("uq_assistant_runs_live", "request_id", where="kind = 'live'", unique=True),
     Index("ix_assistant_runs_account", "account", "created_at"),
+    Index("ix_assistant_runs_created", "created_at"),
     Index("ix_assistant_runs_conversation", "conversation_id", "created_at"),
     partial_index("ix_assistant_runs_kept", "account", "created_at", where="payload IS NOT NULL"),
     long=["steps", "sources", "payload"],

@@ -147,6 +147,9 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "what became of a week's drafts": lambda c: results.judged(c, A, NOW - timedelta(days=7), NOW),
     "what a week's runs held": lambda c: results.left(c, A, NOW - timedelta(days=7), NOW),
     "what a day cost": lambda c: results.spent(c, [A, "b"], NOW - timedelta(days=1), NOW),
+    "the tokens of a day, of all accounts": lambda c: runs.tokens_since(c, NOW - timedelta(days=1)),
+    "who used up the day's tokens": lambda c: runs.went_over_budget(c, A, NOW - timedelta(days=1)),
+    "what a message costs": lambda c: runs.mean_cost(c, NOW - timedelta(days=30)),
     "why requests were answered so": lambda c: runs.of_requests(c, ["r1", "r2"]),
     "how many questions wait": missing_facts.count_open,
     "who waits for a missing fact": lambda c: missing_facts.askers_of(c, ["f1", "f2"]),
@@ -175,7 +178,7 @@ def plan(conn: Connection, statement: str, parameters: Any) -> list[str]:
 
 
 FULL_SCAN = re.compile(
-    r"^SCAN (?!CONSTANT ROW|due\b)(?!.*USING (COVERING )?INDEX)|Seq Scan on (queue_|conv|mess)"
+    r"^SCAN (?!CONSTANT ROW|due\b)(?!.*USING (COVERING )?INDEX)|Seq Scan on (queue_|conv|mess|assistant_)"
 )
 
 
