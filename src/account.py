@@ -61,27 +61,27 @@ class AccountSettings(Variables):
         15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
     )
     history_messages: Count = variable(
-        60, "so many of a conversation's last messages go to the AI beside the new ones", "messages"
+        60, "how many of a conversation's last messages go to the AI beside the new ones", "messages"
     )
     history_days: Annotated[float, Field(allow_inf_nan=False, gt=0, le=36_500)] = variable(
         7.0, "and none older than this; on Airbnb and in mail of any age", "days"
     )
     reply_cap_conversation_hour: Count = variable(
         6,
-        "from so many automatic replies in a conversation within an hour on, the next waits for you",
+        "automatic replies in a conversation within an hour; above it the next waits for you",
         "replies",
     )
     reply_cap_conversation_day: Count = variable(20, "the same within 24 hours", "replies")
     reply_cap_account_hour: Count = variable(60, "the same for the whole inbox within an hour", "replies")
     reply_cap_rounds: Count = variable(
-        8, "from so many quick exchanges in a row without you on, the next reply waits for you", "exchanges"
+        8, "quick exchanges in a row without you; above it the next reply waits for you", "exchanges"
     )
     reply_cap_same_message: Count = variable(
         3, "a guest who writes the same so often is answered by you", "messages"
     )
     reply_cap_same_reply: Count = variable(
         3,
-        "from so many equal replies in a conversation within 24 hours on, the next one waits for you",
+        "equal replies in a conversation within 24 hours; above it the next one waits for you",
         "replies",
     )
 
@@ -127,19 +127,19 @@ class Account:
 
     @property
     def is_called_for(self) -> bool:
-        """Whoever asked there waits for the reply and takes it: no worker reads or sends."""
+        """The caller waits for the reply and takes it: no worker reads or sends."""
         return self.channel == CHAT and getattr(self.own, "send_url", None) is None
 
     @property
     def kept_for_caller(self) -> timedelta:
-        """How long whoever asked may still take a new reply, before a worker sends it."""
+        """How long the caller may still take a new reply, before a worker sends it."""
         if self.channel != CHAT:
             return timedelta(0)
         return timedelta(seconds=getattr(self.own, "wait_sec", 0.0) + 2)
 
     @property
     def drives_browser(self) -> bool:
-        """Whoever can show a window has one."""
+        """Whether it has a browser, which can show a window."""
         return "headless" in type(self.own).model_fields
 
     @property

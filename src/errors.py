@@ -67,7 +67,7 @@ class SecretWithheld(PermanentError):
 class NotPressed(TransientError):
     """Send was not pressed, or the remote refused it, beyond doubt: nothing was sent.
 
-    ``retry_after``: the remote asks for a slower pace, or is away: the reply waits so many seconds, and the try
+    ``retry_after``: the remote asks for a slower pace, or is away: the reply waits this many seconds, and the try
     does not count. None: it counts, and the reply is held after some.
     """
 

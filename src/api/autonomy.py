@@ -67,7 +67,7 @@ def _listed(context: Context, asked: list[Account]) -> list[dict[str, Any]]:
 
 def _set(context: Context, body: LevelBody, name: str | None) -> dict[str, Any]:
     if body.topic not in TOPICS:
-        raise Malformed("topic", f"is none of ours: {', '.join(TOPICS)}")
+        raise Malformed("topic", f"must be one of {', '.join(TOPICS)}")
     if not SITE_ID.fullmatch(body.listing):
         raise Malformed("listing", "must be the id of a listing")
     account = account_with_listing(context, name, body.listing)

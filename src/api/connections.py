@@ -112,7 +112,7 @@ class Connections:
         waiting_for: tuple[str, ...] = ("header", "body"),
         keep: Scope | None = None,
     ) -> bool:
-        """Close the one that has kept us waiting longest, those without a header first. False: there is none."""
+        """Close the one that has kept us waiting longest, those without a header first. False: nothing to close."""
         found = [one for one in among if one is not but and one.waits_for in waiting_for]
         found = [one for one in found if keep is None or one.scope is not keep]
         if not found:

@@ -280,7 +280,7 @@ class Attended(Channel, Protocol):
 class Store(Protocol):
     """What is stored here of the account's conversations, for a channel whose remote keeps none, or is ourselves.
 
-    Handed in by who makes the channel; a channel knows no SQL of ours.
+    The maker of the channel hands it in; a channel knows no SQL of ours.
     """
 
     async def view(self, external_id: str, most: int = 50) -> SeenConversation | None:
@@ -295,7 +295,7 @@ class Store(Protocol):
         ...
 
     async def name(self, press: Press, external_id: str) -> None:
-        """The remote named the message that a press made: what is told of that id is of this reply. Repeatable.
+        """The remote named the message that a press made: news about that id is about this reply. Repeatable.
 
         Best effort: what is settled meanwhile, or cannot be written, is left as it is.
         """

@@ -25,7 +25,7 @@ APART_SEC = 2.0
 OLDEST_SEC = 24 * 3600.0
 """Contexts that are made later are made in a new process; the old one ends with its last context."""
 _CALM_SEC = 60.0
-"""So long after a crash it counts as one."""
+"""How long after a crash it counts as one."""
 _CALL_SEC = 60.0
 
 Launch = Callable[[], Awaitable[tuple[Playwright, Process]]]

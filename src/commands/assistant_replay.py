@@ -35,7 +35,7 @@ _ENOUGH_RUNS = 20
 """With fewer runs of its own an estimate rests on the length of prompts and facts."""
 _HOW_MANY_CALLS = 3
 _AROUND = 600
-"""Tokens of a message, its history and the answers, in all three calls; a guess for who has no runs yet."""
+"""Tokens of a message, its history and the answers, in all three calls; a guess where there are no runs yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from src.workers.process import Beside, Process
 
 NOTICE_SEC = 1.0
 """How long an API by itself says 503 at /health/ready before it stops listening: what balances between several APIs
-is told of the end at the same time as this one, and needs a moment."""
+hears of the end at the same time as this one, and needs a moment."""
 LOOK_FOR_API_SEC = 5.0
 """How often a waiting process looks whether another one still serves the API."""
 

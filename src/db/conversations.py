@@ -320,7 +320,7 @@ _NEXT_SEQUENCE = (
     .where(_NUMBERED.c.conversation_id == bindparam("p_conversation"))
     .scalar_subquery()
 )
-"""Right because whoever stores a message holds the lock of its conversation's row."""
+"""Right because every writer of a message holds the lock of its conversation's row."""
 _insert_statements: dict[str, Any] = {}
 """One for each kind of database, made when it is first needed."""
 

@@ -115,7 +115,7 @@ def _people(conn: Connection, which: _Where, limit: int | None) -> int:
 
 
 def _ids(conn: Connection, which: _Where, limit: int | None) -> int:
-    """Whoever writes again from there begins a new conversation."""
+    """A person who writes again from there begins a new conversation."""
     waits = exists().where(_O.conversation_id == _C.id, _O.status.in_(list(UNSENT_OUTBOX)))
     holds = (not_(_C.external_id.startswith(FORGOTTEN)), not_(waits))
     return _blank(

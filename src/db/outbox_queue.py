@@ -132,7 +132,7 @@ def _arm_many_statement(number: int) -> Update:
 
 
 def _by_id(name: str, number: int) -> Any:
-    """Another value for each of so many rows."""
+    """Another value for each of ``count`` rows."""
     each = ((_Q.id == bindparam(f"p_id{n}"), bindparam(f"{name}{n}", type_=String)) for n in range(number))
     return case(*each, else_=None)
 

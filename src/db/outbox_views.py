@@ -74,7 +74,7 @@ def for_request(conn: Connection, request_id: str) -> list[Job]:
 
 
 def answered_among(conn: Connection, request_ids: Collection[str]) -> set[str]:
-    """Of these requests those whose answer has been sent; a holding text is none."""
+    """Of these requests those whose answer has been sent; a holding text does not count."""
     sent = select(_Q.request_id).where(
         _Q.request_id.in_(list(request_ids)), _Q.status == literal(_S.SENT), _Q.kind != HOLDING
     )

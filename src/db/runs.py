@@ -113,7 +113,7 @@ def mean_cost(conn: Connection, since: datetime) -> tuple[int, float, float | No
 def went_over_budget(conn: Connection, account: str, since: datetime) -> datetime | None:
     """When the day's tokens were used up, if this account's guest was the first to meet it since then.
 
-    Of several accounts only the first one has it, because one budget is told of once.
+    Of several accounts only the first one has it, because one budget makes one alert.
     """
     over = select(_R.account, _R.created_at).where(_R.reason == "over_budget", _R.created_at >= since)
     if conn.execute(over.where(_R.account == account).limit(1)).first() is None:

@@ -1,7 +1,7 @@
 """Which process serves which account, where several processes share a PostgreSQL database.
 
 One connection for all accounts of a process, with an advisory lock for each that it serves. The server frees them
-when the process ends, however it ends; whoever stands by takes them then. (That nobody else drives the inbox at a
+when the process ends, however it ends; a waiting process then takes them. (That nobody else drives the inbox at a
 press is a lock of its own, ``account_lock.py``: this one says who is to work at all.)
 
 The accounts are spread evenly. The locks themselves say how they are spread: every process holds a shared lock (so
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import psycopg
 
 PATIENCE = 3
-"""So many looks a free account is left to a process that should take it, and one that is busy is asked for."""
+"""For how many looks a free account is left to a process that should take it, and a busy one is asked for."""
 
 _SESSION = (
     "SELECT set_config('statement_timeout', '5s', false),"

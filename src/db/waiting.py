@@ -109,7 +109,7 @@ class Waiting:
 def waiting(conn: Connection, account: str, now: datetime, *, sent: bool = True) -> list[Waiting]:
     """Everything that waits for a person, the oldest message first. Each message and each reply is there once.
 
-    ``sent``: a worker sends the replies; else they wait for whoever asked, and none of them is stuck.
+    ``sent``: a worker sends the replies; else they wait for the caller, and none of them is stuck.
     """
     since = now - LOOK_BACK
     found = [
@@ -285,7 +285,7 @@ def _messages_waiting(
 
 
 def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
-    """Guests' texts after which nobody has written, whoever has them in hand, and whose 24 hours are nearly over.
+    """Guests' texts after which nobody has written and whose 24 hours are nearly over, in whatever hands they are.
 
     The first message of an inquiry or a request is among them from half of its 24 hours on. The newest of each
     conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left out.

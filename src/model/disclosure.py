@@ -1,6 +1,6 @@
 """That an AI answers: how people are told of it, and which texts would deny it. Pure.
 
-Whoever is told nothing must not be led to take a machine for a person. So a human pace, several messages for one
+Nobody who is told nothing may be led to take a machine for a person. So a human pace, several messages for one
 answer and first messages exist only where people are told, and no AI may say that it is human.
 """
 

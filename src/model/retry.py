@@ -29,7 +29,7 @@ class Backoff:
     """The longest pause that the other side may ask for."""
 
     def pause(self, failures: int, *, asked: float | None = None, rng: random.Random | None = None) -> float:
-        """The pause after so many failures in a row, for however many days. What was ``asked`` for comes first."""
+        """The pause after ``failures`` failures in a row, for any number of days. ``asked`` comes first."""
         if asked is not None:
             return min(max(asked, 1.0), self.longest_asked)
         pause = min(self.first * 2.0 ** min(max(failures, 1) - 1, 60), self.longest)
@@ -46,7 +46,7 @@ class SendRetries:
     backoff: Backoff = Backoff(5.0, 300.0)
     tries: int = 5
     busy_sec: float = 60.0
-    """While a person has a text in the composer, it is looked at again after so long."""
+    """How long until the next look, while a person has a text in the composer."""
     busy_tries: int = 10
     lost_tries: int = 10
     """A reply whose worker has died this many times is held for a person."""
@@ -79,7 +79,7 @@ HAND_IN_SEC = (5.0, 15.0, 45.0, 120.0, 300.0)
 
 SEND_WORKER = Backoff(1.0, 300.0)
 WORKER = Backoff(1.0, 15.0)
-"""Whoever works on the database alone: the AI's queue, alerts, the watch on the clock."""
+"""The workers that need the database alone: the AI's queue, alerts, the watch on the clock."""
 
 
 def backoff_of_sync(interval: float) -> Backoff:
@@ -99,7 +99,7 @@ def again_if_stale(
     give_up: NightporterError | None = None,
     before_again: Callable[[], None] = lambda: None,
 ) -> Result:
-    """``work``, a transaction, made anew when another process moved one of its rows in the same instant.
+    """``work``, a transaction, run again when another process moved one of its rows in the same instant.
 
     After three times raises ``give_up``, or TransientError. What ``before_again`` raises ends it at once.
     """

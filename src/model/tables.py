@@ -1,6 +1,6 @@
 """The tables: keys, links, indexes, checks and defaults. Their columns are the fields of the rows (``model/rows``).
 
-They are in SQLModel's metadata, where whoever maps classes onto them looks. Migrations are compared with these.
+They are in SQLModel's metadata, for programs that map classes onto them. Migrations are compared with these.
 The statements need the columns alone (``src/db/statements.py``): SQLModel takes as long to load as a short
 command may last.
 """

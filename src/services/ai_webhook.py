@@ -85,7 +85,7 @@ class AiWebhook:
     ) -> None:
         """``is_at_work`` says of an account's name whether its AI is to be asked now: not while it is halted.
 
-        ``at_once``: so many posts at a time. Of several accounts one has at most half of them while others wait,
+        ``at_once``: how many posts at a time. Of several accounts one has at most half of them while others wait,
         and at most all but one while nobody does: who comes next need not wait for a slow AI of another account.
         ``askers`` by account: the built-in assistant of those that have no webhook. ``voice`` writes voice messages
         down before an AI is asked.

@@ -57,7 +57,7 @@ def hold_before_typing(
 ) -> HoldReason | None:
     """Why this claimed reply must wait for a person: replies that piled up during a halt go out all at once.
 
-    ``in_hand``: so many others of the account were let out in this moment, and are not pressed yet.
+    ``in_hand``: how many others of the account were let out in this moment, and are not pressed yet.
     """
     if job.approved_at is not None or job.part > 1:
         return None  # a person asks for it, or the first part of the answer was let out

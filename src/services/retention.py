@@ -115,7 +115,7 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime, *, 
         raise Conflict("busy", "a reply is being sent there right now; try again in a moment")
     request = inbox_queue.open_request(conn, conversation.id)
     if request is not None:
-        # Not cancelled: a cancelled request's messages would be asked about anew.
+        # Not cancelled: a cancelled request's messages would be asked about again.
         inbox_queue.finish(
             conn, request.id, [request.status], InboxStatus.ESCALATED, CancelReason.FORGOTTEN, now
         )

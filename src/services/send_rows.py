@@ -235,7 +235,7 @@ class SendRows:
             raise StaleJob
         now = self._clock()
         with self._db.write() as conn:
-            # Always in the same order: whoever locks two conversations locks them like this.
+            # Always in the same order, as everywhere where two conversations are locked.
             for job, receipt in sorted(receipts, key=lambda one: one[0].conversation_id):
                 store_own(conn, job, receipt, now)
             outbox_queue.sent_many(conn, self._owner, {job.id: receipt for job, receipt in receipts}, now)

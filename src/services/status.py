@@ -114,7 +114,7 @@ class Verdict:
 
     @property
     def of_callers(self) -> Short:
-        """The same where no worker reads or sends, and whoever asks is answered: somebody asks the AI."""
+        """The same where no worker reads or sends, and callers get the answer: the AI is asked."""
         if self.halted:
             return "halted"
         return "working" if self.ai is not None and self.ai.stopped_at is None else "stopped"
@@ -174,7 +174,7 @@ def _exit_code(state: AccountState | None) -> int:
 def describe(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> dict[str, dict[str, Any]]:
     """Each account as ``/health`` and ``status --json`` show it: channel, status, halt (kind, detail, since).
 
-    Where there is a bell to speak of also ``bell``: it rings, or is none and new messages are found by looks.
+    Where there may be a bell also ``bell``: it rings, or there is none and new messages are found by looks.
     """
     return {
         account.name: {

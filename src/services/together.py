@@ -48,7 +48,7 @@ class Together(Generic[T, R]):
             results = await asyncio.to_thread(self._all_of, [what for what, _ in waiting])
             for (_, done), result in zip(waiting, results, strict=True):
                 if done.done():
-                    continue  # whoever asked was cancelled meanwhile
+                    continue  # the caller was cancelled meanwhile
                 if isinstance(result, _Failed):
                     done.set_exception(result.error)
                 else:

@@ -21,7 +21,7 @@ from src.model.values import utc_now
 WINDOW = timedelta(minutes=10)
 KIND = "crash_loop"
 VANISHED_FOR_ONE = 4
-"""So many starts that ended without a word count as one that failed.
+"""This many starts that ended without a word count as one that failed.
 
 For a machine short of memory, whose system kills each start: that loop ends, too. A person who kills the program a
 few times, or a power cut, halts nothing (ADR 0047).

@@ -74,7 +74,7 @@ class Crew:
         """``mark`` is told what begins, and for which account. Without a ``breaker`` starts are not counted.
 
         With ``serving`` the crew stands by while another process serves the account; without it, another copy that
-        is at work is an error. ``first_try_after`` so many seconds it asks for the account for the first time.
+        is at work is an error. ``first_try_after``: seconds until it first asks for the account.
         """
         self._serving = serving
         self._first_try_after = first_try_after

@@ -33,7 +33,7 @@ def start_housekeeping(
     """A running scheduler; ``shutdown(wait=False)`` ends it. ``keep``: how long guests' words stay.
 
     ``every_minute`` may block and may raise TransientError: it is called again a minute later. ``called_for``: the
-    accounts where whoever asked takes the reply. ``personal``: those where a conversation's id is a person's.
+    accounts where the caller takes the reply. ``personal``: those where a conversation's id is a person's.
     """
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}

@@ -81,7 +81,7 @@ def make_inquiry_clock(
 
 
 OWN_BROWSERS = 3
-"""Up to so many accounts have a browser each, on a profile, where a login lasts longest. More share one."""
+"""Up to this many accounts have a browser each, on a profile, where a login lasts longest. More share one."""
 FINISH_SEC = 45.0
 """How long after a stop signal a pressed message may be looked for (pm2.json allows 60 s).
 

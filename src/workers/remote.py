@@ -187,7 +187,7 @@ class Remote:
             raise self._refuse("over")
 
     async def _halt_stands(self, right: _Right) -> bool:
-        # While it is checked, the halt may be over in the database a moment before the viewer is told of it.
+        # While it is checked, the halt may be over in the database a moment before the viewer hears of it.
         if right.halted_at is None or self._state.stage is Stage.CHECKING:
             return True
         return await asyncio.to_thread(self._find_halt, right.account) == right.halted_at

@@ -112,7 +112,7 @@ class Page:
 
     @property
     def is_aside(self) -> bool:
-        """Whether the account that is looked at is none to choose from."""
+        """Whether the account that is shown is not among those to choose from."""
         return self.account not in self.accounts
 
     def place_of(self, account: Account) -> str:

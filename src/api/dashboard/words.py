@@ -257,7 +257,7 @@ HALT_HELP = {
         "Nothing is solved by machine. Solve it yourself in the browser, then everything goes on."
     ),
     "logged_out": _("Log in again in the browser, then everything goes on."),
-    "nothing_leaves": _("Scan the code anew on the gateway's page, then let it look again."),
+    "nothing_leaves": _("Scan the code again on the gateway's page, then let it look again."),
     "credentials": _("Write a key that is good into .env, start Nightporter again, and let it look again."),
     "blocked": _("Wait some hours, then look at the inbox yourself before you let it go on."),
     "page_changed": _(

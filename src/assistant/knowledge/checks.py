@@ -71,7 +71,7 @@ def find_same_id(listings: Sequence[Listing]) -> Iterator[Finding]:
 
 
 def find_empty(documents: Sequence[Document]) -> Iterator[Finding]:
-    """A warning for each file in which there is no fact: a heading without text is none."""
+    """A warning for each file in which there is no fact: a heading without text does not count."""
     for document in documents:
         if not document.facts:
             yield Finding.of(

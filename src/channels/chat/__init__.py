@@ -1,4 +1,4 @@
-"""Question and answer in one HTTP call: the remote is whoever waits, what was said is kept here.
+"""Question and answer in one HTTP call: the remote is the waiting caller, and what was said is kept here.
 
 It offers what ``src/channels/registry.py`` asks of a channel's folder. The calls come in at ``src/api/chat.py``.
 """

@@ -1,6 +1,6 @@
 """A program of one's own behind the port: what was said is stored here, and what goes out is POSTed to it.
 
-Only replies that nobody waits for come this way (CHAT_SEND_URL); whoever waits at ``src/api/chat.py`` takes the
+Only replies that nobody waits for come this way (CHAT_SEND_URL); a waiting caller at ``src/api/chat.py`` takes the
 reply there.
 """
 

@@ -52,12 +52,12 @@ class ChatSettings(Variables):
     send_url: SecretUrl | None = variable(
         None, "where a reply goes that nobody waits for any more, as a POST", "an address", shown="none"
     )
-    wait_sec: Seconds = variable(18.0, "a call waits so long for its answer", "seconds", gt=0, le=300)
+    wait_sec: Seconds = variable(18.0, "how long a call waits for its answer", "seconds", gt=0, le=300)
     holding_text: str = variable(
         "We have your message; a person will answer.", "what is said while a person is asked", "a sentence"
     )
     rate_limit: Annotated[int, Field(ge=1, le=1_000_000)] = variable(
-        10, "so many messages of one conversation are let in within the window", "messages"
+        10, "how many messages of one conversation are let in within the window", "messages"
     )
     rate_window_sec: Seconds = variable(60.0, "how long that window is", "seconds", gt=0)
 

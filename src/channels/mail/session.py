@@ -88,7 +88,7 @@ def _send(server: smtplib.SMTP, message: bytes) -> Verdict:
         return Unknown(f"no answer to the final dot ({type(error).__name__})")
     if code == _OK:
         return Taken()
-    if code == -1:  # smtplib's code for an answer that is none
+    if code == -1:  # smtplib's code for a missing answer
         return Unknown("no answer to the final dot")
     refused = judge(code, "final dot")
     return Never(refused.error) if isinstance(refused, NoLogin) else refused

@@ -28,7 +28,7 @@ def fill(folder: Path, name: str, data: Mapping[str, Value]) -> Notice:
     """
     if not _NAME.fullmatch(name) or not (folder / f"{name}.txt").is_file():
         known = ", ".join(names(folder)) or "none yet"
-        raise BadNotice("template", f"is none of the templates in {folder} ({known})")
+        raise BadNotice("template", f"is not a template in {folder} (there: {known})")
     words = _filled(folder / f"{name}.txt", data, html=False)
     head, _, body = words.partition("\n")
     if not head.startswith(wire.SUBJECT):

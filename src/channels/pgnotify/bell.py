@@ -24,13 +24,13 @@ from src.errors import Halt, TransientError
 
 HEARD_WITHIN_SEC = 5.0
 WAITS_SEC = (0.0, 1.0, 2.0, 5.0, 10.0)
-"""Before each try to open it anew; the last one holds from then on. A fifth more or less, so that many spread."""
+"""The pause before each try to open it again; the last one repeats. A fifth more or less, so that many spread."""
 _NAMES = ("match_id", "conversation_id", "conversation", "chat_id", "id")
 """Under which a note may name the conversation, after the mapping's own column."""
 
 
 class Bell:
-    """One for each database in a process; whoever listens is told what rang."""
+    """One for each database in a process; its listeners hear what rang."""
 
     _shared: dict[tuple[str, tuple[str, ...]], Bell] = {}  # noqa: RUF012 - one for the process, on purpose
 
@@ -84,7 +84,7 @@ class Bell:
                 await self._heard.wait()
         except TimeoutError:
             if self._conn is not None:
-                logger.info("The bell at the app's database does not ring any more; opening it anew")
+                logger.info("The bell at the app's database does not ring any more; opening it again")
                 self._lost.set()
             return False
         return True

@@ -147,7 +147,7 @@ def chooses_ids(mapping: Mapping, catalogue: Catalogue) -> bool:
 
 
 def compares(catalogue: Catalogue) -> bool:
-    """Whether a lock on the conversation holds off whoever writes in it (``docs/adr``, compare-and-insert)."""
+    """Whether a lock on the conversation makes other writers wait (``docs/adr``, compare-and-insert)."""
     return catalogue.foreign_key and catalogue.may_lock
 
 

@@ -108,7 +108,7 @@ class PgnotifyChannel:
         """The conversations in hand, as they were read last."""
         self.messages_at_once = MESSAGES_READ
         self._most: dict[str, int] = {}
-        """So many messages of each are read."""
+        """How many messages of each are read."""
         self._written: dict[str, str] = {}
 
     # -- opening and closing --------------------------------------------------------------------------------

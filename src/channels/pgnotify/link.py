@@ -116,7 +116,7 @@ class Link:
             giving_up.cancel()
 
     def hang_up(self) -> None:
-        """End the connection at once, whoever waits on it: the next step on it fails. Never raises."""
+        """End the connection at once, even if somebody waits on it: the next step on it fails. Never raises."""
         hang_up(self._conn)
 
     async def close(self) -> None:
@@ -181,7 +181,7 @@ def _forget(task: asyncio.Future[psycopg.AsyncConnection[Row]]) -> None:
 
 
 def hang_up(conn: psycopg.AsyncConnection[Row]) -> None:
-    """Shut the socket down under whoever waits on it; its number stays taken until ``close``. Never raises."""
+    """Shut the socket down, even if somebody waits on it; its number stays taken until ``close``. Never raises."""
     try:
         copy = os.dup(conn.fileno())
     except (psycopg.Error, OSError):

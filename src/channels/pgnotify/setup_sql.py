@@ -16,7 +16,7 @@ ROLE = "nightporter"
 
 
 def setup_sql(mapping: Mapping) -> str:
-    """SQL to be read, adapted and run by who owns the database, and how to take all of it back. Pure."""
+    """SQL for the owner of the database to read, adapt and run, and how to take all of it back. Pure."""
     return (
         _HEAD
         + "\n".join(_grants(mapping) + _policies(mapping) + _trigger(mapping) + _indexes(mapping))

@@ -10,9 +10,9 @@ from src.channels.pgnotify.catalogue import TIMES, WITHOUT_ZONE, Catalogue, choo
 from src.channels.pgnotify.mapping import Equals, Mapping
 
 STARTS_READ = 1000
-"""So many conversations that nobody has written in are looked at in one look, the newest."""
+"""How many conversations in which nobody has written one look covers, newest first."""
 MESSAGES_READ = 500
-"""So many of a conversation's newest messages are read at once; as many are looked at by who judges them."""
+"""How many of a conversation's newest messages are read at once; as many are judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Statements:
     whole: sql.Composed
     """Conversations by ``ids``, each with its newest ``most`` messages, a row for each message."""
     lock: sql.Composed
-    """Hold off whoever writes in the conversation, until the transaction ends."""
+    """Make other writers of the conversation wait until the transaction ends."""
     insert: sql.Composed
     """Our message, if the conversation still has ``version``."""
     ours: sql.Composed
@@ -211,7 +211,7 @@ class _Names:
         )
 
     def lock(self) -> sql.Composed:
-        # Whoever inserts a message locks the conversation FOR KEY SHARE by the foreign key, until it commits. Only
+        # An INSERT of a message locks the conversation FOR KEY SHARE by the foreign key, until it commits. Only
         # FOR UPDATE excludes that: it waits for them, and they for us.
         return sql.SQL("SELECT 1 FROM {conversations} WHERE {id} = %(id)s::{type} FOR UPDATE").format(
             conversations=self.conversations, id=sql.Identifier(self._m.conversation_id), type=self.id_type

@@ -60,7 +60,7 @@ class TypingShown:
         self._link: Link | None = None
 
     async def show(self, statements: TypingStatements, values: dict[str, Any]) -> None:
-        """Raises what a Link raises; the next call opens a connection anew then. Repeatable."""
+        """Raises what a Link raises; the next call then opens a new connection. Repeatable."""
         if not await self.rows(statements.change, values):
             await self.rows(statements.add, values)
 

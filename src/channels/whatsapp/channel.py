@@ -47,11 +47,11 @@ WINDOW = timedelta(hours=24)
 MARGIN = timedelta(minutes=5)
 """Nearer to its end the window counts as closed: clocks differ, and a reply takes its time."""
 FIND_SEC = 60.0
-"""After a press whose answer was lost, a status is waited for so long."""
+"""How long a status is waited for after a press whose answer was lost."""
 CHECK_EVERY_SEC = {"cloud": 300.0, "evolution": 30.0, "waha": 30.0}
 """The token, or a gateway's session, is looked at so often at most."""
 SILENT_AT_MOST = 3
-"""So many messages in a row that a gateway took, and WhatsApp's server did not acknowledge: nothing leaves."""
+"""After this many messages in a row that a gateway took and WhatsApp never acknowledged, nothing leaves."""
 DIALECTS: dict[str, Dialect] = {"cloud": wire_cloud, "evolution": wire_evolution, "waha": wire_waha}
 _LOOK_SEC = 0.1
 _NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)
@@ -59,7 +59,7 @@ _NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _LARGEST_ANSWER = 256 * 1024
 _OPEN_AT_MOST = 64
-"""So many conversations are kept as they were read; far more than are ever in hand."""
+"""How many conversations are kept as they were read; far more than are ever in hand."""
 
 
 class WhatsappChannel:
@@ -220,7 +220,7 @@ class WhatsappChannel:
         if len(self._silent) >= SILENT_AT_MOST:
             raise WallHit(
                 "nothing_leaves",
-                f"{len(left)} messages in a row were not acknowledged by WhatsApp: scan the code anew",
+                f"{len(left)} messages in a row were not acknowledged by WhatsApp: scan the code again",
                 nothing_sent=True,
             )
 

@@ -80,7 +80,7 @@ class WhatsappSettings(Variables):
         "", "the approved template for that, and its language", "a name and a language", shown="none"
     )
     proof_sec: Seconds = variable(
-        5.0, "a reply waits so long for the service to say what became of it", "seconds", ge=0, le=60
+        5.0, "how long a reply waits for the service to say what became of it", "seconds", ge=0, le=60
     )
 
     def problems(self) -> list[str]:

@@ -193,7 +193,7 @@ def standing_wall(answer: Answer) -> Wall | None:
         return wall
     state = text_in(inner(answer.parsed(), "instance"), "state")
     if answer.status == 200 and state == "close":
-        return Wall("logged_out", "the gateway's session is closed: scan the code anew")
+        return Wall("logged_out", "the gateway's session is closed: scan the code again")
     return None
 
 

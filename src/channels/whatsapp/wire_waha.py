@@ -90,7 +90,7 @@ def _whose(payload: dict[str, Any]) -> tuple[str | None, bool, bool]:
     """Person, whether our side wrote it, and whether it is in a group, a channel or the status."""
     ours = payload.get("fromMe") is True
     key, shown = inner(payload, "_data", "key"), payload.get("id")
-    # true_<chat>_<id>: the chat, whoever wrote. Engines differ in what from and to are of our own messages.
+    # true_<chat>_<id>: the chat, for every writer. Engines differ in what from and to are of our own messages.
     chat = shown.split("_")[1] if isinstance(shown, str) and shown.count("_") > 1 else None
     there = payload.get("to") if ours else payload.get("from")
     addresses = [chat, there, key.get("remoteJid"), key.get("remoteJidAlt")]
@@ -169,7 +169,7 @@ def standing_wall(answer: Answer) -> Wall | None:
         return wall
     status = text_in(answer.parsed(), "status")
     if answer.status == 200 and status in ("SCAN_QR_CODE", "STOPPED", "FAILED"):
-        return Wall("logged_out", f"the gateway's session is {status}: scan the code anew")
+        return Wall("logged_out", f"the gateway's session is {status}: scan the code again")
     return None
 
 
@@ -194,7 +194,7 @@ def judge(answer: Answer) -> Verdict:
         return Taken(found) if found else Unknown("the answer names no message")
     if answer.status == 422 and isinstance(body.get("expected"), list):
         status = word(str(body.get("status", "")).lower())
-        return Wall("logged_out", f"the gateway's session is {status}: scan the code anew")
+        return Wall("logged_out", f"the gateway's session is {status}: scan the code again")
     if answer.status == 400:
         return Refused("400")
     return Unknown(f"the gateway answered {answer.status}")

@@ -112,7 +112,7 @@ class _TranslationDesk:
     def _ended(self, key: str, done: asyncio.Future[str]) -> None:
         self._asked.pop(key, None)
         if not done.cancelled():
-            done.exception()  # whoever waited has it; nobody may have
+            done.exception()  # a waiting page has it, if there was one
 
     def _translator_of(self) -> Translator:
         if self._side.assistant is None:
