@@ -209,6 +209,7 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         openapi_extra=described(ModeBody),
     )
     async def mode(request: Request, account: Asked = None) -> dict[str, Any]:
+        """``mode`` of the answer is what holds there now: where REPLY_MODE is off, it is off whatever was ``set``."""
         body = await read_json(request, ModeBody)
         return await run_in_threadpool(_set_mode, context, body, body.account or account)
 
@@ -238,16 +239,11 @@ def _set_mode(context: Context, body: ModeBody, name: str | None) -> dict[str, A
     if body.scope != "account" and (body.id is None or not SITE_ID.fullmatch(body.id)):
         raise Malformed("id", f"must be the id of a {body.scope}")
     account = _account_of_mode(context, body, name)
-    switches.set_mode(
-        context.db,
-        account.name,
-        body.scope,
-        body.id or "",
-        None if body.mode == "inherit" else ReplyMode(body.mode),
-        default=ReplyMode(account.settings.reply_mode),
-        now=context.clock(),
-    )
-    return {"success": True, "scope": body.scope, "id": body.id, "mode": body.mode}
+    db, default, scope_id = context.db, ReplyMode(account.settings.reply_mode), body.id or ""
+    wanted = None if body.mode == "inherit" else ReplyMode(body.mode)
+    switches.set_mode(db, account.name, body.scope, scope_id, wanted, default=default, now=context.clock())
+    holds = switches.read_mode(db, account.name, body.scope, scope_id, default)
+    return {"success": True, "scope": body.scope, "id": body.id, "set": body.mode, "mode": str(holds)}
 
 
 def _account_of_mode(context: Context, body: ModeBody, name: str | None) -> Account:
@@ -255,6 +251,9 @@ def _account_of_mode(context: Context, body: ModeBody, name: str | None) -> Acco
         case "account":
             return the_account(context, name)
         case "listing":
-            return account_with_listing(context, name, body.id or "")
+            try:
+                return account_with_listing(context, name, body.id or "")
+            except NotFound:
+                raise Malformed("id", "is not a listing of any account") from None
         case _:
             return account_with(context, name, body.id or "")

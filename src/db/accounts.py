@@ -249,10 +249,14 @@ def mode_for(
 ) -> ReplyMode:
     """The mode that holds for a conversation (our id): its own, else its listing's, else the account's.
 
-    ``default`` if a person has set none of them.
+    ``default`` (REPLY_MODE) if a person has set none of them, and always if it is off.
     """
-    found = rule_for(conn, account, conversation_id, listing_id)
-    return default if found is None else found.mode
+    return mode_in_force(default, rule_for(conn, account, conversation_id, listing_id))
+
+
+def mode_in_force(default: ReplyMode, rule: Rule | None) -> ReplyMode:
+    """What holds where this is the narrowest rule. REPLY_MODE=off only reads: no rule switches on what is off."""
+    return default if rule is None or default is ReplyMode.OFF else rule.mode
 
 
 def rule_for(conn: Connection, account: str, conversation_id: str, listing_id: str | None) -> Rule | None:

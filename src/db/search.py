@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, false, func, or_, select, true, tuple_
 
 from src.db.conversations import CONVERSATION, MESSAGE
 from src.db.outbox_views import JOB
@@ -100,7 +100,9 @@ def _says(conn: Connection, account: str, text: str) -> ColumnElement[bool]:
 
 
 def _has_mode(account: str, mode: ReplyMode, default: ReplyMode) -> ColumnElement[bool]:
-    """That the narrowest rule for the conversation is this mode."""
+    """That this mode holds for the conversation, as ``accounts.mode_in_force`` says."""
+    if default is ReplyMode.OFF:
+        return true() if mode is default else false()
 
     def rules(scope: str, *more: ColumnElement[bool]) -> ColumnElement[bool]:
         return and_(MODES.c.account == account, MODES.c.scope == scope, *more)

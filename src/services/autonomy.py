@@ -79,7 +79,7 @@ def find_outlook(
         record = autonomy.get(conn, autonomy.Key(account.name, listing_id or "", topic or "", stage))
     rule = account_rows.rule_for(conn, account.name, "", listing_id)
     return Outlook(
-        default if rule is None else rule.mode,
+        account_rows.mode_in_force(default, rule),
         permission(record, policy) if known else None,
         set_by_person=rule is not None,
     )

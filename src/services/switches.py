@@ -13,7 +13,7 @@ from src.errors import StaleJob
 from src.model.rows import StoredConversation
 from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
-from src.services.refusals import NotFound
+from src.services.refusals import Malformed, NotFound
 
 _HELD_BY = {ReplyMode.OFF: "mode_off", ReplyMode.DRAFT: "approval_required"}
 
@@ -47,10 +47,13 @@ def set_mode(
 
     Replies on their way that the new mode would not have let go, and that no person approved, become drafts
     (``mode_off``, ``approval_required``); also one in a worker's hands, unless its Send may have been pressed.
-    Returns how many. ``NotFound`` for a conversation that is not known. Repeatable.
+    Returns how many. ``NotFound`` for a conversation that is not known, ``Malformed`` for a listing that is not:
+    no conversation is about it. A rule of it may be taken away all the same. Repeatable.
     """
     with db.write() as conn:
         scope_id = "" if scope == "account" else external_id
+        if scope == "listing" and mode is not None and not conversations.has_listing(conn, account, scope_id):
+            raise Malformed("id", "is not a listing of this account: no conversation is about it")
         if scope == "conversation":
             found = conversations.by_external_id(conn, account, external_id)
             if found is None:
@@ -63,6 +66,21 @@ def set_mode(
         held = _hold(conn, account, scope, scope_id, default)
     logger.bind(scope=scope, mode=str(mode or "inherit"), held=held).info("a person set a mode")
     return held
+
+
+def read_mode(db: Database, account: str, scope: str, external_id: str, default: ReplyMode) -> ReplyMode:
+    """The mode that holds now for the account, a listing or a conversation (the site's ids).
+
+    ``default`` is REPLY_MODE, which decides alone if it is off. ``NotFound`` for a conversation that is not known.
+    """
+    with db.read() as conn:
+        if scope != "conversation":
+            listing_id = external_id if scope == "listing" else None
+            return accounts.mode_for(conn, account, "", listing_id, default)
+        found = conversations.by_external_id(conn, account, external_id)
+        if found is None:
+            raise NotFound("there is no conversation with this id")
+        return accounts.mode_for(conn, account, found.id, found.listing_id, default)
 
 
 def see_to(

@@ -4,7 +4,8 @@
 
 import pytest
 
-from src.db import outbox_queue
+from src.db import accounts, outbox_queue
+from src.model.values import ReplyMode
 from tests.support.api import ACCOUNT, CALLBACK, body, client, inbox, thread_id  # noqa: F401
 
 
@@ -148,6 +149,39 @@ async def test_a_mode_holds_for_the_account_a_listing_or_a_conversation(client, 
 async def test_a_mode_that_makes_no_sense_is_refused(client, sent, status, field):
     response = await client().put("/api/mode", json=sent)
     assert (response.status_code, response.json().get("field")) == (status, field)
+
+
+async def test_the_answer_to_a_mode_says_what_holds_and_reply_mode_off_decides(client, inbox):
+    inbox.conversation(thread_id())
+    places = [("account", None), ("listing", "listing-1"), ("conversation", thread_id())]
+    for reply_mode, holds in (("off", "off"), ("draft", "auto")):
+        one = client(reply_mode=reply_mode)
+        for scope, scope_id in places:
+            body = {"scope": scope, "id": scope_id, "mode": "auto"}
+            answer = (await one.put("/api/mode", json=body)).json()
+            assert (answer["mode"], answer["set"]) == (holds, "auto"), (reply_mode, scope)
+        shown = await one.get(f"/api/conversations/{thread_id()}")
+        assert shown.json()["conversation"]["mode"] == holds
+    for scope, scope_id in places[:0:-1]:
+        body = {"scope": scope, "id": scope_id, "mode": "inherit"}
+        assert (await one.put("/api/mode", json=body)).json()["mode"] == "auto"
+    off = {"scope": "account", "mode": "inherit"}
+    assert (await one.put("/api/mode", json=off)).json()["mode"] == "draft"
+
+
+async def test_a_mode_for_a_listing_that_nobody_has_is_refused(client, inbox, db, clock):
+    one = client()
+    inbox.conversation(thread_id())
+    refused = await one.put("/api/mode", json={"scope": "listing", "id": "listing-9", "mode": "auto"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "id")
+    assert "no conversation is about it" in refused.json()["error"]
+    with db.write() as conn:
+        assert accounts.modes(conn, ACCOUNT) == []
+        accounts.set_mode(conn, ACCOUNT, "listing", "listing-9", ReplyMode.OFF, clock())
+    gone = {"scope": "listing", "id": "listing-9", "mode": "inherit"}
+    assert (await one.put("/api/mode", json=gone)).status_code == 200
+    with db.read() as conn:
+        assert accounts.modes(conn, ACCOUNT) == []
 
 
 async def test_the_ai_can_be_tried(client, httpserver):

@@ -136,6 +136,8 @@ async def test_a_mode_for_the_account_needs_its_name(one, db, rows):
     assert (refused.status_code, refused.json()["field"]) == (422, "account")
     refused = await one.put("/api/mode", json={"scope": "conversation", "id": HERE, "mode": "off"})
     assert (refused.status_code, refused.json()["field"]) == (422, "account")
+    refused = await one.put("/api/mode", json={"scope": "listing", "id": "nobodys", "mode": "off"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "id")
     body = {"scope": "account", "mode": "draft", "account": "loft"}
     assert (await one.put("/api/mode", json=body)).status_code == 200
     only = {"scope": "conversation", "id": thread_id(10), "mode": "off"}

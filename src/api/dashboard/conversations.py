@@ -119,7 +119,7 @@ def _find(page: Page) -> dict[str, Any]:
         rules = _rules(conn, account)
         listings = search.listings(conn, account)
     rows = [
-        Row(one, newest.get(one.id), jobs.get(one.id, []), rule.mode if rule else default)
+        Row(one, newest.get(one.id), jobs.get(one.id, []), accounts.mode_in_force(default, rule))
         for one in shown
         for rule in [_narrowest(one, rules)]
     ]

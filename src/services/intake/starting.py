@@ -23,7 +23,7 @@ def queue_start(context: IntakeContext, intake: Intake) -> None:
         return
     conn, home = context.conn, context.conversation
     mode = accounts.mode_for(conn, context.account, home.id, home.listing_id, context.rules.default_mode)
-    if ReplyMode.OFF in (mode, context.rules.default_mode) or not _are_told(context):
+    if mode is ReplyMode.OFF or not _are_told(context):
         return
     if inbox_queue.start_of(conn, home.id) is not None:
         return

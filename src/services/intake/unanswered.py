@@ -70,8 +70,7 @@ def _queue(context: IntakeContext, intake: Intake, wanted: list[SeenMessage]) ->
     mode = accounts.mode_for(
         context.conn, context.account, conversation.id, conversation.listing_id, context.rules.default_mode
     )
-    # REPLY_MODE=off means: only read. A narrower rule cannot switch on what does not run.
-    if ReplyMode.OFF in (mode, context.rules.default_mode):
+    if mode is ReplyMode.OFF:
         conversations.set_skip_reason(context.conn, our_ids(context, wanted), Refusal.MODE_OFF)
         return
     request = inbox_queue.open_request(context.conn, conversation.id)

@@ -95,6 +95,8 @@ async def test_conversations_are_found_by_name_words_state_listing_and_mode(
     assert await found(mode="off") == ["Cléo"]
     assert await found(mode="draft") == ["Bob_", "Ann 100%"]
     assert await found(mode="odd", state="odd") == ["Cléo", "Bob_", "Ann 100%"]
+    one = client(reply_mode="off")  # nothing is answered, whatever is set
+    assert (await found(mode="off"), await found(mode="draft")) == (["Cléo", "Bob_", "Ann 100%"], [])
 
 
 async def test_long_lists_go_on_where_the_page_ends(client, inbox, make_message):

@@ -72,7 +72,7 @@ def _outcome(page: Page, decision: Decision, listing: str | None, stage: str) ->
     with page.context.db.read() as conn:
         first = stage == str(Stage.INQUIRY)
         outlook = find_outlook(conn, page.account, listing, decision.topic, first=first)
-    if page.account.settings.reply_mode == "off" or outlook.mode is ReplyMode.OFF:
+    if outlook.mode is ReplyMode.OFF:
         return False, lang.say("Nothing would be sent: the mode is off.")
     if outlook.goes_out:
         return True, lang.say("This answer would go out by itself.")
