@@ -209,7 +209,7 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         openapi_extra=described(ModeBody),
     )
     async def mode(request: Request, account: Asked = None) -> dict[str, Any]:
-        """``mode`` of the answer is what holds there now: where REPLY_MODE is off, it is off whatever was ``set``."""
+        """``mode`` of the answer is what holds there now: off where REPLY_MODE is off, whatever was ``set``."""
         body = await read_json(request, ModeBody)
         return await run_in_threadpool(_set_mode, context, body, body.account or account)
 
