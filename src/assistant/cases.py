@@ -28,6 +28,7 @@ class Case:
     sender: str = ""
     history: tuple[Mapping[str, Any], ...] = ()
     hard_class: str | None = None
+    sources: tuple[str, ...] = ()  # ids of the facts that an answer rests on
     must_have: tuple[tuple[str, ...], ...] = ()
     must_not: tuple[str, ...] = ()
     rules_only: bool = False  # the folder has no facts for it
@@ -87,6 +88,7 @@ def _read_case(line: str, where: str) -> Case:
             sender=str(given.get("sender") or ""),
             history=tuple(given.get("history") or ()),
             hard_class=given.get("class"),
+            sources=tuple(str(one) for one in given.get("sources") or ()),
             must_have=tuple(tuple(words) for words in given.get("must_have") or ()),
             must_not=tuple(given.get("must_not") or ()),
             rules_only=given.get("rules_only") is True,

@@ -23,7 +23,12 @@ from src.assistant.evaluate import (
     scripted_bars,
     worst_of,
 )
+from src.assistant.evaluate_search import measure_search, measure_search_as_asked
+from src.assistant.knowledge.loading import load
 from src.assistant.live import LiveAssistant
+from src.assistant.making import make_search
+from src.assistant.search_cases import load_search_set
+from src.assistant_settings import AssistantSettings
 from src.errors import SettingsError
 from src.settings import load_settings
 
@@ -31,6 +36,8 @@ _ROOT = Path(__file__).parents[2]
 CASES = _ROOT / "tests" / "assistant" / "cases"
 FOLDER = _ROOT / "tests" / "assistant" / "folder"
 """The shipped messages, and the folder that they are about."""
+SEARCHED = _ROOT / "tests" / "assistant" / "retrieval"
+"""Facts and questions for the search alone."""
 _AT_ONCE = 4
 _PASSES = 3
 
@@ -56,8 +63,11 @@ def run_eval(
     asked = [case for case in found if not case.rules_only]
     passes = asyncio.run(_run(assistant, asked, _PASSES if live else 1))
     measured = [measure(results) for results in passes]
-    bars = measure_rules(found) | worst_of([bars for _, bars in measured]) | scripted_bars()
-    metrics = measured[0][0] | ({"passes": _compare([one for _, one in measured])} if live else {})
+    searched, as_asked = asyncio.run(_search(settings.assistant, found, folder))
+    bars = measure_rules(found) | worst_of([bars for _, bars in measured]) | searched | scripted_bars()
+    metrics = measured[0][0] | {"search_as_asked": as_asked}
+    if live:
+        metrics["passes"] = _compare([one for _, one in measured])
     if as_json:
         print(json.dumps(_as_json(passes[-1], metrics, bars), ensure_ascii=False, indent=2))
     else:
@@ -76,6 +86,15 @@ async def _run(assistant: LiveAssistant, cases: Sequence[Case], passes: int) -> 
         return [list(await asyncio.gather(*(ask(case) for case in cases))) for _ in range(passes)]
     finally:
         await assistant.close()
+
+
+async def _search(
+    settings: AssistantSettings, cases: Sequence[Case], folder: Path
+) -> tuple[dict[str, Bar], dict[str, Any]]:
+    """Bars of the search on the shipped questions, and how it does on the messages as they are asked."""
+    given, search = load_search_set(SEARCHED), make_search(settings)
+    bars = await measure_search(search, given)
+    return bars, await measure_search_as_asked(search, given, cases, load(folder))
 
 
 def _compare(passes: Sequence[Mapping[str, Bar]]) -> dict[str, dict[str, float]]:
@@ -123,7 +142,7 @@ def _show(results: Sequence[Result], metrics: Mapping[str, Any], bars: Mapping[s
     console = Console(highlight=False, soft_wrap=True, markup=False)
     table = Table("bar", "measured", "must be", "")
     for name, bar in bars.items():
-        value = "not here: a test" if bar.value is None else f"{bar.value:.3f}"
+        value = "not measured" if bar.value is None else f"{bar.value:.3f}"
         sign = "at most" if bar.at_most else "at least"
         verdict = ("ok" if bar.ok else "FAILED") if bar.measured else ""
         table.add_row(name.replace("_", " "), value, f"{sign} {bar.bar:g}", verdict)

@@ -30,6 +30,7 @@ def server(monkeypatch, tmp_path):
         monkeypatch.setattr(settings_module, "ROOT", tmp_path)
         monkeypatch.setenv("ASSISTANT_BASE_URL", running.base_url)
         monkeypatch.setenv("ASSISTANT_MODEL", "main")
+        monkeypatch.setenv("ASSISTANT_EMBEDDINGS", "off")
         monkeypatch.setenv("ASSISTANT_KNOWLEDGE_DIR", str(write_folder(tmp_path / "knowledge", FILES)))
         monkeypatch.setenv("ASSISTANT_AGENTS_DIR", str(tmp_path / "agents"))
         yield running
@@ -63,6 +64,10 @@ def test_the_json_has_cases_metrics_and_bars(server, cases):
     assert all(set(bar) == {"measured", "value", "bar", "ok"} for bar in said["bars"].values())
     assert said["bars"]["promises_found"]["measured"] is False
     assert said["bars"]["hard_classes_caught"] == {"measured": True, "value": 1.0, "bar": 0.99, "ok": True}
+    by_words = said["bars"]["search_hit_at_3_by_words"]
+    assert by_words["measured"]
+    assert by_words["ok"]
+    assert said["metrics"]["search_as_asked"] == {"messages": 0, "hit_at_3": None, "hit_at_8": None}
     assert done.exit_code == 0
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from src.assistant.embeddings import ServiceAway, Vectors
+from src.assistant.evaluate_search import hit_rate, measure_search
 from src.assistant.retrieve import Chosen, Search, tokens_of
 from src.assistant.values import Fact
-from tests.assistant.retrieval.questions import QUESTIONS, facts, query
+from tests.assistant.retrieval.questions import SET, facts
 
 FORCED = {"whole_tokens": 0, "initial": 20, "final": 8}
 
@@ -62,14 +63,10 @@ async def test_many_facts_are_searched_and_the_best_keep_their_order():
 
 
 async def test_words_alone_with_translated_questions_find_the_fact_among_2000():
-    search, some = Search(), facts(2000)
-    found = 0
-    for language, question, english, topic in QUESTIONS:
-        asked = query(language, question, english, topic, translated=True)
-        hits = await search.find(some, asked, 8)
-        found += topic in [hit.fact.topic for hit in hits]
-
-    assert found / len(QUESTIONS) >= 0.80
+    cases = SET.cases(2000, translated=True)
+    assert len(cases) == 46
+    assert (await hit_rate(Search(), cases, 8) or 0) >= 0.84
+    assert (await measure_search(Search(), SET))["search_hit_at_3_by_words"].ok
 
 
 async def test_words_count_only_against_facts_in_the_languages_of_the_question():
