@@ -29,6 +29,7 @@ _BETWEEN_TRIES = timedelta(minutes=20)
 WorkerState = Literal["running", "failing", "stopped", "silent", "never_ran"]
 State = Literal["halted", "never_ran", "stopped", "silent", "failing", "blind", "paused", "running"]
 Short = Literal["working", "halted", "stopped"]
+Hindrance = Literal["halted", "paused", "reply_mode_off", "nobody_sends"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,23 @@ def read_verdicts(conn: Connection, of: Iterable[Account], now: datetime) -> dic
     return {
         account.name: read_verdict(conn, account.name, Intervals.of(account.settings), now) for account in of
     }
+
+
+def what_hinders(account: Account, verdict: Verdict) -> Hindrance | None:
+    """Why a reply that is due does not go out now; None: it does. What a page says of a reply is made from this.
+
+    As the SEND worker decides it: where REPLY_MODE is off none is run (``workers/crew.py``). Where whoever asked
+    takes the reply, no worker is needed.
+    """
+    if verdict.halted:
+        return "halted"
+    if verdict.paused:
+        return "paused"
+    if account.is_called_for:
+        return None
+    if account.settings.reply_mode == "off":
+        return "reply_mode_off"
+    return None if verdict.send.lives else "nobody_sends"
 
 
 def whole(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> Literal["working", "partly", "halted"]:

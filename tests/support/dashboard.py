@@ -6,7 +6,7 @@ import html
 import re
 from urllib.parse import quote
 
-from src.db import outbox_queue
+from src.db import accounts, outbox_queue
 from src.model.statuses import OutboxStatus
 from tests.support.api import ACCOUNT, body, thread_id
 
@@ -32,6 +32,17 @@ async def press(one, job, move, path="/outbox", **fields):
 def words_of(page):
     """The text of a page as a person reads it."""
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.text)))
+
+
+def at_work(db, clock, *workers):
+    """These workers have just gone round, by default SYNC and SEND."""
+    with db.write() as conn:
+        accounts.ensure(conn, ACCOUNT, clock())
+        for worker in workers or ("sync", "send"):
+            accounts.beat(conn, ACCOUNT, worker, process_id=1, hostname="h", now=clock(), started=True)
+            accounts.cycle_done(
+                conn, ACCOUNT, worker, outcome="0 changed", duration_ms=5, ok=True, now=clock()
+            )
 
 
 def in_state(db, clock, job, state):

@@ -27,6 +27,7 @@ from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
 from src.services import switches
 from src.services.refusals import Malformed, NotFound
+from src.services.status import Intervals, read_verdict
 
 ROWS = 30
 MESSAGES = 50
@@ -162,7 +163,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         why = explain_requests(page, side, conn, part.requests)
         texts = [*(one.text for one in part.messages), *(one.text for one in part.jobs)]
         wording = read_wording(page, side, conn, texts)
-        state = accounts.find(conn, account)
+        page.stands = stands = read_verdict(conn, account, Intervals.of(settings), page.now)
         rules = _rules(conn, account)
         left = left_to_a_person(conn, found.id, page.now) if before is None else []
     first = part.messages[0] if part.messages else None
@@ -175,7 +176,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         "left_until": max((one.written_at for one in left if one.written_at), default=None),
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
-        "not_live": timeline.why_not_live(settings, found, state, _narrowest(found, rules), page.now),
+        "not_live": timeline.why_not_live(page.account, found, stands, _narrowest(found, rules), page.now),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }
 

@@ -81,7 +81,7 @@ def _read(page: Page, memory: Remembered[Day]) -> dict[str, Any]:
     account, now = page.account.name, page.now
     days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
-        stands = read_verdict(conn, account, Intervals.of(page.account.settings), now)
+        page.stands = stands = read_verdict(conn, account, Intervals.of(page.account.settings), now)
         sent = not page.account.is_called_for
         items = by_urgency(waiting(conn, account, now, sent=sent), now)
         aside = _aside(page, conn)

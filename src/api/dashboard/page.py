@@ -27,7 +27,15 @@ from src.db import missing_facts
 from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
 from src.services.refusals import Conflict, HoldsSecret, Malformed, NotFound
-from src.services.status import Short, read_verdicts
+from src.services.status import (
+    Hindrance,
+    Intervals,
+    Short,
+    Verdict,
+    read_verdict,
+    read_verdicts,
+    what_hinders,
+)
 
 LANGUAGE_COOKIE = "nightporter_language"
 ACCOUNT_COOKIE = "nightporter_account"
@@ -58,6 +66,8 @@ class Page:
     request: Request
     entry: Entry | None
     now: datetime
+    stands: Verdict | None = None
+    """How the account that is looked at stands."""
     standing: dict[str, Short] = field(default_factory=dict)
     """How each account stands, where there are several."""
     open_questions: int = 0
@@ -104,6 +114,11 @@ class Page:
         """Whether the built-in assistant answers for any account."""
         every = {**self.context.accounts, **self.context.asked}
         return any(account.ai == "assistant" for account in every.values())
+
+    @property
+    def hindrance(self) -> Hindrance | None:
+        """Why a reply that is due does not go out now; None: it does."""
+        return what_hinders(self.account, self.stands) if self.stands is not None else None
 
     @property
     def names_account(self) -> bool:
@@ -179,7 +194,12 @@ class Page:
             "ago": lambda at: lang.ago(at, now),
             "moment": lambda at: lang.moment(at, zone, now=now),
             "full_moment": lambda at: lang.full_moment(at, zone),
-            "done": words.DONE.get(self.request.query_params.get("done", "")),
+            "done": words.done(
+                self.request.query_params.get("done", ""),
+                self.hindrance,
+                reads=self.stands is not None and self.stands.reads,
+                called_for=self.stands is not None and self.account.is_called_for,
+            ),
         }
 
 
@@ -224,14 +244,15 @@ async def open_page(context: Context, request: Request) -> Page:
     """Let the visitor in, or raise ``Unauthorized`` or ``WrongHost``."""
     request.state.entry = entry = await context.doors.page(request)
     page = Page(context, request, entry, context.clock())
-    if page.several or page.has_assistant:
-        await run_in_threadpool(_read_frame, page)
+    await run_in_threadpool(_read_frame, page)
     return page
 
 
 def _read_frame(page: Page) -> None:
     """What stands around every page: how the accounts stand, and how many questions wait."""
+    intervals = Intervals.of(page.account.settings)
     with page.context.db.read() as conn:
+        page.stands = read_verdict(conn, page.account.name, intervals, page.now)
         if page.several:
             verdicts = read_verdicts(conn, page.accounts, page.now)
             page.standing = {name: verdict.short for name, verdict in verdicts.items()}

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from src.account import AccountSettings
+from src.account import Account
 from src.api.dashboard import words
 from src.db.timeline import Stretch
 from src.languages import sentence
-from src.model.rows import AccountState, Job, Request, Rule, StoredConversation, StoredMessage
+from src.model.rows import Job, Request, Rule, StoredConversation, StoredMessage
 from src.model.statuses import InboxStatus, OutboxStatus
+from src.services.status import Verdict, what_hinders
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +176,15 @@ def reply_steps(job: Job) -> list[Step]:
 
 
 def why_not_live(
-    settings: AccountSettings,
+    account: Account,
     conversation: StoredConversation,
-    state: AccountState | None,
+    stands: Verdict,
     rule: Rule | None,
     now: datetime,
 ) -> list[Step]:
     """Every reason why an answer would not go out here by itself at this moment; empty if it would."""
-    found = []
-    if state is not None and state.halted:
-        found.append(Step(state.halted_at, sentence("Halted: nothing is read or sent.")))
-    if state is not None and state.paused:
-        found.append(Step(state.paused_at, sentence("Sending is paused everywhere.")))
+    settings = account.settings
+    found = _nobody_works(account, stands)
     if conversation.skip_reason:
         found.append(Step(None, sentence("Nothing is answered here."), reason=conversation.skip_reason))
     if settings.reply_mode == "off":
@@ -205,4 +203,24 @@ def why_not_live(
     quiet_until = wrote + timedelta(minutes=settings.human_pause_min) if wrote else None
     if quiet_until is not None and now < quiet_until:
         found.append(Step(quiet_until, sentence("You wrote here: the AI keeps quiet until then.")))
+    return found
+
+
+def _nobody_works(account: Account, stands: Verdict) -> list[Step]:
+    """What of a message's way to its answer is not done now, from one end to the other."""
+    state, ai, found = stands.account, stands.ai, list[Step]()
+    if state is not None and state.halted:
+        found.append(Step(state.halted_at, sentence("Halted: nothing is read or sent.")))
+    elif not account.is_called_for and not stands.sync.lives:
+        found.append(Step(None, sentence("Nobody reads the inbox: new messages are not seen.")))
+    if account.ai is None:
+        found.append(Step(None, sentence("No AI is set for this account, so nothing is answered.")))
+    elif ai is not None and ai.stopped_at is not None:
+        found.append(Step(ai.stopped_at, sentence("Nothing is given to the AI: what does it was stopped.")))
+    elif stands.ai_fails:
+        found.append(Step(None, sentence("The AI cannot be reached: guests' messages wait for it.")))
+    if state is not None and state.paused:
+        found.append(Step(state.paused_at, sentence("Sending is paused everywhere.")))
+    if what_hinders(account, stands) == "nobody_sends":
+        found.append(Step(None, words.HINDRANCES["nobody_sends"]))
     return found

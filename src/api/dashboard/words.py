@@ -26,6 +26,26 @@ DONE = {
     "logged_out": _("You are logged out."),
 }
 
+DONE_BUT = {
+    "approved": _("Approved, but it does not go out now."),
+    "retried": _("It is in the queue again, but does not go out now."),
+    "again": _("A new reply with the same text was made, but it does not go out now."),
+    "resumed": _("The pause is over, but nothing goes out now."),
+}
+"""The same of what is to be sent, where something hinders it."""
+HINDRANCES = {
+    "halted": _("Halted: nothing is read or sent until a person reconnects."),
+    "paused": _("Sending is paused: nothing goes out until you resume."),
+    "reply_mode_off": _(
+        "REPLY_MODE is off: nothing is sent until that is changed in .env and Nightporter is started again."
+    ),
+    "nobody_sends": _("Nobody sends: the SEND worker does not run. Replies wait."),
+}
+"""Why what is due does not go out now: ``services.status.what_hinders``."""
+_FOR_CALLER = _("Approved: whoever asked for it may take it now.")
+_PAUSED_ONLY = _("Paused: nothing is sent until you resume.")
+_MODE_BUT = _("REPLY_MODE is off: nothing is answered, whatever is set here.")
+
 NOT_LET_IN = _(
     "This dashboard is not open to this address, and it has no password yet. Set DASHBOARD_PASSWORD in .env and "
     "start Nightporter again."
@@ -41,7 +61,7 @@ CONFLICT = _("Things have moved on since this page was shown. Look at how they s
 NOT_USABLE = _("What was sent cannot be used.")
 CONFLICTS = {
     "form_expired": _("This form has expired. Go back, load the page again, and send it once more."),
-    "is_pending": _("Somebody was quicker: this reply is approved already and on its way."),
+    "is_pending": _("Somebody was quicker: this reply is approved already."),
     "is_processing": _("This reply is being sent right now, so nothing can be changed any more."),
     "is_sent": _("This reply is sent already."),
     "is_cancelled": _("This reply was cancelled meanwhile, by a person or because it was overtaken."),
@@ -78,7 +98,7 @@ MALFORMED = {
 
 OUTBOX = {
     "draft": _("Draft"),
-    "pending": _("On its way"),
+    "pending": _("To be sent"),
     "processing": _("Being sent"),
     "sent": _("Sent"),
     "unconfirmed": _("Unconfirmed"),
@@ -88,7 +108,7 @@ OUTBOX = {
 OUTBOX_MEANS = {
     "draft": _("It waits for you."),
     "pending": _("It waits for its turn."),
-    "processing": _("It is being typed and sent right now."),
+    "processing": _("The SEND worker has it in hand."),
     "sent": _("Airbnb shows it in the conversation."),
     "unconfirmed": _(
         "Send was pressed, or may have been, and the message was not found. It is never pressed again."
@@ -290,6 +310,22 @@ ORIGINS = {
     "guest": _("Guest"),
     "cotraveller": _("Co-traveller"),
 }
+
+
+def done(code: str, hindrance: str | None, *, reads: bool, called_for: bool) -> list[str]:
+    """What is said after a deed: what was done, and what follows of it as things stand; nothing for no deed.
+
+    ``reads``: the inbox is being read. ``called_for``: whoever asked takes the reply.
+    """
+    if code not in DONE:
+        return []
+    if code in DONE_BUT and hindrance is not None:
+        return [DONE_BUT[code], HINDRANCES[hindrance]]
+    if code == "approved" and called_for:
+        return [_FOR_CALLER]
+    if code == "paused" and not reads:
+        return [_PAUSED_ONLY]
+    return [DONE[code], _MODE_BUT] if code == "mode" and hindrance == "reply_mode_off" else [DONE[code]]
 
 
 def reason(lang: Language, code: str | None, *, held: bool = False) -> str:

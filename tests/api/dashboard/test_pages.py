@@ -12,12 +12,13 @@ from src.model.inbox import AuthorRole, MessageKind, SeenPerson
 from src.model.statuses import InboxStatus
 from tests.support.api import ACCOUNT, body, client, inbox, thread_id  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
-from tests.support.dashboard import HERE, a_draft, form_of, in_state, press, words_of
+from tests.support.dashboard import HERE, a_draft, at_work, form_of, in_state, press, words_of
 
 # --- what a person does ----------------------------------------------------------------------------------
 
 
-async def test_a_draft_is_changed_and_approved_and_the_ais_text_is_not_forgotten(client, inbox):
+async def test_a_draft_is_changed_and_approved_and_the_ais_text_is_not_forgotten(client, inbox, db, clock):
+    at_work(db, clock)
     one = client(reply_mode="draft")
     job = await a_draft(one, inbox)
     assert "Oui, bien sûr." in words_of(await one.get("/outbox"))
@@ -127,8 +128,9 @@ async def test_a_failed_reply_is_tried_again_and_an_unconfirmed_one_settled(clie
     assert "a person says that it is there" in words_of(await one.get(HERE))
 
 
-async def test_everything_is_paused_and_resumed_and_answers_still_come_in(client, inbox):
+async def test_everything_is_paused_and_resumed_and_answers_still_come_in(client, inbox, db, clock):
     one = client()
+    at_work(db, clock)
     form = await form_of(one, "/")
     assert (await one.post("/pause", data=form)).headers["location"] == "/?done=paused"
     await a_draft(one, inbox)
@@ -174,8 +176,9 @@ async def test_an_empty_text_is_not_approved(client, inbox):
 # --- modes -----------------------------------------------------------------------------------------------
 
 
-async def test_a_mode_is_set_where_it_holds_and_the_page_says_why_nothing_goes_out(client, inbox, clock):
-    one = client()
+async def test_a_mode_is_set_where_it_holds_and_the_page_says_why_nothing_goes_out(client, inbox, db, clock):
+    one = client(ai_webhook_url="http://127.0.0.1:9/hook")
+    at_work(db, clock)
     inbox.conversation()
     assert "Live: the AI's answers go out here" in words_of(await one.get(HERE))
     form = await form_of(one, HERE)

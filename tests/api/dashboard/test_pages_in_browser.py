@@ -72,7 +72,7 @@ async def test_two_people_approve_one_draft_and_the_first_click_wins(house, pers
     await theirs.get_by_role("textbox").fill("Written by the second person.")
     await mine.get_by_role("textbox").fill("Written by the first person.")
     await mine.get_by_role("button", name="Approve").click()
-    await expect(one.get_by_role("status")).to_contain_text("on its way to the guest")
+    await expect(one.get_by_role("status")).to_contain_text("Approved")
     await expect(two.locator("#news")).to_be_visible()
     await expect(theirs.get_by_role("textbox")).to_have_value("Written by the second person.")
     await theirs.get_by_role("button", name="Approve").click()

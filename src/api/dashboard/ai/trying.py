@@ -75,7 +75,8 @@ def _outcome(page: Page, decision: Decision, listing: str | None, stage: str) ->
     if outlook.mode is ReplyMode.OFF:
         return False, lang.say("Nothing would be sent: the mode is off.")
     if outlook.goes_out:
-        return True, lang.say("This answer would go out by itself.")
+        would = lang.say("This answer would go out by itself.")
+        return True, f"{would} {lang.gettext(words.HINDRANCES[page.hindrance])}" if page.hindrance else would
     if outlook.mode is ReplyMode.AUTO:
         return False, lang.say("This answer would wait for you: its topic may not go out by itself.")
     return False, lang.say("This answer would wait for you: the mode is draft.")

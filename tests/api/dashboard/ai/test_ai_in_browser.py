@@ -65,4 +65,4 @@ async def test_a_draft_is_translated_once_the_page_stands_and_approving_never_wa
     await expect(card.get_by_text("house.md:4")).to_be_visible()
     assistant_house.model.ways = ["hanging"]
     await card.get_by_role("button", name="Approve and send").click()
-    await expect(page.get_by_role("status").first).to_contain_text("on its way to the guest")
+    await expect(page.get_by_role("status").first).to_contain_text("Approved")
