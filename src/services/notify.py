@@ -31,7 +31,7 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 def check(settings: AlertSettings) -> None:
     """Raise SettingsError if Apprise does not know an address of NOTIFY_URLS. Sends nothing."""
     problems = [
-        f"NOTIFY_URLS: Apprise does not know address {number}; see https://github.com/caronc/apprise/wiki"
+        f"NOTIFY_URLS: address {number} is not known to Apprise; see https://github.com/caronc/apprise/wiki"
         for number, address in enumerate(settings.alert_addresses, 1)
         if _apprise(address) is None
     ]
