@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    FromClause,
     MetaData,
     Select,
     String,
@@ -98,6 +100,12 @@ class RowShape(Generic[T]):
     def insert(self, conn: Connection) -> Any:
         """An INSERT that gives the row back and knows ``on_conflict_do_…`` in the dialect of this connection."""
         return insert_into(conn, self.table).returning(*self.columns)
+
+
+@cache
+def alias(table: Table, name: str) -> FromClause:
+    """The table under another name, made once: copying its columns costs more than the rest of a statement."""
+    return table.alias(name)
 
 
 def literal(status: StrEnum) -> Any:

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from src.db import accounts
 from src.db.answers import is_answer
 from src.db.conversations import waits_again, written_at
-from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, Unindexed, literal
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, Unindexed, alias, literal
 from src.model.gate import Refusal
 from src.model.stages import stage_of
 from src.model.statuses import FINAL_OUTBOX, InboxStatus, OutboxStatus
@@ -153,7 +153,7 @@ def newest_of_request() -> ColumnElement[bool]:
 
 
 def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiting]:
-    again = OUTBOX.alias("again")
+    again = alias(OUTBOX, "again")
     replaced = exists().where(
         again.c.conversation_id == OUTBOX.c.conversation_id, again.c.replaces_id == OUTBOX.c.id
     )
@@ -214,14 +214,14 @@ def _jobs(what: ColumnElement[Any], since: ColumnElement[datetime]) -> Select[An
 
 def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datetime) -> list[Waiting]:
     """Requests that ended without an answer, and that nobody has answered, or seen to, since."""
-    newer = INBOX.alias("newer")
+    newer = alias(INBOX, "newer")
     overtaken = exists().where(
         newer.c.conversation_id == INBOX.c.conversation_id, newer.c.created_at > INBOX.c.created_at
     )
     home = INBOX.join(CONVERSATIONS, CONVERSATIONS.c.id == INBOX.c.conversation_id).join(
         MESSAGES, newest_of_request()
     )
-    carried = MESSAGES.alias("carried")
+    carried = alias(MESSAGES, "carried")
     written = select(func.max(written_at(carried))).where(carried.c.request_id == INBOX.c.id)
     newest = func.coalesce(written.scalar_subquery(), MESSAGES.c.sent_at, type_=MESSAGES.c.sent_at.type)
     found: list[Waiting] = []
@@ -290,7 +290,7 @@ def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
     The first message of an inquiry or a request is among them from half of its 24 hours on. The newest of each
     conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left out.
     """
-    request = INBOX.alias("request")
+    request = alias(INBOX, "request")
     needs_none = exists().where(
         request.c.id == MESSAGES.c.request_id, request.c.status == literal(InboxStatus.IGNORED)
     )
@@ -339,7 +339,7 @@ def _of_message(
 
 
 def _answered_later(conversation_id: ColumnElement[Any], at: ColumnElement[Any]) -> ColumnElement[bool]:
-    later = MESSAGES.alias("later")
+    later = alias(MESSAGES, "later")
     return exists().where(
         later.c.conversation_id == conversation_id,
         later.c.sent_at > at,
@@ -349,7 +349,7 @@ def _answered_later(conversation_id: ColumnElement[Any], at: ColumnElement[Any])
 
 def _followed() -> ColumnElement[bool]:
     """A person has written, or we have answered, after the message: it is answered, or a newer one is."""
-    later = MESSAGES.alias("next")
+    later = alias(MESSAGES, "next")
     return exists().where(
         later.c.conversation_id == MESSAGES.c.conversation_id,
         later.c.sent_at > MESSAGES.c.sent_at,
@@ -358,7 +358,7 @@ def _followed() -> ColumnElement[bool]:
 
 
 def _never_answered(conversation_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    ever = MESSAGES.alias("ever")
+    ever = alias(MESSAGES, "ever")
     return not_(exists().where(ever.c.conversation_id == conversation_id, is_answer(ever)))
 
 
