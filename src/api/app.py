@@ -19,6 +19,7 @@ from src.api.chat import chat_routes
 from src.api.context import Context
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.routes import dashboard_routes
+from src.api.dashboard.unknown import show_unknown_addresses
 from src.api.docs import add_docs
 from src.api.doors import Doors, TooManyGuesses, Unauthorized
 from src.api.health import health_routes
@@ -136,6 +137,7 @@ def create_app(
         app.include_router(remote_routes(remote, settings.dashboard_language))
 
     say_errors_alike(app)
+    show_unknown_addresses(app, context)
     app.add_middleware(Guard, larger={HOOKS: LARGEST_CALL, VOICE: longest + ENVELOPE})
     return app
 
