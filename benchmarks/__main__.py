@@ -30,7 +30,18 @@ from benchmarks.results import Results
 from benchmarks.sizes import SIZES, Size
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = ("inbox", "reactions", "claims", "queues", "callbacks", "chat", "starts", "memory", "pages")
+GROUPS = (
+    "inbox",
+    "reactions",
+    "claims",
+    "queues",
+    "callbacks",
+    "chat",
+    "search",
+    "starts",
+    "memory",
+    "pages",
+)
 AT_MOST_SEC = 3_600
 
 

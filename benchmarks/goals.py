@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import callbacks, chat, inbox, queues
+from benchmarks import callbacks, chat, inbox, queues, search
 from benchmarks.inbox import LATENCY, NO_LATENCY
 from benchmarks.results import Goal, Results, Series, number
 
@@ -18,6 +18,7 @@ def judge(results: Results) -> list[Goal]:
         *_queue(results),
         *_api(results),
         *_chat(results),
+        *_search(results),
         *_memory(results),
         *_starts(results),
     ]
@@ -276,6 +277,22 @@ def _chat(results: Results) -> list[Goal]:
     more = f" (a relay that stores nothing: {number(beside.share(0.95))} ms)" if beside else ""
     late = found.share(0.95)
     return [_goal("chat, over the AI's time, p95", "≤ 40 ms", late, lambda v: v <= 40, "ms", more)]
+
+
+def _search(results: Results) -> list[Goal]:
+    ours, floor = (
+        results.find(search.CASE, "ours", "ms"),
+        results.find(search.CASE, "bare FTS5 and numpy", "ms"),
+    )
+    if ours is None or floor is None:
+        return []
+    ratio, median = ours.share(0.95) / floor.share(0.95), ours.median / floor.median
+    more = f" (medians {number(median)} x)"
+    return [
+        _goal(
+            "search among 10,000 facts, p95", "≤ 2 x bare FTS5 and numpy", ratio, lambda v: v <= 2, more=more
+        )
+    ]
 
 
 def _memory(results: Results) -> list[Goal]:

@@ -197,6 +197,25 @@ def make_reranker(settings: AssistantSettings) -> Reranker | None:
     )
 
 
+class Nearness:
+    """How near facts are to a question, by their place: 1 the nearest of them, 0 the farthest."""
+
+    def __init__(self, near: Any) -> None:
+        """``near``: one number for each fact, an array of at least one."""
+        low, high = near.min(), near.max()
+        self._near = (near - low) / ((high - low) or 1.0)
+
+    def of(self, place: int) -> float:
+        return float(self._near[place])
+
+    def best(self, limit: int) -> list[int]:
+        """The places of the nearest ones, in no order."""
+        if len(self._near) <= limit:
+            return list(range(len(self._near)))
+        best: list[int] = self._near.argpartition(-limit)[-limit:].tolist()
+        return best
+
+
 class Vectors:
     """The vectors of texts, in memory: an exact search, fast enough up to some 100,000 of them."""
 
@@ -205,6 +224,7 @@ class Vectors:
         self._lock = threading.Lock()
         self._by_hash: dict[str, Any] = {}
         self._rows: dict[str, int] = {}
+        """Text to its row of the matrix; made anew with it."""
         self._matrix: Any = None
         self._queries: dict[str, Any] = {}
         self._hashes: dict[str, str] = {}
@@ -241,14 +261,13 @@ class Vectors:
         self.put(made)
         return {key: vector.tobytes() for key, vector in made.items()}
 
-    async def scores(self, queries: Sequence[str], facts: Sequence[Fact]) -> tuple[list[float] | None, bool]:
+    async def scores(self, queries: Sequence[str], facts: Sequence[Fact]) -> tuple[Nearness | None, bool]:
         """How near each of the facts is to the nearest of the queries, and whether vectors are missing.
 
         While vectors are missing there are no scores at all: half of them would hide the other half.
         Raises ServiceAway.
         """
-        texts = [fact.text for fact in facts]
-        if await asyncio.to_thread(self.missing, texts):
+        if (found := await asyncio.to_thread(self._rows_of, facts)) is None:
             return None, True
         asked = [query for query in queries if query.strip()]
         new = [query for query in asked if query not in self._queries]
@@ -260,26 +279,42 @@ class Vectors:
         if not asked:
             return None, False
         wanted = [self._queries[query] for query in asked]
-        return await asyncio.to_thread(self._nearness, wanted, texts)
+        return await asyncio.to_thread(_nearness, wanted, *found), False
 
-    def _nearness(self, queries: list[Any], texts: list[str]) -> tuple[list[float] | None, bool]:
+    def _rows_of(self, facts: Sequence[Fact]) -> tuple[Any, list[int | None]] | None:
+        """The matrix, and the row of each fact in it; None while one has no vector.
+
+        A matrix is replaced and never changed, so rows and matrix fit for as long as the caller holds them.
+        """
         numpy = importlib.import_module("numpy")
         with self._lock:
             if self._matrix is None:
-                self._rows = {key: row for row, key in enumerate(self._by_hash)}
+                if not self._by_hash:
+                    return None
+                row_of = {key: row for row, key in enumerate(self._by_hash)}
+                self._rows = {text: row_of[key] for text, key in self._hashes.items() if key in row_of}
                 self._matrix = numpy.stack(list(self._by_hash.values()))
-            rows = [self._rows.get(self._hash(text)) for text in texts]
-            if None in rows:  # forgotten in this instant
-                return None, True
-            near = (self._matrix @ numpy.stack(queries).T).max(axis=1)
-        found: list[float] = near[numpy.asarray(rows)].tolist()
-        return found, False
+            rows = [self._rows.get(fact.text) for fact in facts]
+            if None in rows:  # hashed for the first time, or without a vector
+                row_of = {key: row for row, key in enumerate(self._by_hash)}
+                for place in [place for place, row in enumerate(rows) if row is None]:
+                    text = facts[place].text
+                    if (row := row_of.get(self._hash(text))) is None:
+                        return None
+                    rows[place] = self._rows[text] = row
+            return self._matrix, rows
 
     def _hash(self, text: str) -> str:
         """``content_hash``, kept: the same texts are looked for again and again."""
         if (known := self._hashes.get(text)) is None:
             known = self._hashes[text] = content_hash(text)
         return known
+
+
+def _nearness(queries: list[Any], matrix: Any, rows: list[int | None]) -> Nearness:
+    numpy = importlib.import_module("numpy")
+    near = (matrix @ numpy.stack(queries).T).max(axis=1)
+    return Nearness(near[numpy.asarray(rows)])
 
 
 def content_hash(text: str) -> str:

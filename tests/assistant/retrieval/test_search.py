@@ -183,3 +183,35 @@ async def test_what_was_found_is_sorted_anew_if_a_reranker_is_configured():
     assert plain.facts[0].topic == "hair-dryer"
     assert sorted_anew.facts[0].topic != "hair-dryer"
     assert away.facts == plain.facts
+
+
+async def test_the_facts_of_one_listing_are_found_although_many_others_fit_better():
+    dryer = fact("dryer", "A hair dryer and many other things of every kind hang in the hall.")
+    others = [fact(f"t{i}", f"hair dryer {i}") for i in range(1000)]
+    search = Search()
+    search.renew([one.text for one in [*others, dryer]])
+
+    found = await search.find([fact("cot", "A cot."), dryer], {"en": "hair dryer"}, 3)
+    assert [hit.fact.topic for hit in found] == ["dryer"]
+
+
+async def test_vectors_that_come_and_go_are_never_taken_for_those_of_other_texts():
+    some = facts(60)
+    few, vectors = some[10:40], await vectors_of(some[10:40])
+
+    async def near():
+        found, _ = await vectors.scores(["Is there a hair dryer?"], few)
+        return [found.of(place) for place in range(len(few))]
+
+    first = await near()
+    await vectors.make([one.text for one in some])
+    assert await near() == pytest.approx(first, abs=1e-4)
+    vectors.keep_only([one.text for one in reversed(few)])
+    assert await near() == pytest.approx(first, abs=1e-4)
+    assert await vectors.scores(["Is there a hair dryer?"], some) == (None, True), "the others are forgotten"
+
+
+async def test_a_text_that_stands_in_two_files_is_found_once():
+    same = [fact("a", "The kettle is above the sink."), fact("b", "The kettle is above the sink.")]
+    found = await Search().find(same, {"en": "kettle"}, 3)
+    assert [hit.fact.topic for hit in found] == ["a"]
