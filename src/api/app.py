@@ -16,6 +16,7 @@ from src.account import Account
 from src.api.autonomy import autonomy_routes
 from src.api.callback import callback_routes
 from src.api.chat import chat_routes
+from src.api.compression import Compression
 from src.api.context import Context
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.routes import dashboard_routes
@@ -138,6 +139,7 @@ def create_app(
 
     say_errors_alike(app)
     show_unknown_addresses(app, context)
+    app.add_middleware(Compression)
     app.add_middleware(Guard, larger={HOOKS: LARGEST_CALL, VOICE: longest + ENVELOPE})
     return app
 

@@ -83,12 +83,12 @@ class Sessions:
     # --- forms -------------------------------------------------------------------------------------------
 
     def form_token(self, request: Request) -> tuple[str, str | None]:
-        """What a form of this browser carries; and the cookie to set if it has none yet."""
+        """What a form of this browser carries, masked anew each time; and the cookie to set if it has none yet."""
         known = request.cookies.get(FORM_COOKIE, "")
         if _is_ours(known):
-            return self._mac(self._form_key, known), None
+            return _masked(self._mac(self._form_key, known)), None
         made = secrets.token_urlsafe(24)
-        return self._mac(self._form_key, made), made
+        return _masked(self._mac(self._form_key, made)), made
 
     def set_form_cookie(self, response: Response, value: str) -> None:
         self._set(response, FORM_COOKIE, value, None)
@@ -97,7 +97,7 @@ class Sessions:
         """Whether a form was sent from a page that we made for this very browser."""
         known = request.cookies.get(FORM_COOKIE, "")
         expected = self._mac(self._form_key, known)
-        return _is_ours(known) and hmac.compare_digest(token.encode(), expected.encode())
+        return _is_ours(known) and hmac.compare_digest(_unmasked(token), bytes.fromhex(expected))
 
     def _set(self, response: Response, name: str, value: str, max_age: int | None) -> None:
         response.set_cookie(
@@ -114,6 +114,27 @@ def _derived(secret: bytes, *parts: bytes) -> bytes:
     for part in parts:
         made.update(len(part).to_bytes(4) + part)
     return made.digest()
+
+
+def _masked(mac: str) -> str:
+    """A random mask and the token under it: no two answers have the same, so that no length tells of it."""
+    plain = bytes.fromhex(mac)
+    mask = secrets.token_bytes(len(plain))
+    return (mask + _xor(plain, mask)).hex()
+
+
+def _unmasked(token: str) -> bytes:
+    """What stood under the mask; nothing for what is no token of ours."""
+    try:
+        both = bytes.fromhex(token)
+    except ValueError:
+        return b""
+    half = len(both) // 2
+    return _xor(both[half:], both[:half]) if len(both) == 2 * half else b""
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def _is_ours(value: str) -> bool:
