@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from loguru import logger
 from schemathesis import GenerationMode
 
+from src.account import Account
 from src.assistant_settings import AssistantSettings
 from src.commands.serving import make_app
 from src.db import outbox_views
 from src.db.wakeup import Wakeup
+from src.model.notices import BadNotice, Notice, Value
 from src.settings import Settings
 from tests.support.api import ACCOUNT, CALLBACK
 
@@ -31,6 +34,7 @@ CALLS = int(os.environ.get("FUZZ_CALLS") or 5)
 """For each operation, fitting and not fitting alike; more by hand with FUZZ_CALLS, which takes its time."""
 OPERATIONS = {
     ("post", CALLBACK),
+    ("post", "/api/mail"),
     ("get", "/api/outbox"),
     ("get", "/api/conversations"),
     ("get", "/api/conversations/{conversation_id}"),
@@ -50,9 +54,17 @@ OPERATIONS = {
 """Those that take something in."""
 
 
-def _may_be_an_id(text: str) -> bool:
+def _may_be_an_id(*channel_and_id: str) -> bool:
     """As loose as a channel may be; none lets in what cannot be stored."""
+    text = channel_and_id[-1]
     return len(text) > 2 and "\0" not in text
+
+
+def _fill(template: str, data: Mapping[str, Value]) -> Notice:
+    """Any template there is, but none without a name."""
+    if not template.isalnum():
+        raise BadNotice("template", "is not there")
+    return Notice(f"Subject: {template}\n\n{sorted(data)}", None)
 
 
 class Doors:
@@ -72,6 +84,8 @@ class Doors:
             self.wakeup,
             is_conversation_id=_may_be_an_id,
             clock=clock,
+            mail=Account("mail", "mail", folder, listed=False),
+            fill=_fill,
         )
         made = schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations()
         self.operations = {(one.ok().method, one.ok().path): one.ok() for one in made}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from sandbox.transcription import Said, Transcription
+from src.db.statements import INBOX
 from src.errors import TooLarge
 from src.model.statuses import InboxStatus
 from src.model.values import utc_now
@@ -229,9 +232,8 @@ async def test_a_service_that_is_away_is_tried_again_and_left_to_a_person_when_i
     await listening.run()
     assert listening.request()[:2] == (InboxStatus.PENDING, None)
     with line.house.db.write() as conn:
-        conn.exec_driver_sql(
-            "UPDATE queue_inbox SET due_at = created_at, reply_by = datetime('now', '+4 seconds')"
-        )
+        soon = utc_now() + timedelta(seconds=4)
+        conn.execute(update(INBOX).values(due_at=INBOX.c.created_at, reply_by=soon))
     await Listening(line, settings_of(service)).run()
     assert listening.request()[:2] == (InboxStatus.ESCALATED, "cannot_transcribe")
 
