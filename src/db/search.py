@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,16 +88,33 @@ def _homes(table: Table, account: str, statuses: Collection[StrEnum]) -> Select[
 
 
 def _says(conn: Connection, account: str, text: str) -> ColumnElement[bool]:
-    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-
     def like(column: ColumnElement[str]) -> ColumnElement[bool]:
-        # SQLite's LIKE is blind to case by itself; asked for it, it would be sent through lower() twice.
-        if conn.dialect.name == "sqlite":
-            return column.like(pattern, escape="\\")
-        return column.ilike(pattern, escape="\\")
+        if conn.dialect.name != "sqlite":
+            return column.ilike(_anywhere(text), escape="\\")
+        # SQLite's LIKE is blind to case by itself, of A to Z alone (sqlite.org/lang_expr.html#like).
+        plain = max(_ASCII.findall(text), key=len, default="")
+        found = column.like(_anywhere(plain), escape="\\")
+        if plain == text:
+            return found
+        # GLOB takes ten times as long, so it looks at what has the longest part of A to Z in it.
+        return and_(found, column.op("GLOB", is_comparison=True)(f"*{''.join(map(_either_case, text))}*"))
 
     said = select(MESSAGES.c.conversation_id).where(MESSAGES.c.account == account, like(MESSAGES.c.text))
     return or_(like(_C.guest_name), _C.external_id == text, _C.id.in_(said))
+
+
+_ASCII = re.compile(r"[\x00-\x7f]+")
+
+
+def _anywhere(text: str) -> str:
+    """For LIKE, with a backslash as its escape."""
+    return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def _either_case(char: str) -> str:
+    """For GLOB: this character, large or small. One that has several letters in the other case (ß) is itself."""
+    cases = sorted({one for one in (char, char.lower(), char.upper()) if len(one) == 1})
+    return f"[{''.join(cases)}]" if len(cases) > 1 or char in "*?[" else char
 
 
 def _has_mode(account: str, mode: ReplyMode, default: ReplyMode) -> ColumnElement[bool]:
