@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, bindparam, func, o
 from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, literal, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
 from src.model.rows import Job, StoredConversation, StoredMessage
+from src.model.stages import may_be_same_stay
 from src.model.values import PERSON, Direction, new_id
 
 _C = CONVERSATIONS.c
@@ -54,12 +55,14 @@ def upsert_seen(
     """Store what the site shows of a conversation (not its messages). Repeatable.
 
     ``fingerprint`` None leaves the stored one as it is. Names and facts that this look did not show (None, empty)
-    leave the stored ones as they are, too: the list shows less than the opened conversation.
+    leave the stored ones as they are, too: the list shows less than the opened conversation. So does the code of a
+    booking, whose message is soon out of sight, for as long as the stay is the same one.
     """
+    stay = _keep_code(conn, account, seen)
     shown: dict[str, Any] = {
         "guest_name": seen.guest_name,
         "listing_id": seen.listing_id,
-        "stay": json.dumps(seen.stay, ensure_ascii=False, sort_keys=True) if seen.stay else None,
+        "stay": json.dumps(stay, ensure_ascii=False, sort_keys=True) if stay else None,
         "newest_fingerprint": fingerprint,
     }
     values: dict[str, Any] = {
@@ -77,6 +80,19 @@ def upsert_seen(
         .on_conflict_do_update(index_elements=["account", "external_id"], set_=values)
     )
     return CONVERSATION.make(*conn.execute(statement).one())
+
+
+def _keep_code(conn: Connection, account: str, seen: SeenConversation) -> dict[str, str]:
+    """The facts of the stay that were seen, with the booking's code of before if they have none."""
+    if not seen.stay or _CODE in seen.stay:
+        return seen.stay
+    before = by_external_id(conn, account, seen.external_id)
+    if before is None or _CODE not in before.stay or not may_be_same_stay(before.stay, seen.stay):
+        return seen.stay
+    return {**seen.stay, _CODE: before.stay[_CODE]}
+
+
+_CODE = "confirmation_code"
 
 
 def ensure_named(conn: Connection, account: str, external_id: str, now: datetime) -> StoredConversation:

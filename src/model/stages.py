@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 STAGES = ("inquiry", "request", "booked", "staying", "past", "cancelled")
+"""In the order in which one stay goes through them; it never goes back."""
 
 _TRIP_STAGES = {
     "CURRENTLY_HOSTING": "staying",
@@ -23,6 +24,11 @@ _STATUSES = (  # the most careful first
     (("pending", "request", "checkpoint", "awaiting"), "request"),
     (("accept", "confirm", "booked"), "booked"),
 )
+
+
+def may_be_same_stay(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether what the inbox shows now can still be the stay of before: a guest who asks anew is at another one."""
+    return STAGES.index(stage_of(before)) <= STAGES.index(stage_of(now))
 
 
 def stage_of(stay: Mapping[str, Any]) -> str:

@@ -38,6 +38,32 @@ def test_seeing_a_conversation_again_keeps_its_id_and_what_this_look_did_not_sho
     assert (again.skip_reason, again.seen_at, again.created_at) == ("not_hosting", clock.later(60), clock())
 
 
+@pytest.mark.parametrize(
+    ("stage", "kept"),
+    [("UPCOMING_RESERVATIONS", True), ("CURRENTLY_HOSTING", True), ("PAST_RESERVATIONS", True), ("", False)],
+)
+def test_the_code_of_a_booking_is_kept_for_as_long_as_it_can_be_the_same_stay(
+    db, clock, make_conversation, make_message, stage, kept
+):
+    booked = {"trip_stage": "UPCOMING_RESERVATIONS", "confirmation_code": "HMABCDEFGH"}
+    later = {"summary": "Reservation", "trip_stage": stage}
+    with db.write() as conn:
+        see(conn, make_conversation(make_message(), external_id="t1", stay=booked), clock())
+        again = see(conn, make_conversation(make_message(), external_id="t1", stay=later), clock.later(60))
+    assert again.stay == (later | {"confirmation_code": "HMABCDEFGH"} if kept else later)
+
+
+def test_a_newer_booking_replaces_the_code(db, clock, make_conversation, make_message):
+    with db.write() as conn:
+        see(
+            conn,
+            make_conversation(make_message(), external_id="t1", stay={"confirmation_code": "HMFIRSTONE"}),
+            clock(),
+        )
+        newer = make_conversation(make_message(), external_id="t1", stay={"confirmation_code": "HMSECONDON"})
+        assert see(conn, newer, clock.later(60)).stay == {"confirmation_code": "HMSECONDON"}
+
+
 def test_a_conversation_named_by_a_callback_is_the_one_that_is_seen_later(db, clock, make_conversation):
     with db.write() as conn:
         named = conversations.ensure_named(conn, A, "thread-7", clock())

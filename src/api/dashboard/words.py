@@ -301,6 +301,7 @@ STAY = {
     "trip_stage": _("Trip"),
     "reservation_status": _("Reservation"),
     "summary": _("What Airbnb says"),
+    "confirmation_code": _("Confirmation code"),
 }
 ORIGINS = {
     "assistant": _("Nightporter"),

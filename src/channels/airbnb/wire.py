@@ -6,6 +6,7 @@ and is not raises ``PageChanged``; a kind of content that is not known is kept a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ _REPEATED = "priorityItems"
 """A few conversations of any age that the site puts before the list, with every stretch of it again."""
 _ROLES = {"GUEST": AuthorRole.GUEST, "COTRAVELER": AuthorRole.COTRAVELLER}
 _STAY_TYPES = frozenset({"HOME_BOOKING"})
+_CODE = re.compile(r"[A-Z0-9]{6,20}")
+"""A confirmation code: ten capital letters and digits wherever one was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +223,7 @@ def _conversation(node: dict[str, Json], viewer_id: str, *, opened: bool = False
         last_activity_at=_activity(activity, messages),
         title=_text_of(node.get("inboxTitle")),
         listing_id=listings[0] if len(listings) == 1 else None,
-        stay=_stay(node, tags),
+        stay=_stay(node, tags, _confirmation_code(node, messages)),
         unread="unread" in tags,
         opened=opened,
         has_older=_has_older(node, opened=opened),
@@ -316,11 +319,27 @@ def _tags(node: dict[str, Json]) -> dict[str, list[str]]:
     return tags
 
 
-def _stay(node: dict[str, Json], tags: dict[str, list[str]]) -> dict[str, str]:
+def _confirmation_code(node: dict[str, Json], messages: tuple[SeenMessage, ...]) -> str:
+    """The booking's code, as the site's own newest bulletin about it has it (field guide, 2.6); "" without one.
+
+    Only the site's service counts: what a person writes or attaches names no booking.
+    """
+    nodes = {one["id"]: one for one in dig(node, "messageData", "messages") or [] if one is not None}
+    for seen in reversed(messages):
+        if seen.kind is MessageKind.BULLETIN and seen.role is AuthorRole.SITE and not seen.deleted:
+            content = dig(nodes.get(seen.external_id), "hydratedContent", "content")
+            code = dig(content, "linkMessagingAction", "confirmationCodeMA")
+            if isinstance(code, str) and _CODE.fullmatch(code):
+                return code
+    return ""
+
+
+def _stay(node: dict[str, Json], tags: dict[str, list[str]], code: str) -> dict[str, str]:
     facts = {
         "trip_stage": ", ".join(tags.get("trip_stages", [])),
         "reservation_status": ", ".join(tags.get("reservation_status", [])),
         "summary": _text_of(node.get("inboxDescription")) or "",
+        "confirmation_code": code,
     }
     return {key: value for key, value in facts.items() if value}
 

@@ -161,3 +161,9 @@ def test_another_viewers_login_would_make_all_of_it_somebody_elses():
     view = wire.thread_view(found, "1")
     assert not view.viewer_is_host
     assert HOST not in {m.role for m in view.messages}
+
+
+def test_the_bulletin_names_the_booking():
+    assert the_thread().stay["confirmation_code"] == "FIXTURECODE"
+    named = [c.stay.get("confirmation_code") for c in the_list().conversations]
+    assert named.count("FIXTURECODE") == 1, "of the one whose newest message is a bulletin"

@@ -154,6 +154,44 @@ def test_an_unread_tag_and_the_facts_of_the_stay_are_told(inbox: Inbox, thread: 
     assert "Ana" in only.title
 
 
+def test_the_code_of_the_booking_is_that_of_the_sites_newest_bulletin(inbox: Inbox, thread: Thread):
+    assert "confirmation_code" not in read_thread(opened(inbox, thread)).stay
+    inbox.service_bulletin(thread)
+    inbox.guest_writes(thread, "When can we come?")
+    assert read_thread(opened(inbox, thread)).stay["confirmation_code"] == thread.stay.code
+
+    payload = opened(inbox, thread)
+    (first,) = [one for one in nodes_of(payload) if one["contentSubType"] == "STAYS_INSTANT_BOOKED"]
+    newer = copy.deepcopy(first) | {
+        "id": "TWVzc2FnZTo5OTk5OTk5OQ==",
+        "createdAtMs": str(int(first["createdAtMs"]) + 9**9),
+    }
+    newer["hydratedContent"]["content"]["linkMessagingAction"]["confirmationCodeMA"] = "HMNEWERONE"
+    nodes_of(payload).append(newer)
+    assert read_thread(payload).stay["confirmation_code"] == "HMNEWERONE"
+
+
+@pytest.mark.parametrize("code", [None, 7, "", "see you", "hmabcdefgh", "HM12345678\n", "X" * 30])
+def test_what_is_no_code_is_not_taken_for_one(inbox: Inbox, thread: Thread, code: Any):
+    inbox.service_bulletin(thread)
+    payload = opened(inbox, thread)
+    nodes_of(payload)[-1]["hydratedContent"]["content"]["linkMessagingAction"]["confirmationCodeMA"] = code
+    assert "confirmation_code" not in read_thread(payload).stay
+
+
+def test_a_person_cannot_name_the_booking(inbox: Inbox, thread: Thread):
+    inbox.service_bulletin(thread)
+    payload = opened(inbox, thread)
+    guest = next(one["account"] for one in nodes_of(payload) if one["contentType"] == "TEXT_CONTENT")
+    nodes_of(payload)[-1]["account"] = guest
+    assert "confirmation_code" not in read_thread(payload).stay
+
+
+def nodes_of(payload: Json) -> list[Json]:
+    found: list[Json] = payload["data"]["threadData"]["messageData"]["messages"]
+    return found
+
+
 # --- messages ------------------------------------------------------------------------------------------------
 
 
