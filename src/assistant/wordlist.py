@@ -7,6 +7,7 @@ line, with conveniences that make a list readable:
   out. Phrases may be written with accents; ``ä``, ``ö`` and ``ü`` match ``a`` and ``ae``, and so on;
 * a blank stands for blanks and punctuation inside a sentence, " ... " for up to 60 characters of the same
   sentence;
+* " <> " between two or more parts: all of them in one sentence, in any order, at most 60 characters apart;
 * ``'`` is optional or a blank, as guests write "cant" for "can't" and "l eau" for "l'eau";
 * ``{name}`` is the entry of that name in ``[words]``;
 * it begins and ends at word boundaries, but for languages that write without blanks (``spaced = false``),
@@ -25,6 +26,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,7 @@ def _translate(line: str, words: Mapping[str, str], path: Path, *, spaced: bool)
     filled = line
     for _ in range(3):  # an entry of [words] may use others
         filled = re.sub(r"\{([a-z_]+)\}", lambda name: _fill(name.group(1), words, path, line), filled)
+    filled = _in_any_order(filled)
     letters = "".join(_UMLAUTS.get(letter, letter) for letter in filled)
     folded = _strip_accents(unicodedata.normalize("NFKC", letters).translate(_SINGLE).translate(_QUOTES))
     return (
@@ -191,6 +194,12 @@ def _translate(line: str, words: Mapping[str, str], path: Path, *, spaced: bool)
         .replace("(", "(?:")
         .replace("(?:?", "(?")
     )
+
+
+def _in_any_order(line: str) -> str:
+    """Write "a <> b" as "(a ... b|b ... a)": what belongs together, not in which order."""
+    parts = line.split(" <> ")
+    return line if len(parts) == 1 else f"({'|'.join(' ... '.join(order) for order in permutations(parts))})"
 
 
 def _fill(name: str, words: Mapping[str, str], path: Path, line: str) -> str:
