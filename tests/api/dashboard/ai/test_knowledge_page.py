@@ -129,6 +129,7 @@ async def test_an_answer_is_tried_with_its_sources_and_nothing_is_stored(trial, 
     assert "The kettle stands in the kitchen." in said
     assert "house.md:4" in said
     assert "Hello, where is the kettle" in page.text  # it is still in the box
+    assert "These tokens do not count for the day's budget." in said
     with db.read() as conn:
         for table in ("assistant_runs", "queue_outbox", "missing_facts"):
             assert conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0
