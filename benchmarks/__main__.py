@@ -37,6 +37,7 @@ GROUPS = (
     "queues",
     "callbacks",
     "chat",
+    "assistant",
     "search",
     "starts",
     "memory",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import callbacks, chat, inbox, queues, search
+from benchmarks import assistant, callbacks, chat, inbox, queues, search
 from benchmarks.inbox import LATENCY, NO_LATENCY
 from benchmarks.results import Goal, Results, Series, number
 
@@ -18,6 +18,7 @@ def judge(results: Results) -> list[Goal]:
         *_queue(results),
         *_api(results),
         *_chat(results),
+        *_assistant(results),
         *_search(results),
         *_memory(results),
         *_starts(results),
@@ -277,6 +278,17 @@ def _chat(results: Results) -> list[Goal]:
     more = f" (a relay that stores nothing: {number(beside.share(0.95))} ms)" if beside else ""
     late = found.share(0.95)
     return [_goal("chat, over the AI's time, p95", "≤ 40 ms", late, lambda v: v <= 40, "ms", more)]
+
+
+def _assistant(results: Results) -> list[Goal]:
+    ours = results.find(assistant.CASE, "ours", "ms")
+    floor = results.find(assistant.CASE, assistant.FLOOR, "ms")
+    if ours is None or floor is None:
+        return []
+    ratio, median = ours.share(0.95) / floor.share(0.95), ours.median / floor.median
+    more = f" (medians {number(median)} x)"
+    what = "one answer of the assistant, without the model's own time, p95"
+    return [_goal(what, f"≤ 1.5 x {assistant.FLOOR}", ratio, lambda v: v <= 1.5, more=more)]
 
 
 def _search(results: Results) -> list[Goal]:

@@ -109,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
     server_of_models: ModelServer
     protocol_version = "HTTP/1.1"
 
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
+
     def log_message(self, *_: object) -> None:
         """Be quiet."""
 
