@@ -21,7 +21,7 @@ from src.db import accounts, conversations, search
 from src.db.engine import Connection
 from src.db.search import Filters
 from src.db.timeline import messages_of_requests, stretch
-from src.db.waiting import left_to_a_person, waiting
+from src.db.waiting import left_to_a_person
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
 from src.model.values import ReplyMode
@@ -106,10 +106,7 @@ def _find(page: Page) -> dict[str, Any]:
     with page.context.db.read() as conn:
         among = None
         if state == "waiting":
-            among = {
-                one.conversation_id
-                for one in waiting(conn, account, page.now, sent=not page.account.is_called_for)
-            }
+            among = {one.conversation_id for one in page.waiting}
         filters = Filters(text, state, asked.get("listing", "")[:200], mode, among)
         found = search.conversations(
             conn, account, filters, default_mode=default, after=read_key(asked.get("after")), limit=ROWS + 1

@@ -82,8 +82,6 @@ def _read(page: Page, memory: Remembered[Day]) -> dict[str, Any]:
     days = last_days(now, page.zone, 7)
     with page.context.db.read() as conn:
         page.stands = stands = read_verdict(conn, account, Intervals.of(page.account.settings), now)
-        sent = not page.account.is_called_for
-        items = by_urgency(waiting(conn, account, now, sent=sent), now)
         aside = _aside(page, conn)
         today = activity.numbers(conn, account, *days[-1])
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
@@ -92,7 +90,7 @@ def _read(page: Page, memory: Remembered[Day]) -> dict[str, Any]:
     return {
         "stands": stands,
         "has_ai": page.account.ai is not None,
-        "items": items,
+        "items": by_urgency(page.waiting, now),
         "aside": aside,
         "look_back_days": LOOK_BACK.days,
         "today": today,

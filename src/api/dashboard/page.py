@@ -24,6 +24,7 @@ from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
 from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
 from src.db import missing_facts
+from src.db.waiting import Waiting, waiting
 from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
 from src.services.refusals import Conflict, HoldsSecret, Malformed, NotFound
@@ -68,6 +69,8 @@ class Page:
     now: datetime
     stands: Verdict | None = None
     """How the account that is looked at stands."""
+    waiting: list[Waiting] = field(default_factory=list)
+    """What waits for a person in it. Not read for forms."""
     standing: dict[str, Short] = field(default_factory=dict)
     """How each account stands, where there are several."""
     open_questions: int = 0
@@ -253,6 +256,9 @@ def _read_frame(page: Page) -> None:
     intervals = Intervals.of(page.account.settings)
     with page.context.db.read() as conn:
         page.stands = read_verdict(conn, page.account.name, intervals, page.now)
+        if page.request.method == "GET":
+            sent = not page.account.is_called_for
+            page.waiting = waiting(conn, page.account.name, page.now, sent=sent)
         if page.several:
             verdicts = read_verdicts(conn, page.accounts, page.now)
             page.standing = {name: verdict.short for name, verdict in verdicts.items()}

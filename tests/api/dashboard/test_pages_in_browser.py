@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
 from playwright.async_api import expect
 
 from src.db import outbox_queue, outbox_views
+from src.db.waiting import waiting
 from src.model.statuses import OutboxStatus
 from src.model.values import DEFAULT_ACCOUNT as A
 from src.services import texts
@@ -158,3 +161,21 @@ async def test_what_needs_no_answer_is_seen_to_by_keyboard(house, person, size):
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status").first).to_contain_text("no answer is needed")
     await expect(left).to_have_count(before - 1)
+
+
+async def test_the_title_and_the_icon_follow_what_waits_while_a_page_is_open(house, person):
+    here = await house()
+    page = await person()
+    await page.goto(f"{here.url}/conversations")
+    before = await page.title()
+    drafts = jobs(here, "draft")
+    with here.db.write() as conn:
+        for one in drafts:
+            outbox_queue.cancelled(conn, one.id, [OutboxStatus.DRAFT], "rejected", datetime.now(UTC))
+        left = len(waiting(conn, A, datetime.now(UTC)))
+    assert f"({left}) Conversations" not in before
+    assert left > 0
+    # Not by waiting for /events: its first look may come after the change.
+    await page.evaluate("htmx.trigger('#live', 'sse:news')")
+    await expect(page).to_have_title(re.compile(rf"^\({left}\) "))
+    await expect(page.locator("#icon")).to_have_attribute("href", re.compile("icon-waits"))
