@@ -20,9 +20,6 @@ from src.assistant.wordlist import LANGUAGES, WordList, fold, load_list
 LONGEST = 20_000
 # More words than this are no mere "thanks": something else is said, whatever the words are.
 CLOSING_WORDS = 25
-# Fewer letters than this are a greeting or a keyword ("wifi password"), not somebody who tells something.
-TELLING_LETTERS = 15
-TELLING_SIGNS = 7  # in Japanese, Chinese and Korean
 
 _WORD = re.compile(r"[^\W\d_]+")
 _NAME_AFTER = re.compile(r"(?<=[^\W\d_][ ,]) ?([^\W\d_]{2,15})(?![^\W_])")
@@ -39,8 +36,6 @@ class RuleHit:
 def find_classes(text: str, language: str | None) -> tuple[RuleHit, ...]:
     """The hard classes of a guest's text, at most one hit for each, in the order of `HardClass`. Pure.
 
-    A text that no list holds, but that only tells something, is a complaint: "the keypad just blinks at us".
-
     Args:
         text: raw; it is folded here.
         language: ISO 639-1 code of the text, judged by that list and the English one, since guests mix English in.
@@ -54,8 +49,6 @@ def find_classes(text: str, language: str | None) -> tuple[RuleHit, ...]:
     for code in codes:
         for hit in _judge(folded, load_list(code), own):
             hits.setdefault(hit.hard_class, hit)
-    if not hits and language in LANGUAGES and _tells_something(text, folded, load_list(language)):
-        hits[HardClass.COMPLAINT] = RuleHit(HardClass.COMPLAINT, f"{language}: tells something, asks nothing")
     return tuple(hits[hard_class] for hard_class in HardClass if hard_class in hits)
 
 
@@ -89,17 +82,6 @@ def _judge(folded: str, words: WordList, own: WordList | None) -> Iterable[RuleH
         written = table.find(folded, [*everywhere, *taken_back])
         if written is not None:
             yield RuleHit(hard_class, f"{words.language}: {written}")
-
-
-def _tells_something(text: str, folded: str, words: WordList) -> bool:
-    """True if a text neither asks, nor thanks, praises or announces an arrival: no fact answers it."""
-    if "?" in folded or (letters := sum(map(str.isalpha, folded))) < TELLING_SIGNS:
-        return False
-    if words.language not in {"ja", "zh", "ko"} and letters < TELLING_LETTERS:
-        return False
-    if words.answerable.spans(folded) or words.everywhere.spans(folded):
-        return False
-    return not is_closing(text, words.language)
 
 
 def _is_only_closings(seen: str, words: WordList) -> bool:

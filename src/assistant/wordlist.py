@@ -1,7 +1,6 @@
 """Word lists as they are written in `rules/<language>.toml`, compiled when they are first needed.
 
-Such a file has one table for each hard class, `[closing]`, and `[answerable]`, the words of questions, thanks
-and arrivals, without which a text is for a person. A phrase is a regular expression, one a
+Such a file has one table for each hard class, and `[closing]`. A phrase is a regular expression, one a
 line, with conveniences that make a list readable:
 
 * it is matched against folded text: lower case, no accents, look-alike letters and invisible characters
@@ -92,13 +91,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class WordList:
-    """The list of one language for guests' texts: a table for each class, exceptions for all, and other phrases."""
+    """The list of one language for guests' texts: a table for each class, exceptions for all, and closings."""
 
     language: str
     classes: Mapping[HardClass, Table]
     everywhere: Phrases
     closings: Phrases
-    answerable: Phrases
 
 
 @cache
@@ -106,13 +104,11 @@ def load_list(language: str) -> WordList:
     """The list of one of `LANGUAGES`. A mistake in the file is a ValueError that names file and phrase."""
     tables = _read(FOLDER / f"{language}.toml")
     everywhere, closings = tables.pop("all").exceptions, tables.pop("closing").phrases
-    answerable = tables.pop("answerable").phrases
     return WordList(
         language=language,
         classes={HardClass(name): table for name, table in tables.items()},
         everywhere=everywhere,
         closings=closings,
-        answerable=answerable,
     )
 
 
@@ -127,7 +123,7 @@ def load_all() -> None:
     for language in LANGUAGES:
         words = load_list(language)
         tables = [*words.classes.values(), *load_draft_list(language).values()]
-        phrases = [words.everywhere, words.closings, words.answerable, *(one.phrases for one in tables)]
+        phrases = [words.everywhere, words.closings, *(one.phrases for one in tables)]
         for one in (*phrases, *(table.exceptions for table in tables)):
             _ = one.together
 

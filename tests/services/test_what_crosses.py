@@ -161,3 +161,17 @@ async def test_an_unconfirmed_reply_above_a_later_message_of_the_host_is_settled
     house.site.host_writes(where, "Call me if you cannot find it")
     assert (await house.synced()).opened == 1
     assert house.job(job).status is OutboxStatus.SENT
+
+
+def test_a_message_that_we_heard_of_after_our_press_is_still_answered(house):
+    where = house.site.conversation("Is there a cot?")
+    first = house.reply_for(where, REPLY)
+    armed(house, where)
+    house.site.guest_writes(where, "And a high chair?")
+    house.take_in(where)
+    request = house.open_request(where)
+    assert request is not None
+    house.site.press(where, REPLY, None)
+    house.take_in(where)
+    assert house.job(first).status is OutboxStatus.SENT
+    assert house.open_request(where) == request, "our reply to the message before was no answer to this one"

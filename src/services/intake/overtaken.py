@@ -87,7 +87,23 @@ def _reason_in_later_messages(
         return CancelReason.GUEST_WROTE_AGAIN
     if context.is_ours(newest) and answered_by(context, newest) == request.newest_external_id:
         return CancelReason.ALREADY_ANSWERED
+    if all(_was_written_without_it(context, message, request) for message in later):
+        return None
     return CancelReason.NOT_THE_NEWEST
+
+
+def _was_written_without_it(context: IntakeContext, ours: SeenMessage, request: Request) -> bool:
+    """Whether it is a reply of ours that was armed before we knew of what the request asks about.
+
+    A service may tell of a message late, after a reply to the one before. The message's own time is then earlier
+    than the reply's, but the reply is no answer to it: the guest still waits.
+    """
+    asked = context.stored.get(request.newest_external_id or "")
+    known = context.stored.get(ours.external_id)
+    if asked is None or known is None or known.outbox_id is None:
+        return False
+    job = outbox_views.get(context.conn, known.outbox_id)
+    return job is not None and job.armed_at is not None and asked.seen_at > job.armed_at
 
 
 def reason_not_to_start(context: IntakeContext, messages: Sequence[SeenMessage]) -> CancelReason | None:
