@@ -66,9 +66,9 @@ def test_one_account_is_halted_by_a_wall_and_the_others_answer(
     sent = "SELECT COUNT(*) FROM queue_outbox WHERE status = 'sent' AND account = "
     halted = "SELECT 1 FROM accounts WHERE link_state = 'halted' AND account = 'chalet'"
     wait_until(lambda: three.rows(halted), "the halt of one account", 120)
-    mark = three.site.log.mark
     wait_until(lambda: three.one(f"{sent}'loft'") == 1, "the answer on the other site", 120)
     wait_until(lambda: app.answers(match), "the answer in the app's table", 120)
+    mark = three.site.log.mark  # what the page had asked before the halt has its answer by now
 
     loft.inbox.guest_writes(thread, "And a shower?")
     app.user_writes(match, "And a terrace?")
