@@ -6,8 +6,6 @@ reply there.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 
 import httpx
@@ -15,7 +13,8 @@ import httpx
 from src.channels.base import Place, Store
 from src.channels.chat import CAPABILITIES, is_conversation_id
 from src.channels.chat.settings import ChatSettings
-from src.errors import CannotWrite, ChannelGone, NotPressed, PermanentError, TransientError
+from src.channels.reading import follow_by_reading, read_stored, stored_view
+from src.errors import CannotWrite, ChannelGone, NotPressed, TransientError
 from src.model.inbox import SeenConversation
 from src.model.retry import SLOWER
 from src.model.sending import Delivery, Finding, Press, Receipt
@@ -74,23 +73,13 @@ class ChatChannel:
         enough: Callable[[SeenConversation], bool] = lambda _: True,
         anew: bool = False,  # noqa: ARG002 - what is stored is always read anew
     ) -> SeenConversation:
-        most = 50
-        view = await self._view(external_id, most)
-        while view.has_older and not enough(view):
-            most *= 4
-            view = await self._view(external_id, most)
+        view = await read_stored(self._store, external_id, enough)
         self._opened, self._ready = external_id, None
-        return view
-
-    async def _view(self, external_id: str, most: int) -> SeenConversation:
-        view = await self._store.view(external_id, most)
-        if view is None:
-            raise PermanentError(reason="no_such_conversation")
         return view
 
     async def reread(self, external_id: str) -> SeenConversation:
         self._check_open(external_id)
-        return await self._view(external_id, 50)
+        return await stored_view(self._store, external_id)
 
     def _check_open(self, external_id: str) -> None:
         if self._client is None:
@@ -145,14 +134,7 @@ class ChatChannel:
     async def follow(
         self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
     ) -> SeenConversation | None:
-        deadline = time.monotonic() + timeout
-        while True:
-            view = await self.reread(external_id)
-            if until(view):
-                return view
-            if time.monotonic() >= deadline:
-                return None
-            await asyncio.sleep(_LOOK_SEC)
+        return await follow_by_reading(lambda: self.reread(external_id), until, timeout, _LOOK_SEC)
 
     async def find(self, external_id: str, press: Press) -> Receipt | Finding:  # noqa: ARG002 - nobody can be asked
         """The program was told once; whether it took a reply without saying so, nobody knows."""

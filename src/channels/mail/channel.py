@@ -13,6 +13,7 @@ from src.channels.base import Place, Store
 from src.channels.mail import CAPABILITIES, is_conversation_id, wire
 from src.channels.mail.session import hand_over
 from src.channels.mail.settings import DEV_LOG, MailSettings
+from src.channels.reading import stored_view
 from src.errors import (
     CannotWrite,
     ChannelGone,
@@ -68,9 +69,7 @@ class MailChannel:
         enough: Callable[[SeenConversation], bool] = lambda _: True,  # noqa: ARG002 - all there is, is here
         anew: bool = False,  # noqa: ARG002
     ) -> SeenConversation:
-        view = await self._store.view(external_id)
-        if view is None:
-            raise PermanentError("No mail was ever asked for to there.", reason="no_such_conversation")
+        view = await stored_view(self._store, external_id, lacking="No mail was ever asked for to there.")
         self._ready.pop(external_id, None)
         return view
 

@@ -32,6 +32,7 @@ from src.channels.pgnotify.mapping import Mapping, load_mapping
 from src.channels.pgnotify.settings import PgnotifySettings
 from src.channels.pgnotify.statements import MESSAGES_READ, Statements, compose
 from src.channels.pgnotify.typing import TypingShown, compose_typing
+from src.channels.reading import follow_by_reading
 from src.errors import (
     CannotWrite,
     ChannelGone,
@@ -422,15 +423,7 @@ class PgnotifyChannel:
     async def follow(
         self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
     ) -> SeenConversation | None:
-        deadline = time.monotonic() + timeout
-        while True:
-            view = await self.reread(external_id)
-            if until(view):
-                return view
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            await asyncio.sleep(min(left, _FOLLOW_EVERY_SEC))
+        return await follow_by_reading(lambda: self.reread(external_id), until, timeout, _FOLLOW_EVERY_SEC)
 
     def _opened(self, external_id: str) -> wire.Whole:
         if self._statements is None:

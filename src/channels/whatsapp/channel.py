@@ -11,6 +11,7 @@ import httpx
 from loguru import logger
 
 from src.channels.base import Examination, Place, Store
+from src.channels.reading import FIRST_LOOK, follow_by_reading, read_stored, stored_view
 from src.channels.whatsapp import CAPABILITIES, is_conversation_id, wire_cloud, wire_evolution, wire_waha
 from src.channels.whatsapp.settings import WhatsappSettings
 from src.channels.whatsapp.wire import (
@@ -54,6 +55,7 @@ SILENT_AT_MOST = 3
 """After this many messages in a row that a gateway took and WhatsApp never acknowledged, nothing leaves."""
 DIALECTS: dict[str, Dialect] = {"cloud": wire_cloud, "evolution": wire_evolution, "waha": wire_waha}
 _LOOK_SEC = 0.1
+_NOBODY = "Nobody has written from there."
 _NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)
 """What a call may raise; the last where the connection was closed under it."""
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
@@ -144,19 +146,9 @@ class WhatsappChannel:
         enough: Callable[[SeenConversation], bool] = lambda _: True,
         anew: bool = False,  # noqa: ARG002 - nothing is remembered that could be wrong
     ) -> SeenConversation:
-        most = 50
-        view = await self._view(external_id, most)
-        while view.has_older and not enough(view):
-            most *= 4
-            view = await self._view(external_id, most)
+        view = await read_stored(self._store, external_id, enough, lacking=_NOBODY)
         self._ready.pop(external_id, None)
         self._keep(external_id, view)
-        return view
-
-    async def _view(self, external_id: str, most: int) -> SeenConversation:
-        view = await self._store.view(external_id, most)
-        if view is None:
-            raise PermanentError("Nobody has written from there.", reason="no_such_conversation")
         return view
 
     def _keep(self, external_id: str, view: SeenConversation) -> None:
@@ -167,7 +159,8 @@ class WhatsappChannel:
 
     async def reread(self, external_id: str) -> SeenConversation:
         before = self._opened(external_id)
-        view = await self._view(external_id, max(50, len(before.messages)))
+        most = max(FIRST_LOOK, len(before.messages))
+        view = await stored_view(self._store, external_id, most, lacking=_NOBODY)
         self._keep(external_id, view)
         return view
 
@@ -181,14 +174,7 @@ class WhatsappChannel:
     async def follow(
         self, external_id: str, until: Callable[[SeenConversation], bool], timeout: float
     ) -> SeenConversation | None:
-        deadline = time.monotonic() + timeout
-        while True:
-            view = await self.reread(external_id)
-            if until(view):
-                return view
-            if time.monotonic() >= deadline:
-                return None
-            await asyncio.sleep(_LOOK_SEC)
+        return await follow_by_reading(lambda: self.reread(external_id), until, timeout, _LOOK_SEC)
 
     # -- writing --------------------------------------------------------------------------------------------
 
