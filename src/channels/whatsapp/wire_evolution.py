@@ -15,7 +15,6 @@ from src.channels.whatsapp.wire import (
     Answer,
     Outgoing,
     Refused,
-    Slower,
     Taken,
     Unknown,
     Verdict,
@@ -27,7 +26,16 @@ from src.channels.whatsapp.wire import (
     text_in,
     word,
 )
-from src.channels.whatsapp.wire_gateway import Gathered, another_account, first_text, let_in, person_of, seen
+from src.channels.whatsapp.wire_gateway import (
+    Gathered,
+    another_account,
+    first_text,
+    let_in,
+    person_of,
+    refusal_of,
+    seen,
+    wall_of,
+)
 from src.errors import CallRefused
 from src.model.hearing import Heard, Incoming
 from src.model.inbox import MessageKind
@@ -188,7 +196,7 @@ def check_call(settings: WhatsappSettings) -> Outgoing:
 
 def standing_wall(answer: Answer) -> Wall | None:
     """Why the session cannot send, by the answer to ``check_call``; None if it can."""
-    wall = _wall_of(answer)
+    wall = wall_of(answer, "instance")
     if wall is not None:
         return wall
     state = text_in(inner(answer.parsed(), "instance"), "state")
@@ -197,21 +205,11 @@ def standing_wall(answer: Answer) -> Wall | None:
     return None
 
 
-def _wall_of(answer: Answer) -> Wall | None:
-    if answer.status in (401, 403):
-        return Wall("credentials", "the gateway refuses the key")
-    if answer.status == 404:
-        return Wall("logged_out", "the gateway knows no such instance")
-    return None
-
-
 def judge(answer: Answer) -> Verdict:
     """What the answer to a message means. A 400 may be a connection that broke while it was sent."""
-    wall = _wall_of(answer)
-    if wall is not None:
-        return wall
-    if answer.status == 429:
-        return Slower(answer.wait, everybody=True)
+    refusal = refusal_of(answer, "instance")
+    if refusal is not None:
+        return refusal
     body = answer.parsed()
     if answer.status in (200, 201):
         found = text_in(inner(body, "key"), "id")

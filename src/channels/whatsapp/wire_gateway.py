@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from src.channels.whatsapp.settings import WhatsappSettings
-from src.channels.whatsapp.wire import Told, inner, text_in
+from src.channels.whatsapp.wire import Answer, Slower, Told, Wall, inner, text_in
 from src.errors import CallRefused
 from src.model.hearing import DeliveryNote, Heard, Incoming
 from src.model.inbox import AuthorRole, MessageKind, SeenMessage
@@ -107,3 +107,20 @@ def first_text(of: dict[str, Any], paths: Iterable[tuple[str, ...]]) -> str | No
         if found is not None:
             return found
     return None
+
+
+def wall_of(answer: Answer, called: str) -> Wall | None:
+    """The halt that an answer of the gateway means, to whatever call; ``called``: what it calls our login."""
+    if answer.status in (401, 403):
+        return Wall("credentials", "the gateway refuses the key")
+    if answer.status == 404:
+        return Wall("logged_out", f"the gateway knows no such {called}")
+    return None
+
+
+def refusal_of(answer: Answer, called: str) -> Wall | Slower | None:
+    """The same for the answer to a message, or that the gateway asks for a slower pace."""
+    wall = wall_of(answer, called)
+    if wall is None and answer.status == 429:
+        return Slower(answer.wait, everybody=True)
+    return wall
