@@ -15,7 +15,7 @@ from typing import Any
 
 from loguru import logger
 
-from src.assistant.agents import load_agents
+from src.assistant.agents import Agents, load_agents
 from src.assistant.answer import Assistant
 from src.assistant.burst import Burst, read_burst
 from src.assistant.indexing import Indexer
@@ -76,6 +76,7 @@ class LiveAssistant:
         self._account = account
         self._clock = clock
         self._ladder = Ladder(timeout_sec=settings.assistant_timeout_sec)
+        self._loaded = False
         self._trouble: str | None = None
         """How the last call of a model went wrong; None since one went well."""
         self._folder = LiveFolder(settings.assistant_knowledge_dir, self._agent_names)
@@ -95,8 +96,11 @@ class LiveAssistant:
 
     async def load(self) -> None:
         """Import what is heavy, in a thread: the model client and the language identifier. Repeatable."""
+        if self._loaded:
+            return
         await self._ladder.load()
         await asyncio.to_thread(load_identifier)
+        self._loaded = True
 
     def make_translator(self, db: Database) -> Translator:
         """What translates for the host, on the same models and within the same budget."""
@@ -169,10 +173,9 @@ class LiveAssistant:
     async def _try(self, payload: Mapping[str, Any], now: datetime, *, over_budget: bool) -> _Tried:
         burst = read_burst(payload)
         await self.load()
-        knowledge = await asyncio.to_thread(self._folder.current)
-        agents = await asyncio.to_thread(load_agents, self._settings.assistant_agents_dir)
         account = str(payload.get("account") or self._account)
-        examples = await asyncio.to_thread(self._examples, burst, account, knowledge, now)
+        # One way to a thread and back for all that is read from the disk.
+        knowledge, agents, examples = await asyncio.to_thread(self._read, burst, account, now)
         found = await self._assistant.answer(
             burst,
             knowledge=knowledge,
@@ -182,6 +185,12 @@ class LiveAssistant:
             examples=examples,
         )
         return _Tried(found, burst)
+
+    def _read(self, burst: Burst, account: str, now: datetime) -> tuple[Knowledge, Agents, tuple[str, ...]]:
+        """What the host has written: facts, voices, and how he writes to guests like this one. Blocking."""
+        knowledge = self._folder.current()
+        agents = load_agents(self._settings.assistant_agents_dir)
+        return knowledge, agents, self._examples(burst, account, knowledge, now)
 
     def _examples(self, burst: Burst, account: str, knowledge: Knowledge, now: datetime) -> tuple[str, ...]:
         """How the host writes to guests of this listing at this stage of their stay."""

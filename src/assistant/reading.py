@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 # Letters that look like Latin ones, from Unicode's confusables (UTS #39, table of 2025), the common Cyrillic and
@@ -17,6 +17,8 @@ _GREEK = dict(zip("αΑβΒΕεΖΗΙιΚκΜΝνΟοΡρΤτΥυΧχγ", "aAbBE
 _TO_LATIN = str.maketrans({**_CYRILLIC, **_GREEK})
 _TO_CYRILLIC = str.maketrans({latin: letter for letter, latin in _CYRILLIC.items() if letter not in "ёЁ"})
 _WORD = re.compile(r"[^\W\d_]+")
+_PLAIN = re.compile(r"[\n\t -~]*")
+"""Nothing to clean: each of these stands for itself. Most texts of guests and models are wholly of them."""
 # Characters that show nothing and that Unicode does not call format characters.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 _BREAKS = str.maketrans(
@@ -29,9 +31,10 @@ def clean_text(text: str) -> str:
 
     Pure; cleaning twice gives the same text.
     """
+    if _PLAIN.fullmatch(text):
+        return text
     normal = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_BREAKS))
-    seen = "".join(letter for letter in normal if not _is_invisible(letter))
-    return unicodedata.normalize("NFKC", seen)
+    return unicodedata.normalize("NFKC", normal.translate(_SEEN))
 
 
 def normal_form(text: str) -> str:
@@ -47,6 +50,17 @@ def normal_form(text: str) -> str:
     if not (cyrillic or greek) or not latin:
         return cleaned
     return _WORD.sub(lambda word: _fold_word(word.group(), mostly_latin=latin > cyrillic + greek), cleaned)
+
+
+class _Seen(dict[int, int | None]):
+    """What each character is seen as: itself or nothing. Each one is judged when it first comes."""
+
+    def __missing__(self, point: int) -> int | None:
+        self[point] = seen = None if _is_invisible(chr(point)) else point
+        return seen
+
+
+_SEEN = _Seen()
 
 
 def _is_invisible(letter: str) -> bool:
@@ -143,6 +157,8 @@ def load_identifier() -> None:
 
 
 def _by_script(text: str, letters: int) -> str | None:
+    if text.isascii():
+        return None
     kana = _SCRIPTS[0]
     if kana[0].search(text) and len(_SCRIPTS[2][0].findall(text)) + len(kana[0].findall(text)) > letters / 3:
         return kana[1]
@@ -152,7 +168,9 @@ def _by_script(text: str, letters: int) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def _identify(text: str) -> tuple[str, float]:
+    """Kept for some texts: the facts' own are the same in each answer, and several steps ask about one text."""
     found = _identifier().detect(text.replace("\n", " ")[:_LONGEST_LOOKED_AT], k=1)
     if not found:
         return "en", 0.0

@@ -240,3 +240,21 @@ async def test_word_lists_are_compiled_and_asked_beside_the_loop(live, server):
     await slow.close()
     assert threads
     assert threading.main_thread() not in threads
+
+
+async def test_an_answer_goes_to_a_thread_only_to_read_to_apply_the_rules_and_for_the_gate(
+    live, server, monkeypatch
+):
+    """Each way to a thread and back costs more than most of what is done there."""
+    assistant = live()
+    await assistant.decide(PAYLOAD)  # imports what is heavy
+    ways, to_thread = [], asyncio.to_thread
+
+    async def counted(work, *given):
+        ways.append(work.__name__)
+        return await to_thread(work, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    assert (await assistant.decide(PAYLOAD)).message
+    # The day's budget is a look into the database.
+    assert ways == ["_spent", "_read", "find_classes", "inspect"]

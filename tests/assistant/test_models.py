@@ -62,6 +62,16 @@ async def test_an_object_comes_back_with_its_tokens_and_cost(server, ladder):
     assert server.calls[0].headers["authorization"] == "Bearer sk-invented"
 
 
+async def test_a_call_is_on_the_wire_what_the_clients_own_method_sends(server, ladder):
+    await ask(ladder, rung(server))
+    (ours,) = server.calls
+    client = ladder._client(rung(server))
+    await client.chat.completions.create(**ours.body)
+    theirs = server.calls[1]
+    assert theirs.body == ours.body
+    assert theirs.headers == ours.headers
+
+
 @pytest.mark.parametrize("way", ["prose", "fence"])
 async def test_prose_or_a_fence_around_one_object_is_peeled_off(server, ladder, way):
     server.ways = [way]

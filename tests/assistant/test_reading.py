@@ -1,6 +1,10 @@
+import sys
+import unicodedata
+
 import pytest
 
-from src.assistant.reading import clean_text, normal_form
+from src.assistant import reading
+from src.assistant.reading import clean_text, detect_language, normal_form
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,42 @@ def test_cleaning_keeps_the_letters_of_both_scripts():
 
 def test_russian_with_an_english_brand_in_it_is_left_as_it_is():
     assert normal_form("Где оставить рюкзак Osprey? Тут сор.") == "Где оставить рюкзак Osprey? Тут сор."
+
+
+def test_every_single_character_is_seen_or_not_by_what_unicode_says_of_it():
+    """A plain text takes a short way, and each character is judged once; neither may change what is seen."""
+    shown = frozenset("\n\t")
+    blank = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+    breaks = frozenset("\r\x0b\x0c\x85\u2028\u2029")
+    for point in range(sys.maxunicode + 1):
+        letter = chr(point)
+        if letter in breaks:
+            assert clean_text(letter) == "\n"
+            continue
+        seen = "".join(
+            one
+            for one in unicodedata.normalize("NFKC", letter)
+            if one in shown
+            or not (
+                one in blank
+                or 0xFE00 <= ord(one) <= 0xFE0F
+                or 0xE0100 <= ord(one) <= 0xE01EF
+                or unicodedata.category(one) in {"Cc", "Cf", "Co", "Cn", "Cs"}
+            )
+        )
+        assert clean_text(letter) == unicodedata.normalize("NFKC", seen), hex(point)
+
+
+def test_the_language_of_a_text_is_identified_once(monkeypatch):
+    detector, asked = reading._identifier(), []
+
+    class Counting:
+        def detect(self, text, **options):
+            asked.append(text)
+            return detector.detect(text, **options)
+
+    monkeypatch.setattr(reading, "_identifier", Counting)
+    reading._identify.cache_clear()
+    text = "Wo finde ich bitte den Wasserkocher in dieser Küche?"
+    assert {detect_language(text) for _ in range(3)} == {reading.Language("de", sure=True)}
+    assert len(asked) == 1
