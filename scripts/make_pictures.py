@@ -60,7 +60,7 @@ async def photograph_dashboard(folder: Path) -> None:
     db = Database.open(f"sqlite:///{folder}/pictures.db")
     newest = fill(db, datetime.now(UTC), 400)
     wakeup, stop = Wakeup(db), asyncio.Event()
-    settings = Settings(ai_webhook_url="http://127.0.0.1:9/", dashboard_time_zone="Europe/Paris")
+    settings = Settings(ai_webhook_url="http://127.0.0.1:9/", time_zone="Europe/Paris")
     app = make_app(settings, db, wakeup, is_conversation_id=lambda *_: True)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     ending = app.state.streams.end

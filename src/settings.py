@@ -41,7 +41,17 @@ from src.setting_types import (
     is_loopback,
     lower,
 )
-from src.variables import AnyVariables, Variable, Variables, given_values, make, names, table, variable
+from src.variables import (
+    AnyVariables,
+    Variable,
+    Variables,
+    given_values,
+    make,
+    names,
+    old_names,
+    table,
+    variable,
+)
 from src.voice_settings import VoiceSettings
 
 __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
@@ -95,8 +105,12 @@ class ServingSettings(Variables):
     dashboard_language: Annotated[Literal["en", "fr"], BeforeValidator(lower)] = variable(
         "en", "of alerts, and of the dashboard where the browser asks for neither", "en or fr"
     )
-    dashboard_time_zone: TimeZone = variable(
-        "", "in which times are shown, and days begin", "a name like Europe/Paris", shown="this machine's"
+    time_zone: TimeZone = variable(
+        "",
+        "in which times are shown, days begin, and quiet hours are counted",
+        "a name like Europe/Paris",
+        shown="this machine's",
+        formerly="DASHBOARD_TIME_ZONE",
     )
 
     @field_validator("callback_base_url", "dashboard_url")
@@ -320,7 +334,7 @@ def load_settings(
     """
     models = channel_models() if models is None else models
     all_models: list[type[Variables]] = [Settings, AssistantSettings, *models]
-    known = {name for model in all_models for name in names(model)}
+    known = {name for model in all_models for name in [*names(model), *old_names(model).values()]}
     problems: list[str] = []
     environ = os.environ if environ is None else environ
     file = AccountsFile.read(root, _named_file(root, environ), problems)

@@ -26,6 +26,7 @@ _NARROWER_PREFIXES = {
     "PLAYWRIGHT_": "PLAYWRIGHT_SESSION",
     "MAX_": "MAX_MESSAGE",  # MAX_AUDIO is known by its whole names
     "NOTIFY_": "NOTIFY_URL",
+    "TIME_": "TIME_ZONE",  # TIME_STYLE is of ls
     "TRUSTED_": "TRUSTED_PROX",
 }
 # Other programs have variables that begin like these: in the environment only our own names are claimed.
@@ -35,9 +36,21 @@ _LONG_WORD, _NEAR = 5, 0.8
 """A misspelt word is recognised if the right one is at least this long, and this share of both is the same."""
 
 
-def variable(default: Any, meaning: str, unit: str = "", *, shown: str | None = None, **limits: Any) -> Any:
-    """A field that is set by a variable. ``shown`` is its default in words where the value says little."""
-    return Field(default, description=meaning, json_schema_extra={"unit": unit, "shown": shown}, **limits)
+def variable(
+    default: Any,
+    meaning: str,
+    unit: str = "",
+    *,
+    shown: str | None = None,
+    formerly: str | None = None,
+    **limits: Any,
+) -> Any:
+    """A field that is set by a variable. ``shown`` is its default in words where the value says little.
+
+    ``formerly`` is the whole name that the variable had once, which is still taken.
+    """
+    extra: dict[str, Any] = {"unit": unit, "shown": shown, "formerly": formerly}
+    return Field(default, description=meaning, json_schema_extra=extra, **limits)
 
 
 class Variables(BaseModel):
@@ -79,6 +92,16 @@ def names(model: type[Variables]) -> dict[str, str]:
         f"{model.prefix}{name.rstrip('_')}".upper(): name
         for name, field in fields
         if field.json_schema_extra is not None
+    }
+
+
+def old_names(model: type[Variables]) -> dict[str, str]:
+    """Variable name to the name that it had once, where it had another."""
+    found = {name: model.model_fields[field].json_schema_extra for name, field in names(model).items()}
+    return {
+        name: str(extra["formerly"])
+        for name, extra in found.items()
+        if isinstance(extra, dict) and extra.get("formerly")
     }
 
 
@@ -195,9 +218,14 @@ def make(
     model: type[AnyVariables], given: Mapping[str, str], root: Path, problems: list[str]
 ) -> AnyVariables:
     """The model from its variables, paths resolved against ``root``. A wrong value is a problem and not used."""
-    fields = names(model)
-    values = {field: given[name].strip() for name, field in fields.items() if name in given}
-    return make_named(model, values, {field: name for name, field in fields.items()}, root, problems)
+    fields, written = names(model), {name: name for name in names(model)}
+    for name, old in old_names(model).items():
+        if name in given and old in given and given[name].strip() != given[old].strip():
+            problems.append(f"{old}: is the old name of {name}, and the two differ; keep {name}")
+        elif old in given:
+            written[name] = old
+    values = {field: given[written[name]].strip() for name, field in fields.items() if written[name] in given}
+    return make_named(model, values, {field: written[name] for name, field in fields.items()}, root, problems)
 
 
 def make_named(

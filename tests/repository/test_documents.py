@@ -40,6 +40,7 @@ FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 
 # Names in capitals that are no variables of Nightporter's configuration.
 OTHER_NAMES = {
+    "DASHBOARD_TIME_ZONE": "src",
     "FUZZ_CALLS": "tests",
     "FUZZ_SEED": "tests",
     "NIGHTPORTER_NO_SYSTEM_PACKAGES": "scripts",

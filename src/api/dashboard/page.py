@@ -86,7 +86,7 @@ class Page:
 
     @cached_property
     def zone(self) -> tzinfo:
-        return time_zone(self.context.settings.dashboard_time_zone)
+        return time_zone(self.context.settings.time_zone)
 
     @cached_property
     def account(self) -> Account:

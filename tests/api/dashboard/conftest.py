@@ -50,7 +50,7 @@ async def house(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Callable
         db = Database.open(f"sqlite:///{path}")
         ids = fill(db, datetime.now(UTC), 400)
         wakeup = Wakeup(db)
-        given = Settings(**{"dashboard_time_zone": "Europe/Paris", **settings})
+        given = Settings(**{"time_zone": "Europe/Paris", **settings})
         app = make_app(given, db, wakeup, is_conversation_id=lambda *_: True)
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = serve(

@@ -269,7 +269,7 @@ async def test_a_quiet_inbox_and_one_that_nobody_reads_do_not_look_alike(client,
 
 
 async def test_the_pages_speak_french(client, inbox, db, clock):
-    one = client(reply_mode="draft", dashboard_language="fr", dashboard_time_zone="Europe/Paris")
+    one = client(reply_mode="draft", dashboard_language="fr", time_zone="Europe/Paris")
     await a_draft(one, inbox)
     overview = words_of(await one.get("/"))
     for said in ("Vous attend", "Brouillon à approuver", "restant sur 24 h", "Aujourd'hui"):

@@ -80,7 +80,7 @@ async def assistant_house(sqlite_template: Path, tmp_path: Path) -> AsyncIterato
             assistant_embeddings="off",
         )
         live, wakeup = LiveAssistant(assistant, db), Wakeup(db)
-        settings = Settings(assistant=assistant, reply_mode="draft", dashboard_time_zone="Europe/Paris")
+        settings = Settings(assistant=assistant, reply_mode="draft", time_zone="Europe/Paris")
         app = make_app(settings, db, wakeup, is_conversation_id=lambda *_: True, assistant=live)
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(
