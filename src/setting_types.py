@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from src.quiet_hours import QuietHours
+
 _POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")  # the last two mean the first, as with psql
 _DAY_SEC = 86_400
 _LEAST_SECRET_BYTES = 24  # Standard Webhooks
@@ -162,6 +164,12 @@ def _time_zone(name: str) -> str:
         raise ValueError("is not a time zone; write a name like Europe/Paris, or leave it empty") from None
 
 
+def _quiet_hours(text: str) -> str:
+    if text:
+        QuietHours.read(text)
+    return text
+
+
 def lower(value: Any) -> Any:
     """For words that may be written large."""
     return value.lower() if isinstance(value, str) else value
@@ -183,3 +191,4 @@ Password = Annotated[SecretStr, AfterValidator(_password)]
 Networks = Annotated[str, AfterValidator(_networks)]
 Host = Annotated[str, AfterValidator(_host)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+QuietTimes = Annotated[str, AfterValidator(_quiet_hours)]

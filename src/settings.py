@@ -33,6 +33,7 @@ from src.setting_types import (
     Hours,
     Networks,
     Password,
+    QuietTimes,
     SecretUrl,
     SigningSecret,
     TimeZone,
@@ -131,6 +132,12 @@ class AlertSettings(ServingSettings):
     alert_webhook_url: SecretUrl | None = variable(None, "where alerts are POSTed as JSON", "an address")
     alert_repeat_hours: Hours = variable(
         6.0, "an alert that is still true is repeated after this long", "hours", gt=0
+    )
+    quiet_hours: QuietTimes = variable(
+        "",
+        "alerts that can wait come as one after these hours; what is urgent, and a halt, come at once",
+        "two times like 22-7",
+        shown="none",
     )
     heartbeat_url: SecretUrl | None = variable(
         None, "called about once a minute while the inbox is really read (a dead man's switch)", "an address"

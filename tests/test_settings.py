@@ -373,3 +373,28 @@ def test_the_port_of_a_hosting_platform_is_used_where_api_port_is_not_set(tmp_pa
 
 def test_a_variable_port_that_is_another_programs_is_left_alone(tmp_path):
     assert load_settings(tmp_path, {"PORT": "tcp://10.0.0.1:80"}).api_port == 8000
+
+
+def test_the_old_name_of_the_time_zone_is_still_taken_and_named_where_it_is_wrong(tmp_path):
+    assert load_settings(tmp_path, {"DASHBOARD_TIME_ZONE": "Europe/Paris"}).time_zone == "Europe/Paris"
+    (problem,) = problems_of(tmp_path, {"DASHBOARD_TIME_ZONE": "Paris"})
+    assert problem.startswith("DASHBOARD_TIME_ZONE: is not a time zone; write a name like Europe/Paris")
+
+
+def test_the_old_and_the_new_name_of_the_time_zone_may_not_differ(tmp_path):
+    write_env(tmp_path, "TIME_ZONE=Europe/Paris\n")
+    assert load_settings(tmp_path, {"DASHBOARD_TIME_ZONE": "Europe/Paris"}).time_zone == "Europe/Paris"
+    (problem,) = problems_of(tmp_path, {"DASHBOARD_TIME_ZONE": "Asia/Tokyo"})
+    assert problem == "DASHBOARD_TIME_ZONE: is the old name of TIME_ZONE, and the two differ; keep TIME_ZONE"
+
+
+def test_quiet_hours_that_are_none_stop_the_start_with_a_line_that_says_what_to_write(tmp_path):
+    assert load_settings(tmp_path, {"QUIET_HOURS": "22:30-7"}).quiet_hours == "22:30-7"
+    for text in ("at night", "22-25", "7-7"):
+        (problem,) = problems_of(tmp_path, {"QUIET_HOURS": text})
+        assert problem.startswith("QUIET_HOURS: ")
+        assert "write two times of the day like 22-7 or 22:30-7:15" in problem
+
+
+def test_the_time_style_of_another_program_is_left_alone(tmp_path):
+    load_settings(tmp_path, {"TIME_STYLE": "long-iso"})

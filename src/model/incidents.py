@@ -44,6 +44,8 @@ class IncidentKind(StrEnum):
 
 ARE_URGENT = frozenset({IncidentKind.URGENT, IncidentKind.INQUIRY})
 """Told of as urgent: a phone may let them through at night."""
+END_THE_WORK = frozenset({IncidentKind.HALTED, IncidentKind.PAGE_CHANGED})
+"""Told in quiet hours, too, but not again: the program may end with them, so that nobody is left to tell later."""
 URGENT_CLASSES = frozenset({"safety", "medical", "access"})
 """What a guest's message is about (``hard_class``) that cannot wait for the morning."""
 

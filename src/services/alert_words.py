@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from src.languages import Language, language
@@ -20,6 +21,15 @@ class Words:
     title: str
     text: str
     link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alert with its words, and whose it is."""
+
+    notice: Notice
+    words: Words
+    account: str
 
 
 _TITLES = {
@@ -101,6 +111,14 @@ def words_for(notice: Notice, settings: AlertSettings, *, one_of_several: bool =
     if notice.again:
         title = lang.say(_("Still so: %(title)s"), title=title)
     return Words(who + title, _text(lang, notice), link)
+
+
+def words_for_several(told: Sequence[Told], settings: AlertSettings) -> Words:
+    """One alert that tells of several: how many, then the title of each in a line of its own."""
+    lang = language(settings.dashboard_language)
+    title = lang.say_many("%(num)s thing that could wait", "%(num)s things that could wait", len(told))
+    lines = "\n".join(f"• {one.words.title}" for one in told)
+    return Words(title, lines, f"{settings.dashboard_url}/")
 
 
 def words_of_test(settings: AlertSettings) -> Words:

@@ -17,8 +17,10 @@ from src.db import incidents, runs
 from src.db.engine import Connection, Database
 from src.db.waiting import LOOK_BACK, waiting
 from src.errors import ExitCode
+from src.languages import time_zone
 from src.model.incidents import (
     ARE_URGENT,
+    END_THE_WORK,
     NOT_TOLD_WHEN_OVER,
     URGENT_CLASSES,
     Found,
@@ -28,7 +30,9 @@ from src.model.incidents import (
 )
 from src.model.retry import ALERT
 from src.model.rows import AccountState, StoredIncident
+from src.quiet_hours import QuietHours
 from src.services.status import Intervals, Verdict, read_verdict
+from src.settings import AlertSettings
 
 READING_INTERVALS = 10
 READING_AT_LEAST = timedelta(minutes=15)
@@ -67,8 +71,13 @@ class Notice:
 
     @property
     def urgent(self) -> bool:
-        """It cannot wait for the morning."""
+        """A guest cannot wait for the morning."""
         return not self.over and self.kind in ARE_URGENT
+
+    @property
+    def crosses(self) -> bool:
+        """It is told in quiet hours, and always by itself."""
+        return _crosses(self.incidents[0])
 
     @property
     def again(self) -> bool:
@@ -167,16 +176,34 @@ def take_note(db: Database, account: Account, now: datetime) -> None:
         incidents.still_so(conn, seen, now)
 
 
-def due(db: Database, account: str, now: datetime) -> list[Notice]:
-    """The alerts to send now, claimed by this process alone. The caller must say how it went. Blocking."""
+def quiet_until(settings: AlertSettings, now: datetime) -> datetime | None:
+    """When the quiet hours that hold at this moment end; None outside of them, or if there are none."""
+    if not settings.quiet_hours:
+        return None
+    return QuietHours.read(settings.quiet_hours).end_after(now, time_zone(settings.time_zone))
+
+
+def due(db: Database, account: str, now: datetime, *, quiet: bool = False) -> list[Notice]:
+    """The alerts to send now, claimed by this process alone. The caller must say how it went. Blocking.
+
+    ``quiet``: only what crosses the quiet hours. The rest stays due, in the database, until they are over.
+    """
+
+    def read_due(conn: Connection) -> list[StoredIncident]:
+        return [one for one in incidents.to_tell(conn, account, now) if not quiet or _crosses(one)]
+
     with db.read() as conn:
-        if not incidents.to_tell(conn, account, now):
+        if not read_due(conn):
             return []
     with db.write() as conn:
-        waiting = incidents.to_tell(conn, account, now)
-        mine = [one for one in waiting if incidents.claimed(conn, one, now + CLAIM)]
+        mine = [one for one in read_due(conn) if incidents.claimed(conn, one, now + CLAIM)]
         still_open = [one.kind for one in incidents.open_ones(conn, account)]
     return _grouped(account, mine, still_open)
+
+
+def _crosses(one: StoredIncident) -> bool:
+    kind = IncidentKind(one.kind)
+    return one.closed_at is None and (kind in ARE_URGENT or (kind in END_THE_WORK and not one.told))
 
 
 def _grouped(account: str, mine: Iterable[StoredIncident], still_open: list[str]) -> list[Notice]:
@@ -189,18 +216,19 @@ def _grouped(account: str, mine: Iterable[StoredIncident], still_open: list[str]
     ]
 
 
-def told(db: Database, notice: Notice, now: datetime, *, repeat_after: timedelta) -> None:
-    """Somebody took it: the next time is hours away, or never if it is over or is told once. Blocking."""
-    once = notice.over or notice.kind is IncidentKind.OVER_BUDGET
-    again = None if once else now + repeat_after
+def told(db: Database, notices: Iterable[Notice], now: datetime, *, repeat_after: timedelta) -> None:
+    """Somebody took them: the next time is hours away, or never if it is over or is told once. Blocking."""
     with db.write() as conn:
-        for one in notice.incidents:
-            incidents.told(conn, one.id, tell_at=again)
+        for notice in notices:
+            once = notice.over or notice.kind is IncidentKind.OVER_BUDGET
+            for one in notice.incidents:
+                incidents.told(conn, one.id, tell_at=None if once else now + repeat_after)
 
 
-def not_told(db: Database, notice: Notice, now: datetime) -> None:
-    """Nobody took it: tried again, less and less often. Blocking."""
+def not_told(db: Database, notices: Iterable[Notice], now: datetime) -> None:
+    """Nobody took them: tried again together, less and less often. Blocking."""
+    every = [one for notice in notices for one in notice.incidents]
+    pause = timedelta(seconds=ALERT.pause(max(one.failures for one in every) + 1))
     with db.write() as conn:
-        for one in notice.incidents:
-            pause = timedelta(seconds=ALERT.pause(one.failures + 1))
+        for one in every:
             incidents.not_told(conn, one.id, tell_at=now + pause)

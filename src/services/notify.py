@@ -19,7 +19,7 @@ from loguru import logger
 
 from src.errors import SettingsError
 from src.logs import safe_error
-from src.services.alert_words import Words
+from src.services.alert_words import Told, Words
 from src.services.alerts import Notice
 from src.settings import AlertSettings
 
@@ -46,21 +46,30 @@ def anybody(settings: AlertSettings) -> bool:
 
 def tell(settings: AlertSettings, words: Words, notice: Notice | None, account: str) -> bool:
     """Tell everybody at once; True if at least one took it. ``notice`` None: a test. Blocks up to PATIENCE_SEC."""
+    payload = _payload(words, account) | (_of(notice) if notice is not None else {"event": "test"})
+    return _tell(settings, words, payload, urgent=notice is not None and notice.urgent)
+
+
+def tell_together(settings: AlertSettings, words: Words, several: Sequence[Told]) -> bool:
+    """The same for several alerts in one, none of which is urgent; in the JSON each stands under ``alerts``."""
+    alerts = [
+        {"account": one.account, "title": one.words.title, "link": one.words.link, **_of(one.notice)}
+        for one in several
+    ]
+    names = {one.account for one in several}
+    payload = _payload(words, names.pop() if len(names) == 1 else None)
+    payload |= {"event": "summary", "count": len(alerts), "alerts": alerts}
+    return _tell(settings, words, payload, urgent=False)
+
+
+def _tell(settings: AlertSettings, words: Words, payload: dict[str, Any], *, urgent: bool) -> bool:
     ways: list[tuple[str, Callable[[], bool]]] = [
-        (
-            f"address {number} of NOTIFY_URLS",
-            partial(_by_apprise, address, words, urgent=notice is not None and notice.urgent),
-        )
+        (f"address {number} of NOTIFY_URLS", partial(_by_apprise, address, words, urgent=urgent))
         for number, address in enumerate(settings.alert_addresses, 1)
     ]
     if settings.alert_webhook_url is not None:
         url = settings.alert_webhook_url.get_secret_value()
-        ways.append(
-            (
-                "ALERT_WEBHOOK_URL",
-                lambda: _post(url, _payload(words, notice, account)),
-            )
-        )
+        ways.append(("ALERT_WEBHOOK_URL", partial(_post, url, {**payload, "urgent": urgent})))
     took = _all_bounded([way for _, way in ways], PATIENCE_SEC)
     for (name, _), ok in zip(ways, took, strict=True):
         if not ok:
@@ -107,26 +116,25 @@ def _all_bounded(works: Sequence[Callable[[], bool]], seconds: float) -> list[bo
     return [ok and not thread.is_alive() for ok, thread in zip(results, threads, strict=True)]
 
 
-def _payload(words: Words, notice: Notice | None, account: str) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "event": "test",
+def _payload(words: Words, account: str | None) -> dict[str, Any]:
+    return {
         "account": account,
         "title": words.title,
         "message": words.text,
         "link": words.link,
-        "urgent": notice is not None and notice.urgent,
         "sent_at": datetime.now(UTC).isoformat(),
     }
-    if notice is not None:
-        told |= {
-            "event": "recovered" if notice.over else "reminder" if notice.again else "alert",
-            "kind": str(notice.kind),
-            "detail": notice.incidents[0].detail,
-            "count": len(notice.incidents),
-            "since": min(one.opened_at for one in notice.incidents).isoformat(),
-            "incidents": [one.id for one in notice.incidents],
-        }
-    return told
+
+
+def _of(notice: Notice) -> dict[str, Any]:
+    return {
+        "event": "recovered" if notice.over else "reminder" if notice.again else "alert",
+        "kind": str(notice.kind),
+        "detail": notice.incidents[0].detail,
+        "count": len(notice.incidents),
+        "since": min(one.opened_at for one in notice.incidents).isoformat(),
+        "incidents": [one.id for one in notice.incidents],
+    }
 
 
 def _client() -> httpx.Client:

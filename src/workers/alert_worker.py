@@ -84,22 +84,50 @@ class AlertWorker:
             logger.warning("Alerts could not be seen to this time: {}", safe_error(error))
 
     def _tell(self) -> None:
+        could_wait: list[alert_words.Told] = []
         for account in self._accounts:
-            self._tell_of(account)
+            try:
+                could_wait += self._tell_of(account)
+            except Exception as error:  # noqa: BLE001 (the other accounts are told of, too)
+                logger.warning("Alerts of {} could not be seen to: {}", account.name, safe_error(error))
+        if len(could_wait) == 1:
+            self._tell_one(could_wait[0])
+        elif could_wait:
+            words = alert_words.words_for_several(could_wait, self._settings)
+            taken = notify.tell_together(self._settings, words, could_wait)
+            self._note([one.notice for one in could_wait], taken=taken)
 
-    def _tell_of(self, account: Account) -> None:
+    def _tell_of(self, account: Account) -> list[alert_words.Told]:
+        """What is left to be told together with other alerts: with quiet hours, all that could wait."""
         now = self._clock()
         alerts.take_note(self._db, account, now)
-        for notice in alerts.due(self._db, account.name, now):
-            several = sum(one.counts for one in self._accounts) > 1 or not account.counts
-            words = alert_words.words_for(notice, self._settings, one_of_several=several)
-            taken = notify.tell(self._settings, words, notice, account.name)
-            if taken:
-                repeat_after = timedelta(hours=self._settings.alert_repeat_hours)
-                alerts.told(self._db, notice, self._clock(), repeat_after=repeat_after)
-                logger.info("Alert: {} ({})", notice.kind, "over" if notice.over else len(notice.incidents))
-            else:
-                alerts.not_told(self._db, notice, self._clock())
+        quiet = alerts.quiet_until(self._settings, now) is not None
+        several = sum(one.counts for one in self._accounts) > 1 or not account.counts
+        found = [
+            alert_words.Told(
+                notice, alert_words.words_for(notice, self._settings, one_of_several=several), account.name
+            )
+            for notice in alerts.due(self._db, account.name, now, quiet=quiet)
+        ]
+        together = [one for one in found if self._settings.quiet_hours and not one.notice.crosses]
+        for one in found:
+            if one not in together:
+                self._tell_one(one)
+        return together
+
+    def _tell_one(self, one: alert_words.Told) -> None:
+        taken = notify.tell(self._settings, one.words, one.notice, one.account)
+        self._note([one.notice], taken=taken)
+
+    def _note(self, notices: list[alerts.Notice], *, taken: bool) -> None:
+        """How telling went: the next time is in the database."""
+        if not taken:
+            alerts.not_told(self._db, notices, self._clock())
+            return
+        repeat_after = timedelta(hours=self._settings.alert_repeat_hours)
+        alerts.told(self._db, notices, self._clock(), repeat_after=repeat_after)
+        for notice in notices:
+            logger.info("Alert: {} ({})", notice.kind, "over" if notice.over else len(notice.incidents))
 
     def _beat(self, url: str) -> None:
         now = self._clock()
