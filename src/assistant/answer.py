@@ -33,11 +33,13 @@ from src.assistant.reading import Language, detect_language
 from src.assistant.retrieve import Chosen
 from src.assistant.secrets import mask, placeholders
 from src.assistant.stay import lay_stay, with_dates
+from src.assistant.steps import given_steps
 from src.assistant.structured import Parsed, Shape
 from src.assistant.triage import Triage, triage_prompt, triage_shape
 from src.assistant.values import Action, Decision, Fact, Source, Turn
 from src.assistant.voice import lay_examples
 from src.assistant_settings import AssistantSettings, ModelAddress
+from src.model.confidence_steps import Steps
 
 _TOO_LATE = timedelta(seconds=5)
 _QUICK, _QUICK_EXCHANGES = timedelta(seconds=15), 4
@@ -64,10 +66,12 @@ class Assistant:
         now: datetime,
         over_budget: bool = False,
         examples: Sequence[str] = (),
+        confidence_steps: Steps | None = None,
     ) -> Decision | Later:
         """What to do with this request. ``now`` is aware. Repeatable; nothing is stored or sent.
 
         ``examples`` are texts of the host's own, masked: how the reply shall sound (``voice.py``).
+        ``confidence_steps``: those of the settings where none are given.
         """
         listing = knowledge.listing(burst.listing_id)
         run = Run(
@@ -78,6 +82,7 @@ class Assistant:
             deadline=time.monotonic() + self._settings.assistant_deadline_sec,
             listing=listing,
             examples=tuple(examples),
+            confidence_steps=confidence_steps or given_steps(self._settings),
         )
         try:
             return await self._go(run, over_budget=over_budget)
@@ -295,11 +300,9 @@ class Assistant:
         self._endings.escalate(run, str(failure.kind), draft=draft)
 
     def _decide(self, run: Run, looks: Looks, around: Around) -> Decision:
-        settings = self._settings
-        verdict = decide(
-            looks, send_from=settings.assistant_send_from, draft_from=settings.assistant_draft_from
-        )
-        run.note("decide", verdict.hold or verdict.reason or "send", lay_confidence(looks))
+        verdict = decide(looks, run.confidence_steps)
+        said = lay_confidence(looks, run.confidence_steps)
+        run.note("decide", verdict.hold or verdict.reason or "send", said)
         if verdict.action is Action.ESCALATE:
             decision = self._endings.escalation(
                 run, verdict.reason or "low_confidence", draft=looks.draft.text

@@ -8,6 +8,7 @@ from src.assistant.check import Check
 from src.assistant.draft import Draft
 from src.assistant.triage import Triage
 from src.assistant.values import Action
+from src.model.confidence_steps import Steps
 
 UNSURE = 0.5
 """What confidence is cut to where something about the answer was not clear."""
@@ -56,19 +57,22 @@ def find_cuts(looks: Looks) -> list[str]:
     return [word for is_so, word in cuts if is_so]
 
 
-def lay_confidence(looks: Looks) -> str:
-    """What confidence was computed from, for the run's last step: ``triage=0.95 draft=0.8 cut=second_try``."""
+def lay_confidence(looks: Looks, steps: Steps) -> str:
+    """What confidence was computed from and compared with, for the run's last step:
+    ``triage=0.95 draft=0.8 cut=second_try draft_from=0.5 send_from=0.8``.
+    """
     parts = [f"triage={looks.triage.confidence:g}", f"draft={looks.draft.confidence:g}"]
-    cuts = find_cuts(looks)
-    return " ".join([*parts, f"cut={','.join(cuts)}"] if cuts else parts)
+    if cuts := find_cuts(looks):
+        parts.append(f"cut={','.join(cuts)}")
+    return " ".join([*parts, f"draft_from={steps.draft_from:g}", f"send_from={steps.send_from:g}"])
 
 
-def decide(looks: Looks, *, send_from: float, draft_from: float) -> Verdict:
+def decide(looks: Looks, steps: Steps) -> Verdict:
     """The strictest voice wins: to a person, to a draft, to the guest."""
     confidence = find_confidence(looks)
-    if confidence < draft_from:
+    if confidence < steps.draft_from:
         return Verdict(Action.ESCALATE, confidence, reason="low_confidence")
-    return Verdict(Action.ANSWER, confidence, hold=_hold(looks, confidence, send_from))
+    return Verdict(Action.ANSWER, confidence, hold=_hold(looks, confidence, steps.send_from))
 
 
 def _hold(looks: Looks, confidence: float, send_from: float) -> str | None:

@@ -13,6 +13,7 @@ from src.assistant.knowledge.loading import Knowledge
 from src.assistant.models import FailureKind
 from src.assistant.parts import Ended, Later, Parts, Run
 from src.assistant.reading import detect_language, normal_form
+from src.assistant.steps import given_steps
 from src.assistant.triage import Triage
 from src.assistant.values import Action, Decision, HardClass
 from src.assistant_settings import AssistantSettings
@@ -36,7 +37,8 @@ class Endings:
     def end_of(self, burst: Burst, later: Later, *, knowledge: Knowledge, now: datetime) -> Decision:
         """What a request ends with that was put off long enough, or that has no queue behind it."""
         listing = knowledge.listing(burst.listing_id)
-        run = Run(burst, knowledge, Agents((ONLY,)), now, 0.0, listing, steps=list(later.steps))
+        given = given_steps(self._settings)
+        run = Run(burst, knowledge, Agents((ONLY,)), now, 0.0, listing, given, steps=list(later.steps))
         run.language = detect_language(burst.text, burst.guest_texts)
         return self.escalation(run, str(FailureKind.DOWN))
 

@@ -26,6 +26,7 @@ from src.assistant.parts import Later, Parts
 from src.assistant.prompting import prompt_version
 from src.assistant.reading import load_identifier
 from src.assistant.secrets import mask
+from src.assistant.steps import given_steps, steps_for
 from src.assistant.translate import Translator
 from src.assistant.values import Decision, Step
 from src.assistant.voice import choose_examples
@@ -34,8 +35,10 @@ from src.assistant.wordlist import load_all
 from src.assistant_settings import AssistantSettings
 from src.db import missing_facts, runs
 from src.db.engine import Database
+from src.db.results import judged_drafts
 from src.db.voice import host_texts
 from src.model.asking import Asked
+from src.model.confidence_steps import NEWEST, Steps
 from src.model.rows import AssistantRun
 from src.model.values import utc_now
 
@@ -44,6 +47,7 @@ PUT_OFF_AT_MOST = timedelta(minutes=10)
 _TROUBLE = frozenset(FailureKind)
 _VOICE_OF = timedelta(days=365)
 _TEXTS_LOOKED_AT = 300
+_JUDGED_OF, _STEPS_GOOD_FOR = timedelta(days=180), timedelta(hours=1)
 _MISSING_AT_MOST, _LONGEST_QUESTION = 5, 300
 
 
@@ -53,6 +57,16 @@ class _Tried:
 
     found: Decision | Later
     burst: Burst
+
+
+@dataclass(frozen=True, slots=True)
+class _OfHost:
+    """What an answer takes from the host: facts, voices, how the host writes, and what confidence was worth."""
+
+    knowledge: Knowledge
+    agents: Agents
+    examples: tuple[str, ...]
+    steps: Steps
 
 
 class LiveAssistant:
@@ -81,6 +95,8 @@ class LiveAssistant:
         """How the last call of a model went wrong; None since one went well."""
         self._folder = LiveFolder(settings.assistant_knowledge_dir, self._agent_names)
         search = make_search(settings)
+        self._steps: dict[str, tuple[datetime, Steps]] = {}
+        """By account: the steps of confidence, and when they were fitted."""
         self._assistant = Assistant(settings, self._ladder, parts or make_parts(settings, search))
         self._indexer = Indexer(db, self._folder, search, clock=clock) if db is not None else None
 
@@ -175,22 +191,24 @@ class LiveAssistant:
         await self.load()
         account = str(payload.get("account") or self._account)
         # One way to a thread and back for all that is read from the disk.
-        knowledge, agents, examples = await asyncio.to_thread(self._read, burst, account, now)
+        of_host = await asyncio.to_thread(self._read, burst, account, now)
         found = await self._assistant.answer(
             burst,
-            knowledge=knowledge,
-            agents=agents,
+            knowledge=of_host.knowledge,
+            agents=of_host.agents,
             now=now,
             over_budget=over_budget,
-            examples=examples,
+            examples=of_host.examples,
+            confidence_steps=of_host.steps,
         )
         return _Tried(found, burst)
 
-    def _read(self, burst: Burst, account: str, now: datetime) -> tuple[Knowledge, Agents, tuple[str, ...]]:
-        """What the host has written: facts, voices, and how he writes to guests like this one. Blocking."""
+    def _read(self, burst: Burst, account: str, now: datetime) -> _OfHost:
+        """What there is of the host. Blocking."""
         knowledge = self._folder.current()
         agents = load_agents(self._settings.assistant_agents_dir)
-        return knowledge, agents, self._examples(burst, account, knowledge, now)
+        examples = self._examples(burst, account, knowledge, now)
+        return _OfHost(knowledge, agents, examples, self.confidence_steps(account))
 
     def _examples(self, burst: Burst, account: str, knowledge: Knowledge, now: datetime) -> tuple[str, ...]:
         """How the host writes to guests of this listing at this stage of their stay."""
@@ -209,6 +227,20 @@ class LiveAssistant:
         secrets = knowledge.secrets_of(burst.listing_id)
         same = [(one.text, one.guest_name) for one in found if one.stage == burst.stay.stage]
         return choose_examples(burst.text, same, lambda text: mask(text, secrets))
+
+    def confidence_steps(self, account: str) -> Steps:
+        """From which confidence on this account's answers may go out, and are drafts: set, or fitted to what a
+        person made of the drafts of the last months. Fitted anew each hour. Repeatable.
+        """
+        if self._db is None:
+            return given_steps(self._settings)
+        now = self._clock()
+        known = self._steps.get(account)
+        if known is None or now - known[0] > _STEPS_GOOD_FOR:
+            with self._db.read() as conn:
+                judged = judged_drafts(conn, account, now - _JUDGED_OF, NEWEST)
+            known = self._steps[account] = now, steps_for(self._settings, judged)
+        return known[1]
 
     async def _end(self, burst: Burst, later: Later, now: datetime) -> Decision:
         knowledge = await asyncio.to_thread(self._folder.current)

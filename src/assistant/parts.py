@@ -15,6 +15,7 @@ from src.assistant.models import FailureKind
 from src.assistant.reading import Language
 from src.assistant.retrieve import Chosen, Query
 from src.assistant.values import Decision, Fact, HardClass, Step
+from src.model.confidence_steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Run:
     now: datetime
     deadline: float
     listing: Listing | None
+    confidence_steps: Steps
     language: Language | None = None
     agent: Agent | None = None
     topic: str | None = None

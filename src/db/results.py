@@ -6,9 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select
 
 from src.db.statements import OUTBOX, RUNS, literal
+from src.model.autonomy import SENT_AS_DRAFTED
+from src.model.confidence_steps import JudgedDraft
 from src.model.statuses import OutboxStatus
 from src.model.values import ANSWER
 
@@ -59,6 +61,26 @@ def left(conn: Connection, account: str, since: datetime, until: datetime) -> Co
         .group_by(func.coalesce(_R.topic, _NONE), became)
     )
     return {(topic, what): number for topic, what, number in conn.execute(counted) if what is not None}
+
+
+def judged_drafts(conn: Connection, account: str, since: datetime, limit: int) -> list[JudgedDraft]:
+    """The newest drafts of the built-in assistant that a person judged and only their confidence may have held."""
+    wanted = (
+        select(_R.confidence, _O.judged.in_([str(one) for one in SENT_AS_DRAFTED]).label("good"))
+        .join(OUTBOX, and_(_O.request_id == _R.request_id, _O.account == _R.account))
+        .where(
+            _R.account == account,
+            _R.kind == _LIVE,
+            _R.created_at >= since,
+            _R.confidence.is_not(None),
+            or_(_R.hold.is_(None), _R.hold == "low_confidence"),
+            _O.kind == ANSWER,
+            _O.judged.is_not(None),
+        )
+        .order_by(_R.created_at.desc())
+        .limit(limit)
+    )
+    return [JudgedDraft(float(confidence), bool(good)) for confidence, good in conn.execute(wanted)]
 
 
 def spent(conn: Connection, accounts: Collection[str], since: datetime, until: datetime) -> Spent:

@@ -49,6 +49,10 @@ class Judgement(StrEnum):
     REJECTED = "rejected"
 
 
+SENT_AS_DRAFTED = (Judgement.UNCHANGED, Judgement.EDITED)
+"""What a person made of a draft that was good, or nearly."""
+
+
 class Loss(StrEnum):
     """Why a topic is back at ``draft``."""
 

@@ -201,11 +201,18 @@ def _confidence(
     if cuts := parts.get("cut"):
         why = ", ".join(lang.gettext(ai_words.CUTS[one]) for one in cuts.split(",") if one in ai_words.CUTS)
         said.append(lang.say("Cut to 0.5 at most, because %(why)s.", why=why))
-    said.append(
-        lang.say(
-            "From %(send)s on it may go out by itself, below %(draft)s you get the message without a draft.",
-            send=lang.number(settings.assistant_send_from),
-            draft=lang.number(settings.assistant_draft_from),
+    send_from = float(parts.get("send_from", settings.assistant_send_from))
+    draft_from = float(parts.get("draft_from", settings.assistant_draft_from))
+    if send_from > 1:
+        bare = lang.say(
+            "None goes out by itself for now: too many of the surest drafts were changed. "
+            "Below %(draft)s you get the message without a draft.",
+            draft=lang.number(draft_from),
         )
-    )
-    return " ".join(said)
+    else:
+        bare = lang.say(
+            "From %(send)s on it may go out by itself, below %(draft)s you get the message without a draft.",
+            send=lang.number(send_from),
+            draft=lang.number(draft_from),
+        )
+    return " ".join([*said, bare])
