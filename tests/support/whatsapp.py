@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from src.channels.base import Place
-from src.channels.whatsapp.channel import WhatsappChannel
+from src.channels.whatsapp import build
 from src.channels.whatsapp.settings import WhatsappSettings
 from src.db.engine import Database
 from src.errors import CallRefused, TransientError
@@ -57,7 +57,7 @@ class Line:
         self.house = House(db, utc_now, rules=AT_ONCE)
         store = StoredHere(db, ACCOUNT, AT_ONCE, utc_now)
         place = Place(account=ACCOUNT, session_dir=folder, evidence_dir=folder, store=store)
-        self.channel = WhatsappChannel(settings_of(cloud, **changes), place)
+        self.channel = build(settings_of(cloud, **changes), place)
         self.channel.find_sec = 1.0
         self.hearing = Hearing(ACCOUNT, self.channel, AT_ONCE, folder)
         self.house.channel = self.channel  # type: ignore[assignment]

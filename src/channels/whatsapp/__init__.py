@@ -49,6 +49,10 @@ def is_conversation_id(external_id: str) -> bool:
 def build(settings: WhatsappSettings, place: Place) -> WhatsappChannel:
     """The channel of one account; opens nothing. SettingsError names what the chosen mode lacks."""
     # The HTTP client takes its time to load, which `status` need not pay.
+    if settings.mode != "cloud":
+        from src.channels.whatsapp.gateway import GatewayChannel
+
+        return GatewayChannel(settings, place)
     from src.channels.whatsapp.channel import WhatsappChannel
 
     return WhatsappChannel(settings, place)

@@ -51,8 +51,6 @@ FIND_SEC = 60.0
 """How long a status is waited for after a press whose answer was lost."""
 CHECK_EVERY_SEC = {"cloud": 300.0, "evolution": 30.0, "waha": 30.0}
 """The token, or a gateway's session, is looked at so often at most."""
-SILENT_AT_MOST = 3
-"""After this many messages in a row that a gateway took and WhatsApp never acknowledged, nothing leaves."""
 DIALECTS: dict[str, Dialect] = {"cloud": wire_cloud, "evolution": wire_evolution, "waha": wire_waha}
 _LOOK_SEC = 0.1
 _NOBODY = "Nobody has written from there."
@@ -77,10 +75,6 @@ class WhatsappChannel:
         self._settings = settings
         self._wire = DIALECTS[settings.mode]
         self._place = place
-        self._silent: list[Press] = []
-        """The last messages of which a gateway has told nothing yet."""
-        self._pressing = False
-        """A gateway has a message in hand."""
         self._client: httpx.AsyncClient | None = None
         self._checked_at: float | None = None
         self._read: dict[str, SeenConversation] = {}
@@ -102,11 +96,7 @@ class WhatsappChannel:
 
     async def open(self) -> None:
         """Tries the token, every few minutes at most."""
-        if self._client is None:
-            # Each call over a connection of its own: one that was kept and has gone meanwhile would leave it open
-            # whether a message was sent.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits)
+        self._connect()
         now = time.monotonic()
         if self._checked_at is not None and now - self._checked_at < CHECK_EVERY_SEC[self._settings.mode]:
             return
@@ -119,13 +109,19 @@ class WhatsappChannel:
             raise WallHit(wall.kind, wall.detail)
         self._checked_at = now
 
+    def _connect(self) -> None:
+        if self._client is None:
+            # Each call over a connection of its own: one that was kept and has gone meanwhile would leave it open
+            # whether a message was sent.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits)
+
     async def close(self) -> None:
         client, self._client = self._client, None
         self._checked_at = None
         self._read.clear()
         self._ready.clear()
         self._instead.clear()
-        self._silent.clear()
         if client is not None:
             await client.aclose()
 
@@ -199,16 +195,7 @@ class WhatsappChannel:
             )
 
     async def _check_that_messages_leave(self) -> None:
-        """A gateway's session may be called good while nothing leaves (github.com/devlikeapro/waha, 2114)."""
-        told = [(press, await self._store.told_of(press)) for press in self._silent]
-        left = [press for press, one in told if one is None or one.standing is Delivery.ACCEPTED]
-        self._silent = left if len(left) == len(told) else []
-        if len(self._silent) >= SILENT_AT_MOST:
-            raise WallHit(
-                "nothing_leaves",
-                f"{len(left)} messages in a row were not acknowledged by WhatsApp: scan the code again",
-                nothing_sent=True,
-            )
+        """WallHit if what the service takes goes nowhere; of its own messages Meta says what becomes of them."""
 
     @staticmethod
     def _window_is_open(view: SeenConversation) -> bool:
@@ -221,16 +208,7 @@ class WhatsappChannel:
 
     async def press_send(self, external_id: str, press: Press) -> Receipt | None:
         """One call. Only a refusal in the service's own words is one; after anything else it may have been sent."""
-        if self._wire.HAS_WINDOW:
-            return await self._press(external_id, press)
-        if self._pressing:  # whether it leaves is to be known before the next one goes
-            raise NotPressed("Another message is on its way.", retry_after=1.0)
-        self._pressing = True
-        try:
-            await self._check_that_messages_leave()
-            return await self._press(external_id, press)
-        finally:
-            self._pressing = False
+        return await self._press(external_id, press)
 
     async def _press(self, external_id: str, press: Press) -> Receipt:
         self._opened(external_id)
@@ -273,8 +251,7 @@ class WhatsappChannel:
         """The service has it; whether it can deliver it, it often says within a moment."""
         await store.name(press, taken.external_id)
         told = await self._told(store, press, self._settings.proof_sec)
-        if not self._wire.HAS_WINDOW:
-            self._silent = [*self._silent, press][-SILENT_AT_MOST:] if told is None else []
+        self._note_told(press, told)
         if told is None:
             return Receipt(taken.external_id)
         failed = told.standing is Delivery.FAILED
@@ -285,6 +262,9 @@ class WhatsappChannel:
             told.error,
             wire_cloud.held(told.error) if failed else None,
         )
+
+    def _note_told(self, press: Press, told: Receipt | None) -> None:
+        """What was told of a message within the proof time, if anything."""
 
     async def _told(self, store: Store, press: Press, timeout: float) -> Receipt | None:
         deadline = time.monotonic() + timeout
@@ -326,9 +306,7 @@ class WhatsappChannel:
             logger.debug("That an answer is being written was not shown: {}", safe_error(error))
 
     async def examine(self) -> tuple[Examination, ...]:
-        """As Meta tells it; a gateway was asked already when it was opened."""
-        if self._settings.mode != "cloud":
-            return ()
+        """As Meta tells it."""
         try:
             return wire_cloud.examined(await self._ask(wire_cloud.examine_call(self._settings)))
         except _NO_ANSWER as error:
