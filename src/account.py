@@ -26,6 +26,7 @@ _OF_ANY_AGE = frozenset({"airbnb", MAIL})
 
 Ai = Literal["webhook", "assistant"]
 Disclosure = Literal["label", "first_message"]
+Login = Literal["browser", "code", "none"]
 
 _EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
 
@@ -141,6 +142,13 @@ class Account:
     def drives_browser(self) -> bool:
         """Whether it has a browser, which can show a window."""
         return "headless" in type(self.own).model_fields
+
+    @property
+    def login(self) -> Login:
+        """What a person does to log in there: type into a browser, scan a code with a phone, or nothing at all."""
+        if self.drives_browser:
+            return "browser"
+        return "code" if getattr(self.own, "logs_in_by_code", False) else "none"
 
     @property
     def is_out_only(self) -> bool:

@@ -5,6 +5,7 @@ Each has users who write, a phone on which a person answers, and a session that 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import itertools
@@ -25,6 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sandbox.server import ThreadedServer
+from sandbox.whatsapp.link import Link, picture_of_code
 
 Way = Literal["take", "silent", "lose", "error", "absent", "lost_session"]
 
@@ -75,10 +77,36 @@ class Gateway(ThreadedServer):
         self.default = Plan()
         self.typing: list[str] = []
         self.echoes = True
+        self.link = Link(self.next_code)
         self._numbers = itertools.count(1)
         self._said: dict[str, list[str]] = {}
         self._outgoing: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._teller: threading.Thread | None = None
+
+    # --- the login: lost, and got again by a code that a phone scans -------------------------------------------
+
+    def next_code(self) -> bytes:
+        return picture_of_code(f"2@{next(self._numbers)},{self.instance}")
+
+    def lose_login(self) -> None:
+        """WhatsApp has ended it; the gateway says so, and has a code to scan."""
+        self.state = self.lost
+        self.link.begin()
+
+    def scan(self, code: bytes) -> bool:
+        """A phone scans what is on the screen. Whether it was the code that is good now."""
+        if not self.link.scan(code):
+            return False
+        self.state = self.working
+        return True
+
+    def restart(self) -> None:
+        """Asked to open the connection again: what was only dead comes back, what was lost gets a code."""
+        self.link.restarts += 1
+        self.link.is_dead = False
+        if self.state != self.working:
+            self.state = self.lost
+            self.link.begin(after_restart=True)
 
     # --- people ----------------------------------------------------------------------------------------------
 
@@ -171,6 +199,8 @@ class Gateway(ThreadedServer):
         plan = self.plans.popleft() if self.plans else self.default
         if self.state != self.working:
             return self.refusal("lost_session", number)
+        if self.link.is_dead:
+            plan = Plan("silent")
         if plan.way in ("error", "absent", "lost_session"):
             return self.refusal(plan.way, number)
         said = Said(self.next_id(), number, text)
@@ -250,6 +280,8 @@ class Evolution(Gateway):
             Route("/message/sendText/{instance}", self._send, methods=["POST"]),
             Route("/chat/sendPresence/{instance}", self._presence, methods=["POST"]),
             Route("/instance/connectionState/{instance}", self._state),
+            Route("/instance/connect/{instance}", self._connect),
+            Route("/instance/restart/{instance}", self._restart, methods=["POST"]),
         ]
 
     def _let_in(self, request: Request) -> Response | None:
@@ -270,6 +302,27 @@ class Evolution(Gateway):
     async def _state(self, request: Request) -> Response:
         found = {"instance": {"instanceName": self.instance, "state": self.state}}
         return self._let_in(request) or JSONResponse(found)
+
+    async def _connect(self, request: Request) -> Response:
+        refused = self._let_in(request)
+        if refused is not None or self.state == self.working:
+            return refused or await self._state(request)
+        self.state = "connecting"
+        code = self.link.code
+        if code is None:
+            return JSONResponse({"count": 0})
+        shown = f"data:image/png;base64,{base64.b64encode(code).decode()}"
+        return JSONResponse({"pairingCode": None, "code": "2@invented", "base64": shown, "count": 1})
+
+    async def _restart(self, request: Request) -> Response:
+        refused = self._let_in(request)
+        if refused is None and self.state == "close":
+            refused = JSONResponse({"status": 400, "error": "Bad Request"}, status_code=400)
+        if refused is None:
+            self.restart()
+            if self.state == self.lost:
+                self.state = "connecting"
+        return refused or JSONResponse({"instance": {"instanceName": self.instance, "state": self.state}})
 
 
 class Waha(Gateway):
@@ -331,6 +384,8 @@ class Waha(Gateway):
             Route("/api/sendText", self._send, methods=["POST"]),
             Route("/api/startTyping", self._start, methods=["POST"]),
             Route("/api/sessions/{session}", self._state),
+            Route("/api/sessions/{session}/restart", self._restart, methods=["POST"]),
+            Route("/api/{session}/auth/qr", self._code),
         ]
 
     def _let_in(self, request: Request, session: str) -> Response | None:
@@ -351,3 +406,16 @@ class Waha(Gateway):
     async def _state(self, request: Request) -> Response:
         found = {"name": self.instance, "status": self.state}
         return self._let_in(request, request.path_params["session"]) or JSONResponse(found)
+
+    async def _restart(self, request: Request) -> Response:
+        refused = self._let_in(request, request.path_params["session"])
+        if refused is None:
+            self.restart()
+        return refused or JSONResponse({"name": self.instance, "status": self.state}, status_code=201)
+
+    async def _code(self, request: Request) -> Response:
+        refused = self._let_in(request, request.path_params["session"])
+        code = self.link.code if self.state == self.lost else None
+        if refused is None and code is None:
+            return self.refusal("lost_session", "")
+        return refused or Response(code, media_type="image/png")

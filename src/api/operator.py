@@ -184,7 +184,7 @@ def _add_switches(router: APIRouter, context: Context) -> None:
         if context.remote is None:
             raise Conflict("no_remote_view", "this process cannot open the browser")
         link = await context.remote.link(the_account(context, account).name)
-        where = f"{settings.dashboard_url}{remote_view.PATH}#{link.token}"
+        where = f"{settings.dashboard_url}{remote_view.path_of(link)}"
         return {"success": True, "link": where, "expires_at": link.expires_at.isoformat()}
 
     @router.post(

@@ -60,6 +60,13 @@ def main(arguments: list[str]) -> int:
 async def _reconnect(
     console: Console, account: Account, machine: Machine, db: Database, *, check: bool
 ) -> int:
+    if not check and account.login == "none":
+        console.print("A login does not help here; run it with --check once the cause is mended.")
+        return ExitCode.HALTED_PERSON_NEEDED
+    if not check and account.login == "code":
+        console.print("A phone scans a code here, which is shown on a page. Run it with --remote, or open")
+        console.print("/reconnect on the dashboard.")
+        return ExitCode.HALTED_PERSON_NEEDED
     if not check:
         if not _has_screen():
             console.print("There is no screen here (DISPLAY is not set). Open the browser on another one:")

@@ -10,10 +10,11 @@ from rich.console import Console
 
 from src.account import Account
 from src.api.remote.app import create_remote_app
-from src.api.remote.routes import PATH
+from src.api.remote.routes import path_of
 from src.api.server import serve
 from src.db.engine import Database
 from src.errors import ExitCode, SettingsError
+from src.model.remote import Link
 from src.settings import ServingSettings
 from src.workers.parts import Machine
 from src.workers.process import listen_to_signals
@@ -42,7 +43,7 @@ async def reconnect_remotely(
     try:
         address = await _started(started, serving)
         link = await remote.link()
-        _say_where(console, settings, address, link.token)
+        _say_where(console, settings, address, link)
         await asyncio.wait({over, stopped, serving}, timeout=LONGEST_SEC, return_when=asyncio.FIRST_COMPLETED)
         if not over.done():
             console.print("The inbox was not found readable. Nothing was changed.")
@@ -86,13 +87,14 @@ async def _serve(
         await serve(app, settings.api_host, 0, stop=stop, on_started=started.set_result)
 
 
-def _say_where(console: Console, settings: ServingSettings, address: str, token: str) -> None:
-    port = urlsplit(address).port
+def _say_where(console: Console, settings: ServingSettings, address: str, link: Link) -> None:
+    port, path = urlsplit(address).port, path_of(link)
     console.print("Open this on your phone or computer. The link works once and for ten minutes:")
-    console.print(f"  {address}{PATH}#{token}", soft_wrap=True)
+    console.print(f"  {address}{path}", soft_wrap=True)
     if port == settings.api_port and settings.dashboard_url not in (address, f"http://localhost:{port}"):
-        console.print(f"  or {settings.dashboard_url}{PATH}#{token}", soft_wrap=True)
-    console.print("Anyone with this link controls the browser of your account: give it to nobody.")
+        console.print(f"  or {settings.dashboard_url}{path}", soft_wrap=True)
+    whose = "logs a phone in to" if link.login == "code" else "controls the browser of"
+    console.print(f"Anyone with this link {whose} your account: give it to nobody.")
     console.print(
         "From another machine, first:", f"ssh -L {port}:127.0.0.1:{port} you@this-machine", soft_wrap=True
     )

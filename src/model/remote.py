@@ -1,4 +1,4 @@
-"""The browser seen and driven from far away: pictures of it, and what a person does to it. No I/O."""
+"""A login seen and driven from far away: pictures of it, and what a person does to it. No I/O."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from src.account import Login
 from src.errors import NightporterError
 
 NAMED_KEYS = frozenset(
@@ -34,9 +35,9 @@ LONGEST_TEXT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the page shows now: a JPEG, and the size of the page in its own pixels."""
+    """What is shown now: a JPEG or PNG, and the size of what it shows in its own pixels."""
 
-    jpeg: bytes
+    image: bytes
     width: int
     height: int
 
@@ -128,6 +129,8 @@ class Link:
 
     token: str
     expires_at: datetime
+    login: Login = "browser"
+    """What the person is going to see."""
 
 
 Refused = Literal["unknown", "used", "expired", "over", "busy", "not_halted", "not_yours"]

@@ -77,6 +77,9 @@ _HALT_KINDS = {
     "blocked": _("Airbnb refuses to answer for now."),
     "crash_loop": _("It crashed again and again."),
     "other_account": _("The saved login belongs to another host."),
+    "session_lost": _("The WhatsApp gateway is not logged in any more: a phone has to scan a code."),
+    "nothing_leaves": _("WhatsApp does not acknowledge what the gateway sends."),
+    "credentials": _("The service refuses the key or password."),
 }
 _PLACES = {
     _K.HALTED: "/reconnect",

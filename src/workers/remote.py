@@ -127,7 +127,7 @@ class Remote:
         token = secrets.token_urlsafe(24)
         self._link = (_Right(_mark(token), whose, halted_at), time.monotonic() + self._pace.link)
         logger.info("A link for the remote view was made; it can be used once")
-        return Link(token, datetime.now(UTC) + timedelta(seconds=self._pace.link))
+        return Link(token, datetime.now(UTC) + timedelta(seconds=self._pace.link), whose.login)
 
     async def enter(self, token: str) -> str:
         """Use a link up: opens the browser and returns the viewer's key. LinkRefused says why not."""
@@ -317,7 +317,7 @@ class Remote:
         """Until the inbox shows or the person says so; else the word for why the browser was closed without."""
         channel = self._parts.make_channel(self._account, self._machine, headless=True)
         if not isinstance(channel, Attended):
-            return "not_readable"  # nobody logs in there
+            return None  # nobody logs in there: whether it can be read again is all there is to see
         exclusion = self._parts.make_exclusion(self._account, self._db)
         try:
             try:

@@ -78,7 +78,7 @@ async def test_a_window_that_opens_while_a_picture_waits_does_not_end_the_pictur
     context = PlayedContext()
     screen = Screen(context, first)
     pictures = screen.pictures()
-    assert (await anext(pictures)).jpeg == b"first-1"
+    assert (await anext(pictures)).image == b"first-1"
     first.session.draw(2)  # not taken yet when the window opens
     first.session.may_leave.clear()
     context.tell("page", second)
@@ -86,9 +86,9 @@ async def test_a_window_that_opens_while_a_picture_waits_does_not_end_the_pictur
     following = asyncio.ensure_future(anext(pictures))
     await until(lambda: first.session.taken == [1])
     first.session.may_leave.set()
-    assert (await following).jpeg == b"second-1"
+    assert (await following).image == b"second-1"
     second.tell("close", second)
-    assert (await anext(pictures)).jpeg == b"first-1", "back on the first page"
+    assert (await anext(pictures)).image == b"first-1", "back on the first page"
     first.tell("close", first)
     assert [picture async for picture in pictures] == []
 
@@ -102,7 +102,7 @@ async def test_a_viewer_who_comes_while_a_window_closes_sees_the_one_behind_it()
     seen = asyncio.ensure_future(anext(pictures))
     await asyncio.sleep(0)
     second.tell("close", second)
-    assert (await seen).jpeg == b"first-1"
+    assert (await seen).image == b"first-1"
     await screen.stop()
 
 
@@ -110,9 +110,9 @@ async def test_a_second_viewer_gets_the_page_and_the_first_no_more():
     page = PlayedPage("page")
     screen = Screen(PlayedContext(), page)
     old, new = screen.pictures(), screen.pictures()
-    assert (await anext(old)).jpeg == b"page-1"
+    assert (await anext(old)).image == b"page-1"
     waiting = asyncio.ensure_future(anext(old, None))
     await until(lambda: page.session.taken == [1])
-    assert (await anext(new)).jpeg == b"page-1"
+    assert (await anext(new)).image == b"page-1"
     assert await waiting is None
     await screen.stop()

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from src.api.context import Context
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
-from src.api.remote.routes import PATH
+from src.api.remote.routes import path_of
 from src.db import accounts, search
 from src.model.remote import Link, LinkRefused
 from src.model.rows import AccountState, Job, StoredConversation
@@ -37,8 +37,7 @@ def reconnect_routes(context: Context) -> APIRouter:
         except LinkRefused as refused:
             raise Conflict(f"remote_{refused.reason}", str(refused)) from None
         if form.get("where") == "here":
-            # What follows # is not sent to any server, so it is in no log.
-            return RedirectResponse(f"{PATH}#{link.token}", 303)
+            return RedirectResponse(path_of(link), 303)
         return await _shown(page, link)
 
     return router
@@ -47,10 +46,11 @@ def reconnect_routes(context: Context) -> APIRouter:
 async def _shown(page: Page, link: Link | None = None) -> Response:
     context = page.context
     account, ended, held = await run_in_threadpool(_look, context, page.account.name)
-    address = f"{context.settings.dashboard_url}{PATH}#{link.token}" if link else None
+    address = f"{context.settings.dashboard_url}{path_of(link)}" if link else None
     return page.show(
         "reconnect.html",
         account=account,
+        login=page.account.login,
         ended=ended,
         held=held,
         can_show=context.remote is not None,

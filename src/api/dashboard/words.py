@@ -268,6 +268,8 @@ HALTS = {
     "blocked": _("Airbnb refuses to answer for now"),
     "credentials": _("The service refuses the key or password"),
     "nothing_leaves": _("WhatsApp does not acknowledge what the gateway sends"),
+    "session_lost": _("The gateway is not logged in to WhatsApp any more"),
+    "no_session": _("The gateway knows no session of the configured name"),
     "page_changed": _("Airbnb's page looks different from what is known"),
     "crash_loop": _("Nightporter crashed again and again"),
     "other_account": _("The saved login belongs to another host"),
@@ -277,7 +279,9 @@ HALT_HELP = {
         "Nothing is solved by machine. Solve it yourself in the browser, then everything goes on."
     ),
     "logged_out": _("Log in again in the browser, then everything goes on."),
-    "nothing_leaves": _("Scan the code again on the gateway's page, then let it look again."),
+    "nothing_leaves": _("The gateway is asked to connect again; if it asks for a code then, scan it."),
+    "session_lost": _("Scan a code with the phone that has the number, then everything goes on."),
+    "no_session": _("Create the session at the gateway, or mend its name in the settings."),
     "credentials": _("Write a key that is good into .env, start Nightporter again, and let it look again."),
     "blocked": _("Wait some hours, then look at the inbox yourself before you let it go on."),
     "page_changed": _(

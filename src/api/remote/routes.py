@@ -1,6 +1,7 @@
 """The page of the remote view and what it calls. The one-time link, then the viewer's key, is what lets in.
 
     GET  /reconnect/view#<link>       the page; holds nothing. What follows # never leaves the person's browser …
+                                      (?login= says which words it has: for a browser, a code, or neither)
     POST /reconnect/view/enter        … but here: uses the link up, gives the viewer's key
     GET  /reconnect/view/stream       state and pictures, as long as it is open     ┐
     POST /reconnect/view/act          what the person did                           ├ with the key as X-Viewer
@@ -16,19 +17,22 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import get_args
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
+from src.account import Login
 from src.api.limits import read_json, refusal
 from src.api.remote.gestures import EnterBody, GesturesBody
 from src.api.remote.view import RemoteView
 from src.languages import best, language
-from src.model.remote import LinkRefused, Picture, RemoteState
+from src.model.remote import Link, LinkRefused, Picture, RemoteState
 from src.services.refusals import Malformed
 
 PATH = "/reconnect/view"
+_LOGINS = get_args(Login)
 _HERE = Path(__file__).parent
 _FILES = {
     "remote.js": ("text/javascript", (_HERE / "static" / "remote.js").read_bytes()),
@@ -57,7 +61,9 @@ def remote_routes(remote: RemoteView, default_language: str) -> APIRouter:
     @router.get("")
     async def page(request: Request) -> Response:
         words = language(best(request.headers.get("accept-language", ""), default_language))
-        html = _TEMPLATES.get_template("view.html").render(_=words.say, lang=words, path=PATH)
+        login = request.query_params.get("login")
+        shown = login if login in _LOGINS else "browser"
+        html = _TEMPLATES.get_template("view.html").render(_=words.say, lang=words, path=PATH, login=shown)
         return HTMLResponse(html, headers=_HEADERS)
 
     @router.get("/{name}.{kind}")
@@ -108,6 +114,11 @@ def remote_routes(remote: RemoteView, default_language: str) -> APIRouter:
     return router
 
 
+def path_of(link: Link) -> str:
+    """Where a link leads on this server. What follows # is not sent to any server, so it is in no log."""
+    return f"{PATH}?login={link.login}#{link.token}"
+
+
 def _viewer(request: Request) -> str:
     return request.headers.get("x-viewer", "")
 
@@ -129,7 +140,7 @@ async def _parts(
 
 def _part(one: Picture | RemoteState) -> bytes:
     if isinstance(one, Picture):
-        return _PICTURE + len(one.jpeg).to_bytes(4) + one.jpeg
+        return _PICTURE + len(one.image).to_bytes(4) + one.image
     told = {
         "stage": one.stage,
         "reason": one.reason,

@@ -54,7 +54,7 @@ CHECK_EVERY_SEC = {"cloud": 300.0, "evolution": 30.0, "waha": 30.0}
 DIALECTS: dict[str, Dialect] = {"cloud": wire_cloud, "evolution": wire_evolution, "waha": wire_waha}
 _LOOK_SEC = 0.1
 _NOBODY = "Nobody has written from there."
-_NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)
+NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)
 """What a call may raise; the last where the connection was closed under it."""
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _LARGEST_ANSWER = 256 * 1024
@@ -102,7 +102,7 @@ class WhatsappChannel:
             return
         try:
             answer = await self._ask(self._wire.check_call(self._settings))
-        except _NO_ANSWER as error:
+        except NO_ANSWER as error:
             raise TransientError(f"The service is out of reach ({type(error).__name__}).") from None
         wall = self._wire.standing_wall(answer)
         if wall is not None:
@@ -237,7 +237,7 @@ class WhatsappChannel:
             # Refused, no such name, TLS: no word of ours was said.
             logger.warning("The service is out of reach: {}", type(error).__name__)
             return Slower(None, everybody=True)
-        except _NO_ANSWER as error:
+        except NO_ANSWER as error:
             return Unknown(f"no answer came ({type(error).__name__})")
 
     @staticmethod
@@ -302,14 +302,14 @@ class WhatsappChannel:
             heard = [m for m in view.messages if m.role is AuthorRole.GUEST] if view else []
             if heard:
                 await self._ask(self._wire.typing_call(self._settings, external_id, heard[-1].external_id))
-        except (*_NO_ANSWER, TransientError) as error:
+        except (*NO_ANSWER, TransientError) as error:
             logger.debug("That an answer is being written was not shown: {}", safe_error(error))
 
     async def examine(self) -> tuple[Examination, ...]:
         """As Meta tells it."""
         try:
             return wire_cloud.examined(await self._ask(wire_cloud.examine_call(self._settings)))
-        except _NO_ANSWER as error:
+        except NO_ANSWER as error:
             raise TransientError(f"The service is out of reach ({type(error).__name__}).") from None
 
     async def fetch(self, media: str, limit: int) -> Media:
@@ -322,7 +322,7 @@ class WhatsappChannel:
             if url is None or not self._settings.may_call(url):
                 raise PermanentError("The file is not there any more.", reason="media_gone")
             answer = await self._ask(wire_cloud.file_call(self._settings, url), limit)
-        except _NO_ANSWER as error:
+        except NO_ANSWER as error:
             raise TransientError(f"The file could not be fetched ({type(error).__name__}).") from None
         if answer.status != 200:
             raise PermanentError("The file is not there any more.", reason="media_gone")

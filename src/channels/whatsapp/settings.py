@@ -83,6 +83,11 @@ class WhatsappSettings(Variables):
         5.0, "how long a reply waits for the service to say what became of it", "seconds", ge=0, le=60
     )
 
+    @property
+    def logs_in_by_code(self) -> bool:
+        """A phone scans a code to log the gateway in."""
+        return self.mode != "cloud"
+
     def problems(self) -> list[str]:
         """What the mode lacks, or what contradicts it: a line each."""
         lacks = [

@@ -28,10 +28,12 @@ from src.channels.whatsapp.wire import (
 )
 from src.channels.whatsapp.wire_gateway import (
     Gathered,
+    Login,
     another_account,
     first_text,
     let_in,
     person_of,
+    picture_in,
     refusal_of,
     seen,
     wall_of,
@@ -199,10 +201,34 @@ def standing_wall(answer: Answer) -> Wall | None:
     wall = wall_of(answer, "instance")
     if wall is not None:
         return wall
-    state = text_in(inner(answer.parsed(), "instance"), "state")
-    if answer.status == 200 and state == "close":
-        return Wall("logged_out", "the gateway's session is closed: scan the code again")
+    if answer.status == 200 and _state(answer) == "close":
+        return Wall("session_lost", "the gateway's session is closed: scan the code again")
     return None
+
+
+def _state(answer: Answer) -> str | None:
+    return text_in(inner(answer.parsed(), "instance"), "state")
+
+
+def login(answer: Answer) -> Login:
+    """By the answer to ``check_call``. A code may be there while it connects, and is made when it is asked for."""
+    return Login.IN if _state(answer) == "open" else Login.CODE
+
+
+def code_call(settings: WhatsappSettings) -> Outgoing:
+    """Ask for the code; a closed instance begins to connect by it."""
+    return _call(settings, "GET", "instance/connect")
+
+
+def code_in(answer: Answer) -> bytes | None:
+    """The code as a PNG; ``{"count": 0}`` where there is none (yet): threads 271, 295 and 2385."""
+    body = answer.parsed()
+    return picture_in(text_in(body, "base64") or text_in(inner(body, "qrcode"), "base64"))
+
+
+def restart_call(settings: WhatsappSettings) -> Outgoing:
+    """Open the connection to WhatsApp again; a closed instance refuses that, and is opened by ``code_call``."""
+    return _call(settings, "POST", "instance/restart")
 
 
 def judge(answer: Answer) -> Verdict:

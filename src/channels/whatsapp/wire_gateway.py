@@ -6,14 +6,17 @@ counts only as taken; the acknowledgement of WhatsApp's server is the proof (doc
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Protocol
 
 from src.channels.whatsapp.settings import WhatsappSettings
-from src.channels.whatsapp.wire import Answer, Slower, Told, Wall, inner, text_in
+from src.channels.whatsapp.wire import Answer, Dialect, Outgoing, Slower, Told, Wall, inner, text_in
 from src.errors import CallRefused
 from src.model.hearing import DeliveryNote, Heard, Incoming
 from src.model.inbox import AuthorRole, MessageKind, SeenMessage
@@ -21,6 +24,39 @@ from src.model.sending import Delivery
 
 _PERSON = re.compile(r"([1-9]\d{7,19})(?::\d+)?@(?:s\.whatsapp\.net|c\.us)")
 _HIDDEN = re.compile(r"(\d{5,20})(?::\d+)?@lid")
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Login(StrEnum):
+    """How the gateway's own login stands at WhatsApp."""
+
+    IN = "in"
+    STARTING = "starting"
+    """It comes up, with a login that it has."""
+    CODE = "code"
+    """A phone is to scan the code that the gateway gives."""
+    OUT = "out"
+    """Without a code: the gateway has to be asked to begin again."""
+
+
+class GatewayDialect(Dialect, Protocol):
+    """What the channel asks of a gateway's ``wire_<mode>.py`` beside that: a person's login."""
+
+    def login(self, answer: Answer) -> Login:
+        """By the answer to ``check_call``."""
+        ...
+
+    def code_call(self, settings: WhatsappSettings) -> Outgoing:
+        """Ask for the code that is good now."""
+        ...
+
+    def code_in(self, answer: Answer) -> bytes | None:
+        """The code as a PNG, by the answer to that; None if there is none yet."""
+        ...
+
+    def restart_call(self, settings: WhatsappSettings) -> Outgoing:
+        """Have the gateway open its connection to WhatsApp again. A login that is good is kept."""
+        ...
 
 
 def let_in(settings: WhatsappSettings, call: Incoming, *shown: str | None) -> None:
@@ -114,7 +150,7 @@ def wall_of(answer: Answer, called: str) -> Wall | None:
     if answer.status in (401, 403):
         return Wall("credentials", "the gateway refuses the key")
     if answer.status == 404:
-        return Wall("logged_out", f"the gateway knows no such {called}")
+        return Wall("no_session", f"the gateway knows no such {called}")
     return None
 
 
@@ -124,3 +160,17 @@ def refusal_of(answer: Answer, called: str) -> Wall | Slower | None:
     if wall is None and answer.status == 429:
         return Slower(answer.wait, everybody=True)
     return wall
+
+
+def picture_in(text: str | None) -> bytes | None:
+    """A PNG that came as base64 or as a ``data:`` address; None for anything else."""
+    try:
+        found = base64.b64decode((text or "").rpartition("base64,")[2], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return png(found)
+
+
+def png(data: bytes) -> bytes | None:
+    """The same bytes if they are a PNG."""
+    return data if data.startswith(_PNG) else None

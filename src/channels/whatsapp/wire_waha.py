@@ -27,9 +27,12 @@ from src.channels.whatsapp.wire import (
 )
 from src.channels.whatsapp.wire_gateway import (
     Gathered,
+    Login,
     another_account,
     let_in,
     person_of,
+    picture_in,
+    png,
     refusal_of,
     seen,
     wall_of,
@@ -176,8 +179,34 @@ def standing_wall(answer: Answer) -> Wall | None:
         return wall
     status = text_in(answer.parsed(), "status")
     if answer.status == 200 and status in ("SCAN_QR_CODE", "STOPPED", "FAILED"):
-        return Wall("logged_out", f"the gateway's session is {status}: scan the code again")
+        return Wall("session_lost", f"the gateway's session is {status}: scan the code again")
     return None
+
+
+_LOGINS = {"WORKING": Login.IN, "STARTING": Login.STARTING, "SCAN_QR_CODE": Login.CODE}
+
+
+def login(answer: Answer) -> Login:
+    """By the answer to ``check_call``. A code that nobody scans in some minutes ends in FAILED (thread 996)."""
+    return _LOGINS.get(text_in(answer.parsed(), "status") or "", Login.OUT)
+
+
+def code_call(settings: WhatsappSettings) -> Outgoing:
+    """Ask for the code: good for 60 s the first time, then for 20 s (documentation, Sessions)."""
+    asked = _call(settings, "GET", f"{settings.instance}/auth/qr?format=image")
+    return Outgoing(asked.method, asked.url, {**asked.headers, "accept": "image/png"})
+
+
+def code_in(answer: Answer) -> bytes | None:
+    """The code as a PNG: the body itself, or as base64 in an object; None if there is none (yet)."""
+    if answer.status != 200:
+        return None
+    return png(answer.body) or picture_in(text_in(answer.parsed(), "data"))
+
+
+def restart_call(settings: WhatsappSettings) -> Outgoing:
+    """Open the connection to WhatsApp again."""
+    return _call(settings, "POST", f"sessions/{settings.instance}/restart")
 
 
 def judge(answer: Answer) -> Verdict:
@@ -191,7 +220,7 @@ def judge(answer: Answer) -> Verdict:
         return Taken(found) if found else Unknown("the answer names no message")
     if answer.status == 422 and isinstance(body.get("expected"), list):
         status = word(str(body.get("status", "")).lower())
-        return Wall("logged_out", f"the gateway's session is {status}: scan the code again")
+        return Wall("session_lost", f"the gateway's session is {status}: scan the code again")
     if answer.status == 400:
         return Refused("400")
     return Unknown(f"the gateway answered {answer.status}")

@@ -43,7 +43,7 @@ async def test_a_person_sees_the_page_and_drives_it(site: SimulatedSite, channel
     await until(lambda: seen)
     await screen.act([Size(WIDTH, HEIGHT)])
     await until(lambda: (seen[-1].width, seen[-1].height) == (WIDTH, HEIGHT))
-    assert seen[-1].jpeg.startswith(b"\xff\xd8")
+    assert seen[-1].image.startswith(b"\xff\xd8")
     assert screen.place == site.url
 
     await screen.act(

@@ -210,7 +210,7 @@ async def test_a_session_that_is_lost_halts_at_the_next_look_and_replies_wait(li
     line.channel._checked_at = None
     with pytest.raises(WallHit) as caught:
         await line.channel.open()
-    assert (caught.value.kind, line.job(job).status) == ("logged_out", OutboxStatus.PENDING)
+    assert (caught.value.kind, line.job(job).status) == ("session_lost", OutboxStatus.PENDING)
 
 
 async def test_a_key_that_is_refused_halts(line):

@@ -3,6 +3,7 @@
 import { sender, watchPointer, watchTyping } from "./gestures.js";
 
 const PATH = document.body.dataset.path;
+const LOGIN = document.body.dataset.login; // browser: driven from here; code: scanned by a phone; none: only looked at
 const KEY = "nightporter-viewer";
 const canvas = document.getElementById("screen");
 const field = document.getElementById("typing");
@@ -54,6 +55,7 @@ let asked = "";
 
 function told(state) {
   document.getElementById("place").textContent = state.place;
+  document.body.dataset.stage = state.stage;
   if (state.stage === "done") {
     over = true;
     sessionStorage.removeItem(KEY);
@@ -67,7 +69,7 @@ function told(state) {
     show("screen");
     document.getElementById("status").textContent = say("stage", state.stage).words;
     document.getElementById("done").disabled = state.stage !== "showing";
-    if (state.stage === "showing" && asked !== "showing") fit();
+    if (state.stage === "showing" && asked !== "showing" && LOGIN === "browser") fit();
   }
   asked = state.stage;
 }
@@ -80,7 +82,7 @@ async function draw(bytes) {
   if (drawing) return;
   drawing = true;
   while (newest) {
-    const blob = new Blob([newest], { type: "image/jpeg" });
+    const blob = new Blob([newest], { type: newest[0] === 0x89 ? "image/png" : "image/jpeg" });
     newest = null;
     const picture = await createImageBitmap(blob).catch(() => null);
     if (!picture) continue;
@@ -158,13 +160,13 @@ document.getElementById("again").addEventListener("click", () => {
 // A keyboard that comes up makes the window lower, not the page that is shown narrower: only the width counts.
 let width = window.innerWidth;
 window.addEventListener("resize", () => {
-  if (window.innerWidth !== width && document.body.dataset.view === "screen") fit();
+  if (window.innerWidth !== width && document.body.dataset.view === "screen" && LOGIN === "browser") fit();
   width = window.innerWidth;
 });
 
 document.getElementById("enter").addEventListener("click", async () => {
   const token = location.hash.slice(1);
-  history.replaceState(null, "", PATH);
+  history.replaceState(null, "", PATH + location.search);
   try {
     viewer = (await call("enter", { token: token || "-" })).viewer;
     sessionStorage.setItem(KEY, viewer);
