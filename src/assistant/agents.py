@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.assistant.knowledge.documents import FileError, Finding
+from src.assistant.knowledge.documents import FileError, Finding, unknown_key
 from src.assistant.knowledge.front_matter import split_front_matter
+from src.languages import sentence as _
 
 _KEYS = ("name", "for", "default", "model")
 _LONGEST_VOICE = 4_000
@@ -66,10 +67,11 @@ def load_agents(folder: Path) -> Agents:
         try:
             agent = _read(path)
         except FileError as error:
-            findings.append(Finding(path.name, error.text, error.line))
+            findings.append(Finding.unreadable(path.name, error))
             continue
         if agent.name in agents:
-            findings.append(Finding(path.name, f"another file is the agent {agent.name}, too; rename one"))
+            same = FileError(_("another file is the agent %(name)s, too; rename one"), name=agent.name)
+            findings.append(Finding.unreadable(path.name, same))
         else:
             agents[agent.name] = agent
     return Agents(_in_order(list(agents.values())) or (ONLY,), tuple(findings))
@@ -83,17 +85,24 @@ def _read(path: Path) -> Agent:
     try:
         text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError):
-        raise FileError("cannot be read; it must be a readable text file in UTF-8") from None
-    given, lines, body, _ = split_front_matter(text)
+        raise FileError(_("cannot be read; it must be a readable text file in UTF-8")) from None
+    given, lines, body, _first = split_front_matter(text)
     unknown = next((str(key) for key in given if key not in _KEYS), None)
     if unknown is not None:
-        raise FileError(f"{unknown} is no key of an agent; there are {', '.join(_KEYS)}", lines.get(unknown))
+        raise unknown_key(unknown, _KEYS, lines.get(unknown))
     name = str(given.get("name") or path.stem).strip()
     if name in _RESERVED or not name.replace("-", "").replace("_", "").isalnum():
-        raise FileError(f"{name} cannot be an agent's name; use letters, digits, - and _", lines.get("name"))
+        raise FileError(
+            _("%(name)s cannot be an agent's name; use letters, digits, - and _"),
+            lines.get("name"),
+            name=name,
+        )
     voice = body.strip()
     if len(voice) > _LONGEST_VOICE:
-        raise FileError(f"the voice is longer than {_LONGEST_VOICE} characters; facts belong into knowledge/")
+        raise FileError(
+            _("the voice is longer than %(longest)s characters; facts belong into knowledge/"),
+            longest=_LONGEST_VOICE,
+        )
     return Agent(
         name=name,
         answers=str(given.get("for") or "").strip(),

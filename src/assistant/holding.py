@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from src.assistant.addresses import find_address
-from src.assistant.knowledge.documents import Finding
+from src.assistant.knowledge.documents import FileError, Finding
 from src.assistant.reading import normal_form
 from src.assistant.values import HardClass
+from src.languages import sentence as _
 
 FILE = "holding.toml"
 DEFAULT, DISCLOSURE, EMERGENCY = "default", "disclosure", "emergency"
@@ -104,33 +105,39 @@ def load_holding(folder: Path) -> Holding:
     except FileNotFoundError:
         return Holding()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return Holding(
-            findings=(Finding(FILE, f"cannot be read ({type(error).__name__}); the shipped texts are used"),)
+        unread = FileError(
+            _("cannot be read (%(why)s); the shipped texts are used"), why=type(error).__name__
         )
+        return Holding(findings=(Finding.unreadable(FILE, unread),))
     own: dict[str, dict[str, str]] = {}
     findings: list[Finding] = []
     for language, texts in given.items():
         if not isinstance(texts, dict):
-            findings.append(Finding(FILE, f"{language} is no table; write [{language}] above its texts"))
+            flat = FileError(
+                _("%(name)s is no table; write [%(name)s] above the texts of that language"), name=language
+            )
+            findings.append(Finding.unreadable(FILE, flat))
             continue
         for name, text in texts.items():
             problem = _problem(name, text)
             if problem:
-                findings.append(Finding(FILE, f"[{language}] {name} {problem}"))
+                findings.append(Finding.unreadable(FILE, problem.at(None, f"[{language}] {name}")))
             else:
                 own.setdefault(language.lower(), {})[name] = text.strip()
     return Holding(own, tuple(findings))
 
 
-def _problem(name: str, text: Any) -> str | None:
+def _problem(name: str, text: Any) -> FileError | None:
     if name not in _KEYS:
-        return f"is no class; there are {', '.join(sorted(_KEYS))}"
+        return FileError(_("is no class; there are %(known)s"), known=", ".join(sorted(_KEYS)))
     if not isinstance(text, str):
-        return "is no text"
+        return FileError(_("is no text"))
     if len(text) > _LONGEST:
-        return f"is longer than {_LONGEST} characters"
+        return FileError(_("is longer than %(longest)s characters"), longest=_LONGEST)
     unknown = next((place for place in _PLACE.findall(text) if place not in _PLACES), None)
-    return f"has {{{unknown}}}; there are {{guest}} and {{emergency}}" if unknown else None
+    if unknown is None:
+        return None
+    return FileError(_("has {%(name)s}; there are {guest} and {emergency}"), name=unknown)
 
 
 def is_plain_name(name: str) -> bool:

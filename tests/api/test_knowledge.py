@@ -97,7 +97,7 @@ async def test_a_path_that_is_not_in_the_folder_is_refused_by_name(client, folde
 async def test_content_that_cannot_be_used_is_refused_with_its_line(client, folder):
     response = await client().post("/api/knowledge", json={"path": "n.md", "content": "---\nfoo: 1\n---\nA"})
     assert (response.status_code, response.json()["field"]) == (422, "content")
-    assert "line 2: foo is no key" in response.json()["error"]
+    assert "line 2: foo is not known here" in response.json()["error"]
     large = await client().post("/api/knowledge", json={"path": "n.md", "content": "x" * 70_000})
     assert large.status_code == 413
 

@@ -33,7 +33,7 @@ def test_front_matter_and_body_make_an_agent(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("---\nnmae: x\n---\n", "nmae is no key"),
+        ("---\nnmae: x\n---\n", "nmae is not known here"),
         ("---\nname: escalate\n---\n", "escalate cannot be"),
         ("---\nname: two words\n---\n", "two words cannot be"),
         ("---\nname: x\n", "has no end"),

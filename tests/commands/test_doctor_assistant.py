@@ -63,7 +63,7 @@ def test_a_folder_without_facts_is_no_hindrance_but_is_told(server, tmp_path):
 
 def test_a_voice_that_is_left_out_is_named(server, tmp_path):
     write_folder(tmp_path / "agents", {"cook.md": "---\nnmae: x\n---\n"})
-    assert "agents/cook.md:2: nmae is no key" in findings(server, tmp_path)["voices"].words
+    assert "agents/cook.md:2: nmae is not known here" in findings(server, tmp_path)["voices"].words
 
 
 def test_a_listing_that_guests_write_about_and_that_has_no_facts_is_named(server, tmp_path):

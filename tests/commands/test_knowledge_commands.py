@@ -41,7 +41,7 @@ def test_check_ends_with_1_if_there_are_errors_and_with_0_for_warnings(folder, c
 
     write(folder, {"b.md": "---\nfoo: 1\n---\n## A\nB\n"})
     assert knowledge.run_check(as_json=False) == 1
-    assert "b.md:2: error: foo is no key" in capsys.readouterr().out
+    assert "b.md:2: error: foo is not known here" in capsys.readouterr().out
 
     assert knowledge.run_check(as_json=True) == 1
     assert {(one["path"], one["level"]) for one in json.loads(capsys.readouterr().out)["findings"]} == {

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from src.assistant.knowledge.documents import FileError
+from src.languages import sentence as _
 
 _CODE = re.compile(r"/details/([A-Z0-9]{6,20})\b")
 _LONGEST_STAY_DAYS = 1100
@@ -37,11 +38,11 @@ def read_calendar(text: str, zone: ZoneInfo) -> Calendar:
     from icalendar import Calendar as Parser  # noqa: PLC0415
 
     if not text.rstrip().upper().endswith("END:VCALENDAR"):
-        raise FileError("is no calendar, or is cut off; export it again from the site, as .ics")
+        raise FileError(_("is no calendar, or is cut off; export it again from the site, as .ics"))
     try:
         events = [event for one in Parser.from_ical(text, multiple=True) for event in one.walk("VEVENT")]
     except (ValueError, IndexError, KeyError, TypeError, AttributeError):
-        raise FileError("is no calendar; export it again from the site, as .ics") from None
+        raise FileError(_("is no calendar; export it again from the site, as .ics")) from None
     nights: set[date] = set()
     stays: dict[str, tuple[date, date]] = {}
     for event in events:
@@ -52,7 +53,7 @@ def read_calendar(text: str, zone: ZoneInfo) -> Calendar:
             continue
         begin, end = _day(event, "DTSTART", zone), _day(event, "DTEND", zone)
         if begin is None:
-            raise FileError("has an event without a beginning; export the calendar again")
+            raise FileError(_("has an event without a beginning; export the calendar again"))
         end = max(end or begin, begin + timedelta(days=1))
         if (end - begin).days <= _LONGEST_STAY_DAYS:  # a longer range is a season that is closed, and no stay
             nights.update(begin + timedelta(days=i) for i in range((end - begin).days))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from difflib import get_close_matches
 from enum import StrEnum
 
 from src.assistant.values import Audience, Fact, Stage
+from src.languages import sentence as _
 
 ALL_AGENTS = "all"
 _TOLD_TO = {
@@ -47,9 +49,10 @@ class Finding:
     text: str
     line: int | None = None  # counted from 1
     level: Level = Level.ERROR
-    kind: Kind | None = None  # of what is often found; None: the file cannot be read as it is
-    said: str = ""  # the text with places for its values, so that it can be translated; '' if it cannot
+    kind: Kind | None = None  # of what is often found; None: something else
+    said: str = ""  # the text with places for its values, so that it can be translated
     values: Mapping[str, object] = field(default_factory=dict, compare=False)
+    about: str = ""  # the part of the file that it is in; the text begins with it
 
     @classmethod
     def of(
@@ -64,6 +67,15 @@ class Finding:
         """``said`` is marked by ``languages.sentence`` and has its values as ``%(name)s``."""
         return cls(path, said % values if values else said, line, level, kind, said, values)
 
+    @classmethod
+    def unreadable(cls, path: str, error: FileError, level: Level = Level.ERROR) -> Finding:
+        """What was wrong with a file as it was read."""
+        return cls(path, error.text, error.line, level, None, error.said, error.values, error.about)
+
+    def in_words(self, say: Callable[..., str]) -> str:
+        """The text in another language; ``say`` is a language's."""
+        return f"{self.about} {say(self.said, **self.values)}".strip()
+
     @property
     def place(self) -> str:
         """Where to look, as editors and terminals take it: `path:line`."""
@@ -71,12 +83,26 @@ class Finding:
 
 
 class FileError(Exception):
-    """A file cannot be used. The text says what is wrong and what to do; no value of a secret is in it."""
+    """A file cannot be used. It says what is wrong and what to do; no value of a secret is in it.
 
-    def __init__(self, text: str, line: int | None = None) -> None:
-        super().__init__(text)
-        self.text = text
+    ``said`` is marked by ``languages.sentence`` and has its values as ``%(name)s``.
+    """
+
+    def __init__(self, said: str, line: int | None = None, *, about: str = "", **values: object) -> None:
+        super().__init__(f"{about} {said % values if values else said}".strip())
+        self.said = said
         self.line = line
+        self.about = about
+        self.values = values
+
+    @property
+    def text(self) -> str:
+        """In English, its values filled in."""
+        return str(self)
+
+    def at(self, line: int | None, about: str = "") -> FileError:
+        """The same where more is known of the place. ``about`` is the part of the file that it is in."""
+        return FileError(self.said, line, about=about, **self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +231,21 @@ def read_audience(text: str) -> Audience:
         return Audience(text.strip().lower())
     except ValueError:
         possible = ", ".join(Audience)
-        raise FileError(f"audience {text.strip()[:40]!r} is not known; write one of {possible}") from None
+        raise FileError(
+            _("audience %(given)s is not known; write one of %(possible)s"),
+            given=repr(text.strip()[:40]),
+            possible=possible,
+        ) from None
 
 
 def read_language(text: str) -> str:
     """An ISO 639 code; FileError says how one looks."""
     code = text.strip().lower().replace("_", "-")
     if not _LANGUAGE.fullmatch(code):
-        raise FileError(f"language {text.strip()[:40]!r} is no language code; write one like en or pt")
+        raise FileError(
+            _("language %(given)s is no language code; write one like en or pt"),
+            given=repr(text.strip()[:40]),
+        )
     return code.partition("-")[0]
 
 
@@ -221,13 +254,31 @@ def read_day(name: str, text: str) -> date:
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
-        raise FileError(f"{name} {text.strip()[:40]!r} is no date; write it like 2027-05-31") from None
+        raise FileError(
+            _("%(key)s %(given)s is no date; write it like 2027-05-31"),
+            key=name,
+            given=repr(text.strip()[:40]),
+        ) from None
 
 
 def check_days(terms: Terms) -> Terms:
     """FileError if the dates are reversed."""
     if terms.valid_from and terms.valid_until and terms.valid_from > terms.valid_until:
         raise FileError(
-            f"valid_from ({terms.valid_from}) is after valid_until ({terms.valid_until}); exchange the two"
+            _("valid_from (%(begin)s) is after valid_until (%(end)s); exchange the two"),
+            begin=terms.valid_from,
+            end=terms.valid_until,
         )
     return terms
+
+
+def unknown_key(key: str, known: Sequence[str], line: int | None = None) -> FileError:
+    """For a key or a column that there is not: names the nearest that there is, else all of them."""
+    if near := get_close_matches(key, known, n=1):
+        return FileError(_("%(key)s is not known here; did you mean %(near)s?"), line, key=key, near=near[0])
+    possible = ", ".join(known)
+    if not key:
+        return FileError(_("a column has no name; possible are %(possible)s"), line, possible=possible)
+    return FileError(
+        _("%(key)s is not known here; possible are %(possible)s"), line, key=key, possible=possible
+    )

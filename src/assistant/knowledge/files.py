@@ -17,6 +17,7 @@ from src.assistant.knowledge.listings import Facts, read_listing, read_secrets
 from src.assistant.knowledge.markdown import read_markdown
 from src.assistant.knowledge.table import read_table
 from src.assistant.secrets import Secret
+from src.languages import sentence as _
 
 LARGEST_BYTES = 1_048_576
 LISTINGS = "listings"
@@ -88,65 +89,68 @@ def read_file(root: Path, place: Place) -> ReadFile:
     try:
         stamp = stamp_of(path)
     except OSError as error:
-        return ReadFile(place, (0, 0, 0, 0), date.min, findings=(Finding(place.path, _cannot_open(error)),))
+        return ReadFile(
+            place, (0, 0, 0, 0), date.min, findings=(Finding.unreadable(place.path, _cannot_open(error)),)
+        )
     empty = ReadFile(place, stamp, datetime.fromtimestamp(stamp[0] / 1e9, UTC).date())
     try:
         if place.ending not in _READ:
             return replace(empty, findings=(_not_read(place),))
         return _contents(empty, _text_of(path, root))
     except FileError as error:
-        return replace(empty, findings=(Finding(place.path, error.text, error.line),))
+        return replace(empty, findings=(Finding.unreadable(place.path, error),))
     except OSError as error:
-        return replace(empty, findings=(Finding(place.path, _cannot_open(error)),))
+        return replace(empty, findings=(Finding.unreadable(place.path, _cannot_open(error)),))
 
 
 def _contents(empty: ReadFile, text: str) -> ReadFile:
     place, hashed = empty.place, hashlib.sha256(text.encode()).hexdigest()
     if place.ending in {".md", ".csv"}:
         if place.folder is None and PurePosixPath(place.path).parts[0] == LISTINGS:
-            raise FileError("must be in a folder of its listing, like listings/4711-attic/")
+            raise FileError(_("must be in a folder of its listing, like listings/4711-attic/"))
         read = read_markdown if place.ending == ".md" else read_table
         document = read(place.path, text, hashed, folder=place.folder, listing_id=place.listing_id)
         return replace(empty, document=document)
     if place.folder is None or len(PurePosixPath(place.path).parts) != 3:
-        raise FileError("belongs to a listing; put it into its folder, like listings/4711-attic/")
+        raise FileError(_("belongs to a listing; put it into its folder, like listings/4711-attic/"))
     if place.ending == ".ics":
         return replace(empty, calendar=read_calendar(text, ZoneInfo("UTC")))
     if place.name == "listing.toml":
         return replace(empty, listing=read_listing(text))
     if place.name == "secrets.toml":
         open_to_others = empty.stamp[3] & _OPEN_TO_OTHERS and os.name == "posix"
-        warning = Finding(
-            place.path,
-            f"can be read by other users of this machine; run  chmod 600 {place.path}",
-            level=Level.WARNING,
+        open_file = FileError(
+            _("can be read by other users of this machine; run  chmod 600 %(path)s"), path=place.path
         )
+        warning = Finding.unreadable(place.path, open_file, Level.WARNING)
         return replace(empty, secrets=read_secrets(text), findings=(warning,) if open_to_others else ())
     return replace(empty, findings=(_not_read(place),))
 
 
 def _text_of(path: Path, root: Path) -> str:
     if not path.resolve().is_relative_to(root.resolve()):
-        raise FileError("is a link to a place outside of the folder; put the file itself here")
+        raise FileError(_("is a link to a place outside of the folder; put the file itself here"))
     if path.stat().st_size > LARGEST_BYTES:
-        raise FileError("is larger than 1 MiB; split it")
+        raise FileError(_("is larger than 1 MiB; split it"))
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise FileError("is not UTF-8; save it with the encoding UTF-8", line) from None
+        raise FileError(_("is not UTF-8; save it with the encoding UTF-8"), line) from None
     if "\0" in text:
-        raise FileError("is no text; save it as plain text")
+        raise FileError(_("is no text; save it as plain text"))
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _cannot_open(error: OSError) -> str:
-    return f"cannot be opened ({error.strerror or type(error).__name__}); check its rights"
+def _cannot_open(error: OSError) -> FileError:
+    return FileError(
+        _("cannot be opened (%(why)s); check its rights"), why=error.strerror or type(error).__name__
+    )
 
 
 def _not_read(place: Place) -> Finding:
     if place.ending == ".toml":
-        text = "is not read; of .toml files only listing.toml and secrets.toml of a listing are"
+        text = _("is not read; of .toml files only listing.toml and secrets.toml of a listing are")
     else:
-        text = "is not read; only .md, .csv, .ics and .toml are"
-    return Finding(place.path, text, level=Level.WARNING)
+        text = _("is not read; only .md, .csv, .ics and .toml are")
+    return Finding.unreadable(place.path, FileError(text), Level.WARNING)

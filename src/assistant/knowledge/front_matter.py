@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -17,11 +16,13 @@ from src.assistant.knowledge.documents import (
     read_audience,
     read_day,
     read_language,
+    unknown_key,
 )
+from src.languages import sentence as _
 
 KEYS = ("title", "agent", "audience", "language", "valid_from", "valid_until", "reviewed", "listings")
 _FENCE = "---"
-_UNREADABLE = "the front matter cannot be read; write lines like  audience: booked"
+_UNREADABLE = _("the front matter cannot be read; write lines like  audience: booked")
 
 
 def read_front_matter(text: str, listing_id: str | None) -> tuple[Terms, str, int]:
@@ -36,16 +37,17 @@ def read_front_matter(text: str, listing_id: str | None) -> tuple[Terms, str, in
         try:
             terms = _with(terms, str(key), value)
         except FileError as error:
-            raise FileError(error.text, lines.get(str(key), 2)) from None
+            raise error.at(lines.get(str(key), 2)) from None
     if listing_id and terms.listings != own.listings:
         raise FileError(
-            f"listings is for files outside of listings/; by its place this file is for {listing_id}",
+            _("listings is for files outside of listings/; by its place this file is for %(listing)s"),
             lines.get("listings"),
+            listing=listing_id,
         )
     try:
         return check_days(terms), body, first_line
     except FileError as error:
-        raise FileError(error.text, lines.get("valid_from")) from None
+        raise error.at(lines.get("valid_from")) from None
 
 
 def split_front_matter(text: str) -> tuple[dict[Any, Any], dict[str, int], str, int]:
@@ -55,7 +57,7 @@ def split_front_matter(text: str) -> tuple[dict[Any, Any], dict[str, int], str, 
         return {}, {}, text, 1
     end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
     if end is None:
-        raise FileError("the front matter has no end; write a line --- after its last key", 1)
+        raise FileError(_("the front matter has no end; write a line --- after its last key"), 1)
     try:
         given = yaml.safe_load("\n".join(lines[1:end])) or {}
     except yaml.YAMLError as error:
@@ -63,7 +65,7 @@ def split_front_matter(text: str) -> tuple[dict[Any, Any], dict[str, int], str, 
         raise FileError(_UNREADABLE, mark.line + 2 if mark else 2) from None
     except ValueError:  # a date that the calendar does not have
         raise FileError(
-            "the front matter has a date that does not exist; write it like 2027-05-31", 2
+            _("the front matter has a date that does not exist; write it like 2027-05-31"), 2
         ) from None
     if not isinstance(given, dict):
         raise FileError(_UNREADABLE, 2)
@@ -73,9 +75,7 @@ def split_front_matter(text: str) -> tuple[dict[Any, Any], dict[str, int], str, 
 
 def _with(terms: Terms, key: str, value: Any) -> Terms:
     if key not in KEYS:
-        near = get_close_matches(key, KEYS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; possible are {', '.join(KEYS)}"
-        raise FileError(f"{key} is no key of the front matter{hint}")
+        raise unknown_key(key, KEYS)
     if value is None:
         return terms
     return replace(terms, **{key: _READERS[key](key, value)})
@@ -83,7 +83,7 @@ def _with(terms: Terms, key: str, value: Any) -> Terms:
 
 def _word(key: str, value: Any) -> str:
     if isinstance(value, (dict, list)) or not str(value).strip():
-        raise FileError(f"{key} must be one word or sentence")
+        raise FileError(_("%(key)s must be one word or sentence"), key=key)
     return str(value).strip()
 
 
@@ -102,7 +102,9 @@ def _listings(key: str, value: Any) -> tuple[str, ...]:
     ids = value if isinstance(value, list) else str(value).split(",")
     found = tuple(_word(key, one) for one in ids)
     if not found:
-        raise FileError(f"{key} is empty; write the ids of listings, or leave the key out for all of them")
+        raise FileError(
+            _("%(key)s is empty; write the ids of listings, or leave the key out for all of them"), key=key
+        )
     return found
 
 

@@ -7,19 +7,22 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
-from difflib import get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from src.assistant.knowledge.calendar import Calendar
-from src.assistant.knowledge.documents import FileError, read_language
+from src.assistant.knowledge.documents import FileError, read_language, unknown_key
 from src.assistant.secrets import SHORTEST, Secret, is_reversed, read_edge
 from src.assistant.values import Stay
+from src.languages import sentence as _
 from src.model.secrets import PLACEHOLDER
 
 KEYS = ("name", "time_zone", "check_in", "check_out", "max_guests", "languages", "emergency")
 _SECRET_KEYS = ("label", "value", "from", "until")
 _CHECK_IN, _CHECK_OUT = time(15), time(11)
+_EDGE = _(
+    "%(key)s cannot be read; write check_in, check_out or booking, maybe with a distance, like check_in - 24h"
+)
 _UTC = ZoneInfo("UTC")
 _AT = re.compile(r"at line (\d+)")
 
@@ -99,7 +102,7 @@ def read_listing(text: str) -> Facts:
         try:
             found[key] = _READERS[key](key, value)
         except FileError as error:
-            raise FileError(error.text, _line_of(text, key)) from None
+            raise error.at(_line_of(text, key)) from None
     return Facts(**found)
 
 
@@ -110,34 +113,38 @@ def read_secrets(text: str) -> tuple[Secret, ...]:
         line = _line_of(text, f"[{name}]")
         if not isinstance(given, dict):
             raise FileError(
-                f"{name} must be a table: [{name}], and below it label, value, from and until", line
+                _("%(name)s must be a table: [%(name)s], and below it label, value, from and until"),
+                line,
+                name=name,
             )
         try:
             found.append(_secret(name, given))
         except FileError as error:
-            raise FileError(f"[{name}] {error.text}", line) from None
+            raise error.at(line, f"[{name}]") from None
     return tuple(found)
 
 
 def _secret(name: str, given: Mapping[str, Any]) -> Secret:
     if not PLACEHOLDER.fullmatch(f"{{{{{name}}}}}"):
-        raise FileError("is no name; use letters, digits and _, like door_code")
+        raise FileError(_("is no name; use letters, digits and _, like door_code"))
     _check_keys(given, _SECRET_KEYS)
     for key in _SECRET_KEYS:
         if key != "label" and key not in given:
-            raise FileError(f"{key} is missing")
+            raise FileError(_("%(key)s is missing"), key=key)
     value = given["value"]
     value = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if len(value) < SHORTEST or "\n" in value or "{{" in value:
-        raise FileError(f'value must be one line of at least {SHORTEST} characters, between " "')
+        raise FileError(
+            _('value must be one line of at least %(shortest)s characters, between " "'), shortest=SHORTEST
+        )
     edges = {}
     for key in ("from", "until"):
         try:
             edges[key] = read_edge(str(given[key]))
-        except ValueError as error:
-            raise FileError(f"{key} cannot be read; {error}") from None
+        except ValueError:
+            raise FileError(_EDGE, key=key) from None
     if is_reversed(edges["from"], edges["until"]):
-        raise FileError("from is not before until")
+        raise FileError(_("from is not before until"))
     label = str(given.get("label") or name.replace("_", " "))
     return Secret(name, label, value, edges["from"], edges["until"])
 
@@ -152,16 +159,14 @@ def _toml(text: str) -> dict[str, Any]:
         at = _AT.search(str(error))
         # What the parser says may quote the file, and the file may hold secrets.
         raise FileError(
-            'cannot be read; write lines like  name = "value"', int(at[1]) if at else None
+            _('cannot be read; write lines like  name = "value"'), int(at[1]) if at else None
         ) from None
 
 
 def _check_keys(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in given:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; possible are {', '.join(known)}"
-            raise FileError(f"{key} is no key here{hint}")
+            raise unknown_key(key, known)
 
 
 def _line_of(text: str, begin: str) -> int | None:
@@ -170,7 +175,7 @@ def _line_of(text: str, begin: str) -> int | None:
 
 def _text(key: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
-        raise FileError(f'{key} must be a text, between " "')
+        raise FileError(_('%(key)s must be a text, between " "'), key=key)
     return str(value).strip()
 
 
@@ -178,7 +183,7 @@ def _zone(key: str, value: Any) -> str:
     try:
         return ZoneInfo(_text(key, value)).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise FileError(f"{key} is no time zone; write a name like Europe/Paris") from None
+        raise FileError(_("%(key)s is no time zone; write a name like Europe/Paris"), key=key) from None
 
 
 def _time(key: str, value: Any) -> time:
@@ -187,13 +192,13 @@ def _time(key: str, value: Any) -> time:
     except ValueError:
         found = None
     if found is None or found.tzinfo is not None:
-        raise FileError(f'{key} is no time of the day; write it like "15:00"')
+        raise FileError(_('%(key)s is no time of the day; write it like "15:00"'), key=key)
     return found
 
 
 def _guests(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
-        raise FileError(f"{key} must be a whole number of people")
+        raise FileError(_("%(key)s must be a whole number of people"), key=key)
     return value
 
 

@@ -20,6 +20,7 @@ from src.assistant.knowledge.documents import (
     ALL_AGENTS,
     Contradiction,
     Document,
+    FileError,
     Finding,
     Kind,
     Level,
@@ -210,11 +211,12 @@ def _listings(files: Iterable[ReadFile]) -> list[Listing]:
 def _without_zone(listings: Iterable[Listing]) -> Iterable[Finding]:
     for one in listings:
         if one.secrets and one.facts.time_zone is None and one.times_known:
-            yield Finding(
-                f"listings/{one.folder}/listing.toml",
-                'has no time_zone, so the secrets\' windows are counted in UTC; write  time_zone = "Europe/Paris"',
-                level=Level.WARNING,
+            lacks = FileError(
+                _(
+                    'has no time_zone: windows of secrets are counted in UTC; write  time_zone = "Europe/Paris"'
+                )
             )
+            yield Finding.unreadable(f"listings/{one.folder}/listing.toml", lacks, Level.WARNING)
 
 
 def _by_id(listing: Listing, listing_id: str) -> bool:

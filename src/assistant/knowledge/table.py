@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from src.assistant.knowledge.documents import (
@@ -18,7 +17,9 @@ from src.assistant.knowledge.documents import (
     read_audience,
     read_day,
     read_language,
+    unknown_key,
 )
+from src.languages import sentence as _
 
 COLUMNS = (
     "topic",
@@ -56,7 +57,7 @@ def read_table(
                 _add_row(draft, own, columns, cells, line)
     except csv.Error:
         raise FileError(
-            'the row cannot be read; a text with " or a line end in it stands between " "', before + 1
+            _('the row cannot be read; a text with " or a line end in it stands between " "'), before + 1
         ) from None
     return draft.finished(PurePosixPath(path).stem, content_hash)
 
@@ -65,27 +66,27 @@ def _columns(header: list[str]) -> list[str]:
     columns = [cell.strip().lower() for cell in header]
     for name in columns:
         if name not in COLUMNS:
-            near = get_close_matches(name, COLUMNS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; possible are {', '.join(COLUMNS)}"
-            raise FileError(f"{name or 'a blank name'} is no column{hint}", 1)
+            raise unknown_key(name, COLUMNS, 1)
     if len(set(columns)) < len(columns):
-        raise FileError("a column stands twice in the header", 1)
+        raise FileError(_("a column stands twice in the header"), 1)
     if "answer" not in columns or not {"topic", "question"} & set(columns):
-        raise FileError("the first line must name the columns: answer, and topic or question", 1)
+        raise FileError(_("the first line must name the columns: answer, and topic or question"), 1)
     return columns
 
 
 def _add_row(draft: DocumentDraft, own: Terms, columns: list[str], cells: list[str], line: int) -> None:
     if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
-        raise FileError('the row has more cells than the header; put a text with a comma between " "', line)
+        raise FileError(
+            _('the row has more cells than the header; put a text with a comma between " "'), line
+        )
     row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
     question, topic, answer = (row.get(name, "") for name in ("question", "topic", "answer"))
     if not answer or not (topic or question):
-        raise FileError("the row needs an answer, and a topic or a question", line)
+        raise FileError(_("the row needs an answer, and a topic or a question"), line)
     try:
         terms = _terms(own, row)
     except FileError as error:
-        raise FileError(error.text, line) from None
+        raise error.at(line) from None
     title = topic or question
     draft.add(title, title, f"{question or topic}\n{answer}", line, terms)
 
@@ -94,7 +95,11 @@ def _terms(own: Terms, row: Mapping[str, str]) -> Terms:
     terms = own
     if listing := row.get("listing"):
         if own.listings and own.listings != (listing,):
-            raise FileError(f"listing is {listing}, but by its place this file is for {own.listings[0]}")
+            raise FileError(
+                _("listing is %(given)s, but by its place this file is for %(listing)s"),
+                given=listing,
+                listing=own.listings[0],
+            )
         terms = replace(terms, listings=(listing,))
     if audience := row.get("audience"):
         terms = replace(terms, audience=read_audience(audience))

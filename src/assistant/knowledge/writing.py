@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from src.assistant.knowledge.documents import Finding, Level, listing_of_folder
+from src.assistant.knowledge.documents import FileError, Finding, Level, listing_of_folder
 from src.assistant.knowledge.files import LISTINGS, Place, read_file
 from src.assistant.knowledge.loading import load
+from src.languages import sentence as _
 
 ENDINGS = (".md", ".csv", ".ics", ".toml")
 LEARNED = "learned.csv"
@@ -122,7 +123,8 @@ def learn(folder: Path, row: Mapping[str, str]) -> str:
     columns = [one.strip().lower() for one in header] if header else list(_LEARNED_COLUMNS)
     lost = [name for name, value in row.items() if value and name not in columns]
     if lost:
-        raise NotUsable((Finding(LEARNED, f"has no column {lost[0]}; add it to its first line", 1),))
+        lacks = FileError(_("has no column %(name)s; add it to its first line"), 1, name=lost[0])
+        raise NotUsable((Finding.unreadable(LEARNED, lacks),))
     text = io.StringIO()
     writer = csv.writer(text, delimiter=_separator(before), lineterminator="\n")
     if header is None:

@@ -36,7 +36,7 @@ def test_the_example_folder_has_no_findings(tmp_path):
 @pytest.mark.parametrize(
     ("files", "place", "words"),
     [
-        ({"a.md": "---\nfoo: 1\n---\n## A\nB\n"}, "a.md:2", "foo is no key"),
+        ({"a.md": "---\nfoo: 1\n---\n## A\nB\n"}, "a.md:2", "foo is not known here"),
         ({"a.md": "---\nagent: cook\n---\n## A\nB\n"}, "a.md:4", "agent cook has no file"),
         ({"a.csv": "topic,answer,agent\nA,B,host\nC,D,cook\n"}, "a.csv:3", "agent cook has no file"),
         ({"a.md": "## Door\nThe code is 48#21.\n"}, "a.md:1", "value of the secret door_code"),

@@ -136,7 +136,7 @@ def test_a_row_over_several_lines_counts_its_lines():
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("topic,reply\nIron,Yes", 1, "is no column"),
+        ("topic,reply\nIron,Yes", 1, "is not known here"),
         ("topic,anwser\nIron,Yes", 1, "did you mean answer?"),
         ("topic\nIron", 1, "must name the columns"),
         ("", 1, "must name the columns"),

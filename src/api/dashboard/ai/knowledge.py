@@ -124,8 +124,10 @@ def _in_words(lang: Language, finding: Finding) -> FoundLine:
     kind = str(finding.kind) if finding.kind else ""
     is_error = finding.level is Level.ERROR
     badge = lang.gettext(words.FINDINGS[kind]) if kind else lang.say("Cannot be used") if is_error else ""
-    said = lang.say(finding.said, **finding.values) if finding.said else finding.text
     means = words.FINDINGS_MEAN.get(kind, words.LEFT_OUT if is_error else "")
     return FoundLine(
-        finding.place, badge, f"{said}. {lang.gettext(means) if means else ''}".strip(), is_error
+        finding.place,
+        badge,
+        f"{finding.in_words(lang.say)}. {lang.gettext(means) if means else ''}".strip(),
+        is_error,
     )

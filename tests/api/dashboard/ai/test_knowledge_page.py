@@ -62,8 +62,8 @@ async def test_the_files_are_listed_and_nothing_is_found_wrong(one):
         ({"nothing.md": "<!-- later -->\n"}, "Empty nothing.md has no fact in it", "Vide nothing.md"),
         (
             {"bad.csv": "nothing\n1\n"},
-            "Cannot be used bad.csv:1 nothing is no column",
-            "Inutilisable bad.csv:1",
+            "Cannot be used bad.csv:1 nothing is not known here",
+            "Inutilisable bad.csv:1 nothing est inconnu ici ; sont possibles : topic",
         ),
     ],
 )
