@@ -18,11 +18,13 @@ from src.variables import Variables, variable
 
 DEFAULT_CHANNEL = "airbnb"
 DEFAULT_ACCOUNT = "default"
-CHAT, MAIL = "chat", "mail"
+CHAT, MAIL, WIDGET = "chat", "mail", "widget"
 UNLISTED_CHANNELS = frozenset({CHAT, MAIL})
 """They serve without a line in the accounts' file, and count for no verdict on the whole then."""
 
 _OF_ANY_AGE = frozenset({"airbnb", MAIL})
+
+_NO_CAP = 1_000_000
 
 Ai = Literal["webhook", "assistant"]
 Disclosure = Literal["label", "first_message"]
@@ -86,6 +88,18 @@ class AccountSettings(Variables):
         "replies",
     )
 
+    def without_default_caps(self) -> AccountSettings:
+        """The same without the caps on automatic replies, but for those that somebody has set to another number.
+
+        For channels with limits of their own on what comes in: CHAT_RATE_LIMIT, WIDGET_RATE_….
+        """
+        caps = {
+            name: _NO_CAP
+            for name, field in AccountSettings.model_fields.items()
+            if name.startswith("reply_cap_") and getattr(self, name) == field.default
+        }
+        return self.model_copy(update=caps)
+
     @property
     def has_webhook(self) -> bool:
         """Whether there is an address of an AI. One that stands in an example counts as none."""
@@ -137,6 +151,11 @@ class Account:
         if self.channel != CHAT:
             return timedelta(0)
         return timedelta(seconds=getattr(self.own, "wait_sec", 0.0) + 2)
+
+    @property
+    def site(self) -> str | None:
+        """What the widget's pages call it; None for other channels."""
+        return (getattr(self.own, "site", None) or self.name) if self.channel == WIDGET else None
 
     @property
     def drives_browser(self) -> bool:

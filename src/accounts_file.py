@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from src.account import Account, AccountSettings, Ai, Disclosure
+from src.account import WIDGET, Account, AccountSettings, Ai, Disclosure
 from src.variables import AnyVariables, Variables, make_named, names
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -110,6 +110,7 @@ class AccountsFile:
     def _alike(self, made: list[Account]) -> Iterator[str]:
         names_seen: set[str] = set()
         folders: dict[Path, str] = {}
+        sites: dict[str, str] = {}
         for account in made:
             if account.name in names_seen:
                 yield f"{self._path.name}, account {account.name}: there are two of this name; give one another"
@@ -119,8 +120,15 @@ class AccountsFile:
                     f"{self._path.name}, account {account.name}: session_dir is that of account {other}; "
                     "give each a folder of its own"
                 )
+            if account.site is not None and account.site in sites:
+                yield (
+                    f"{self._path.name}, account {account.name}: site is that of account {sites[account.site]}; "
+                    "give each a name of its own"
+                )
             names_seen.add(account.name)
             folders.setdefault(account.session_dir, account.name)
+            if account.site is not None:
+                sites.setdefault(account.site, account.name)
 
 
 class _Table:
@@ -153,6 +161,8 @@ class _Table:
             # Nobody waits for a reply there, so a person looks at what an assistant wrote.
             mode = "draft" if ai == "assistant" and channel != "chat" else "auto"
             settings = settings.model_copy(update={"reply_mode": mode})
+        if channel == WIDGET:
+            settings = settings.without_default_caps()
         self._check_ai(ai, settings)
         self._check_grouping(settings)
         folder = self._folder(name if isinstance(name, str) else "")
@@ -183,8 +193,8 @@ class _Table:
             if key not in known:
                 near = get_close_matches(key, known, n=1, cutoff=0.5)
                 self._wrong(key, f"is not a key of an account; did you mean {near[0] if near else 'name'}?")
-            elif not isinstance(value, str | bool | int | float):
-                self._wrong(key, "must be text, a number, true or false")
+            elif not isinstance(value, str | bool | int | float) and not _is_list_of_texts(value):
+                self._wrong(key, "must be text, a list of texts, a number, true or false")
 
     def _made(self, model: type[AnyVariables]) -> AnyVariables:
         """The model from this account's keys, and from the variables for what they do not say."""
@@ -206,7 +216,7 @@ class _Table:
         value = self._table[key]
         if isinstance(value, bool):
             return str(value).lower()
-        text = str(value).strip()
+        text = " ".join(value) if _is_list_of_texts(value) else str(value).strip()
         if found := _ENV.fullmatch(text):
             text = self._around.given.get(found.group(1), "").strip()
             if not text:
@@ -270,6 +280,11 @@ class _Table:
         if folder.exists() and not folder.is_dir():
             self._wrong("session_dir", "is a file, not a folder; write the path of a folder")
         return folder
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    """The same as these texts with spaces between them, as a variable would have them."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _names_secret(annotation: Any) -> bool:

@@ -170,6 +170,19 @@ def _quiet_hours(text: str) -> str:
     return text
 
 
+def _origins(text: str) -> str:
+    found = text.replace(",", " ").lower().split()
+    for one in found:
+        parts = urlsplit(one)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or one != f"{parts.scheme}://{parts.netloc}"
+        ):
+            raise ValueError("must be origins like https://shop.example, with spaces between them")
+    return " ".join(found)
+
+
 def lower(value: Any) -> Any:
     """For words that may be written large."""
     return value.lower() if isinstance(value, str) else value
@@ -189,6 +202,8 @@ SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Networks = Annotated[str, AfterValidator(_networks)]
+Origins = Annotated[str, AfterValidator(_origins)]
+"""Web pages' scheme, host and port, with spaces between them. As browsers say them: in small letters."""
 Host = Annotated[str, AfterValidator(_host)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 QuietTimes = Annotated[str, AfterValidator(_quiet_hours)]

@@ -57,7 +57,6 @@ from src.voice_settings import VoiceSettings
 
 __all__ = ["Settings", "Variable", "Variables", "is_loopback", "load_settings", "variable", "variables"]
 
-_NO_CAP = 1_000_000
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -236,12 +235,7 @@ class Settings(AccountSettings, AlertSettings, VoiceSettings):
             return None
         if listed is None:
             listed = self._unlisted(CHAT, self.ai, reply_mode=self.chat_reply_mode)
-        caps = {
-            name: _NO_CAP
-            for name, field in AccountSettings.model_fields.items()
-            if name.startswith("reply_cap_") and getattr(listed.settings, name) == field.default
-        }
-        return replace(listed, settings=listed.settings.model_copy(update=caps))
+        return replace(listed, settings=listed.settings.without_default_caps())
 
     @property
     def mail(self) -> Account | None:

@@ -152,7 +152,15 @@ def one(line="", *, name="chalet", channel="airbnb"):
         (one("reply_mode = 'aut'"), ["account chalet", "reply_mode", "auto, draft or off"]),
         (one("grouping_max_sec = 1"), ["account chalet", "grouping_max_sec", "15"]),
         (one("grouping_delay_sec = 'soon'"), ["account chalet", "grouping_delay_sec", "not a number"]),
-        (one("headless = ['a']"), ["account chalet", "headless", "must be text"]),
+        (one("headless = [1]"), ["account chalet", "headless", "must be text"]),
+        (
+            one("site = 'shop'", channel="widget") + one("site = 'shop'", name="loft", channel="widget"),
+            ["account loft", "site", "chalet"],
+        ),
+        (
+            one("origins = ['https://shop.example/path']", channel="widget"),
+            ["account chalet", "origins", "https://shop.example"],
+        ),
         (one("ai = 'webhok'"), ["account chalet", "ai", "webhook or assistant"]),
         (one("ai = 'assistant'"), ["account chalet", "ai", "ASSISTANT_API_KEY"]),
         (one("ai = 'webhook'"), ["account chalet", "ai", "AI_WEBHOOK_URL"]),
@@ -242,3 +250,9 @@ def test_a_longest_delay_below_the_shortest_is_refused(write, problems):
     write(HUMAN.replace('pace = "human"', "start_delay_min_sec = 90"))
     (line,) = problems()
     assert "start_delay_max_sec: 60 is less than start_delay_min_sec (90)" in line
+
+
+def test_origins_may_be_a_list(write, load):
+    write(one("origins = ['https://Shop.example', 'http://localhost:8080']", channel="widget"))
+    (account,) = load(AI_WEBHOOK_URL="http://127.0.0.1:9/ai").accounts
+    assert account.own.pages == {"https://shop.example", "http://localhost:8080"}

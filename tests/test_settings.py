@@ -290,7 +290,8 @@ def test_the_table_says_what_each_variable_means():
     of_channels = [row.name for row in variables() if row not in variables(())]
     assert of_channels[0].startswith("AIRBNB_")
     assert all(
-        name.startswith(("AIRBNB_", "CHAT_", "PGNOTIFY_", "SMTP_", "WHATSAPP_")) for name in of_channels
+        name.startswith(("AIRBNB_", "CHAT_", "PGNOTIFY_", "SMTP_", "WHATSAPP_", "WIDGET_"))
+        for name in of_channels
     )
 
 

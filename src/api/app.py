@@ -35,6 +35,11 @@ from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
 from src.api.voice import ENVELOPE, voice_routes
 from src.api.voice import PATH as VOICE
+from src.api.widget.origins import PREFIX as WIDGET
+from src.api.widget.origins import PageOrigins
+from src.api.widget.routes import LARGEST_BODY as LARGEST_MESSAGE
+from src.api.widget.routes import make_sites, widget_routes
+from src.api.widget.script import script_routes
 from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant_settings import AssistantSettings
 from src.db.engine import Database
@@ -133,6 +138,10 @@ def create_app(
     app.include_router(voice_routes(context, Transcriber(voice), longest, chat_key))
     if chat is not None:
         app.include_router(chat_routes(context, Desk(db, chat, clock, context.secrets)))
+    sites = make_sites(context)
+    if sites:
+        app.include_router(script_routes())
+        app.include_router(widget_routes(context, sites))
     app.include_router(mail_routes(context, mail.name if mail else None, fill))
     if remote is not None:
         app.include_router(remote_routes(remote, settings.dashboard_language))
@@ -140,7 +149,9 @@ def create_app(
     say_errors_alike(app)
     show_unknown_addresses(app, context)
     app.add_middleware(Compression)
-    app.add_middleware(Guard, larger={HOOKS: LARGEST_CALL, VOICE: longest + ENVELOPE})
+    largest = {HOOKS: LARGEST_CALL, VOICE: longest + ENVELOPE, WIDGET: LARGEST_MESSAGE}
+    app.add_middleware(Guard, instead=largest)
+    app.add_middleware(PageOrigins, pages={name: site.desk.settings.pages for name, site in sites.items()})
     return app
 
 

@@ -44,12 +44,12 @@ class Guard:
         app: ASGIApp,
         largest: int = LARGEST_BODY,
         slowest_sec: float = SLOWEST_BODY_SEC,
-        larger: Mapping[str, int] | None = None,
+        instead: Mapping[str, int] | None = None,
     ) -> None:
-        """``larger``: what else may be read at paths that begin so."""
+        """``instead``: how much is read at paths that begin so."""
         self._app = app
         self._largest = largest
-        self._larger = dict(larger or {})
+        self._instead = dict(instead or {})
         self._slowest_sec = slowest_sec
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +84,7 @@ class Guard:
         """The whole body; None if it has been refused, or the client has gone."""
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
         path = scope["path"]
-        largest = next((n for begin, n in self._larger.items() if path.startswith(begin)), self._largest)
+        largest = next((n for begin, n in self._instead.items() if path.startswith(begin)), self._largest)
         too_much = any(not value.isdigit() or int(value[:18]) > largest for value in lengths)
         body, size = bytearray(), 0
         try:

@@ -21,6 +21,10 @@ class Streams:
         """Tell every stream to end. On the loop that serves. May be called twice."""
         self._ended.set()
 
+    async def ended(self) -> None:
+        """Wait for the end."""
+        await self._ended.wait()
+
     async def pause(self, seconds: float) -> bool:
         """Wait that long, or until the end. True if streams may go on."""
         with suppress(TimeoutError):

@@ -284,13 +284,17 @@ class Store(Protocol):
     """
 
     async def view(self, external_id: str, most: int = 50) -> SeenConversation | None:
-        """The conversation as it was heard, its newest ``most`` messages; None if nothing was ever heard of it."""
+        """The conversation as it was heard, its newest ``most`` messages; None if nothing was ever heard of it.
+
+        Its ``version`` is another one after each message that is stored.
+        """
         ...
 
-    async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
-        """Store our message, if ``press.after`` is still the newest one; None (and nothing done) if it is not.
+    async def put_own(self, external_id: str, press: Press, text: str, *, over: str | None) -> Receipt | None:
+        """Store our message, and its reply as sent, if nothing came after the view of version ``over``.
 
-        The same press stores one message, however often it is called.
+        None, and nothing done, if something did, or the reply is not in hand any more. The same press stores one
+        message, however often it is called. FAILED with ``held`` for what may not be stored (a secret).
         """
         ...
 

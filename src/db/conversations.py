@@ -352,6 +352,12 @@ def _insert_statement(conn: Connection) -> Any:
     return _insert_statements[dialect]
 
 
+def last_sequence(conn: Connection, conversation_id: str) -> int:
+    """The number of the message that was stored last in the conversation; 0 if there is none."""
+    last = select(func.coalesce(func.max(_M.sequence), 0)).where(_M.conversation_id == conversation_id)
+    return int(conn.execute(last).scalar_one())
+
+
 def next_arrival(conn: Connection, conversation_id: str) -> int:
     """The number of the look that is made now at a conversation."""
     last = select(func.coalesce(func.max(_M.arrival), 0)).where(_M.conversation_id == conversation_id)

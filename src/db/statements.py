@@ -41,6 +41,7 @@ from src.model.rows import (
     StoredIncident,
     StoredMessage,
     StoredTranslation,
+    StoredVisitor,
     TopicRecord,
     WorkerBeat,
 )
@@ -65,6 +66,7 @@ INCIDENTS = _table("incidents", StoredIncident)
 MODES = _table("reply_modes", Rule)
 CONVERSATIONS = _table("conversations", StoredConversation)
 MESSAGES = _table("messages", StoredMessage)
+VISITORS = _table("visitors", StoredVisitor)
 INBOX = _table("queue_inbox", Request)
 OUTBOX = _table("queue_outbox", Job)
 RUNS = _table("assistant_runs", AssistantRun)

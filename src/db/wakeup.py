@@ -24,7 +24,8 @@ from loguru import logger
 from src.db import wake_pipes, wake_postgres
 from src.db.engine import Connection, Database, after_commit
 
-Topic = Literal["inbox", "outbox"]
+Topic = Literal["inbox", "outbox", "messages"]
+"""What there may be more of: requests, replies, messages that visitors of a page are shown."""
 
 _PROCESS = secrets.token_hex(8)
 """Marks our own notes: listeners in this process are woken without them."""

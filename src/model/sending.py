@@ -60,6 +60,8 @@ class Receipt:
     """Why it could not be delivered, by the remote's own code, where ``standing`` is FAILED."""
     held: str | None = None
     """Where ``standing`` is FAILED and a person can still do something: the reason for which the reply waits."""
+    is_settled: bool = False
+    """The remote is our own database: message and end of the reply were stored together by the press itself."""
 
 
 class Finding(StrEnum):

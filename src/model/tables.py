@@ -91,6 +91,14 @@ _declare(
     defaults={"arrival": "0"},
 )
 _declare(
+    "visitors",
+    rows.StoredVisitor,
+    Link(["conversation_id"], ["conversations.id"]),
+    Index("ix_visitors_address", "account", "address"),
+    Index("ix_visitors_seen", "seen_at"),
+    key=["conversation_id"],
+)
+_declare(
     "queue_inbox",
     rows.Request,
     Link(["conversation_id"], ["conversations.id"]),

@@ -65,3 +65,6 @@ ANSWER, HOLDING, NOTICE = "answer", "holding", "notice"
 
 ASSISTANT, PERSON = "assistant", "person"
 """Who wrote a reply: the AI, or somebody of our side."""
+
+JOINED, LEFT = "joined", "left"
+"""``messages.detail`` of a note to a site's visitor: a person of our side takes over, gives back to the AI."""

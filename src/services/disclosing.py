@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from src.account import Account
+from src.account import WIDGET, Account
 from src.db import accounts, outbox_views
 from src.db.engine import Connection
 from src.model.disclosure import default_text
 
 
 def is_disclosed(conn: Connection, account: Account) -> bool:
-    """Whether people are told. A label of the app counts once its owner has confirmed that it is shown."""
+    """Whether people are told. A label of the app counts once its owner has confirmed that it is shown.
+
+    The widget shows one itself.
+    """
+    if account.channel == WIDGET:
+        return True
     if account.disclosure == "label":
         state = accounts.find(conn, account.name)
         return state is not None and state.disclosed_at is not None

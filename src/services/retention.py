@@ -22,12 +22,15 @@ from src.db import (
     outbox_views,
     runs,
     translations,
+    visitors,
 )
 from src.db.engine import Connection, Database
 from src.model.retry import again_if_stale
 from src.model.statuses import CancelReason, InboxStatus
 from src.services.refusals import Conflict, NotFound
 
+COUNTED = timedelta(hours=1)
+"""How long it matters from where a visitor wrote: the widest window of a limit (``services/widget.py``)."""
 _AT_A_TIME = 500
 
 
@@ -123,11 +126,17 @@ def _forget(conn: Connection, account: str, external_id: str, now: datetime, *, 
         outbox_queue.cancelled(conn, job.id, [job.status], CancelReason.FORGOTTEN, now)
     changed = translations.forget(conn, [conversation.id])
     changed += missing_facts.forget(conn, inbox_queue.ids_of(conn, conversation.id))
+    changed += visitors.forget(conn, conversation.id)
     changed += forgetting.forget(conn, conversation.id, now, personal_ids=personal_ids)
     changed += runs.forget(conn, account, external_id)
     shown = conversation.id if personal_ids else external_id
     logger.bind(conversation_id=shown).info("A conversation was forgotten: {} rows emptied", changed)
     return changed
+
+
+def drop_visitors(db: Database, now: datetime) -> None:
+    """Drop from where a site's visitors wrote, once no limit counts it any more. Repeatable. Blocking."""
+    _all(db, lambda conn: visitors.drop(conn, now - COUNTED, _AT_A_TIME))
 
 
 def drop_evidence(folder: Path) -> int:

@@ -215,7 +215,10 @@ class Send:
         try:
             receipt = await channel.press_send(conversation_id, Press(job.id, job.after_external_id))
             if receipt is not None:
-                await self._settle_together((job, receipt))
+                if receipt.is_settled:
+                    logger.info("Reply {} is where it belongs: sent", job.id)
+                else:
+                    await self._settle_together((job, receipt))
                 return
         except NotPressed as error:
             await self._give_back(channel, job, conversation_id, error)

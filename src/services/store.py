@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from src.db import conversations, outbox_queue, outbox_views
-from src.db.engine import Database
+from src.db.engine import Connection, Database
+from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.inbox import SeenConversation
+from src.model.secrets import PLACEHOLDER
 from src.model.sending import Delivery, Press, Receipt
 from src.model.statuses import OutboxStatus
 from src.services.intake import LOOKED_AT, Rules, stored_view
@@ -25,6 +28,7 @@ class StoredHere:
         self._account = account
         self._rules = rules
         self._clock = clock
+        self._wakeup = Wakeup(db)
 
     async def view(self, external_id: str, most: int = LOOKED_AT) -> SeenConversation | None:
         """As the port says."""
@@ -33,14 +37,22 @@ class StoredHere:
     def _view(self, external_id: str, most: int) -> SeenConversation | None:
         with self._db.read() as conn:
             conversation = conversations.by_external_id(conn, self._account, external_id)
-            return stored_view(conn, conversation, self._rules, most) if conversation else None
+            if conversation is None:
+                return None
+            # First: what is stored between the two is in the view, and the press is refused once for nothing.
+            version = _version(conn, conversation.id)
+            return replace(stored_view(conn, conversation, self._rules, most), version=version)
 
-    async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
-        """As the port says. The message and its job's end are one transaction, so nothing is ever in doubt.
-
-        ``text`` is the job's own; what is stored is what stands there.
-        """
-        return await asyncio.to_thread(self._put_own, external_id, press, text)
+    async def put_own(
+        self,
+        external_id: str,
+        press: Press,
+        text: str,  # noqa: ARG002 - it is the job's own; what is stored is what stands there
+        *,
+        over: str | None,
+    ) -> Receipt | None:
+        """As the port says. The message and its job's end are one transaction, so nothing is ever in doubt."""
+        return await asyncio.to_thread(self._put_own, external_id, press, over)
 
     async def name(self, press: Press, external_id: str) -> None:
         """As the port says."""
@@ -82,18 +94,33 @@ class StoredHere:
             return None
         return Receipt(job.receipt_external_id or "", job.processed_at, standing, job.delivery_error)
 
-    def _put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:  # noqa: ARG002 - the job has it
-        with self._db.write() as conn:
+    def _put_own(self, external_id: str, press: Press, over: str | None) -> Receipt | None:
+        with suppress(StaleJob), self._db.write() as conn:
             conversation = conversations.by_external_id(conn, self._account, external_id)
-            job = outbox_views.get(conn, press.key)
-            if conversation is None or job is None:
+            if conversation is None:
                 return None
             conversations.lock(conn, conversation.id)
-            receipt = Receipt(own_id(job), self._clock())
-            if job.status is OutboxStatus.SENT:
-                return Receipt(job.receipt_external_id or own_id(job), job.processed_at)
-            newest = stored_view(conn, conversation, self._rules).newest
-            if newest is None or newest.external_id != press.after:
+            job = outbox_views.get(conn, press.key)
+            if job is None or job.conversation_id != conversation.id:
                 return None
-            store_sent(conn, job, receipt, [OutboxStatus.PROCESSING], self._clock())
+            if job.status is OutboxStatus.SENT:
+                return Receipt(job.receipt_external_id or own_id(job), job.processed_at, is_settled=True)
+            if job.status is not OutboxStatus.PROCESSING or not job.armed:
+                return None
+            if _version(conn, conversation.id) != over:
+                return None
+            if PLACEHOLDER.search(job.text):  # who visits a page has not proven who it is
+                return Receipt("", standing=Delivery.FAILED, held="secret_not_due")
+            now = self._clock()
+            # Of one conversation each message is younger than the one before, whatever a clock does.
+            newest = conversations.messages_of(conn, conversation.id, 1)
+            at = max([now, *(one.sent_at + timedelta(microseconds=1) for one in newest)])
+            receipt = Receipt(own_id(job), at, is_settled=True)
+            store_sent(conn, job, receipt, [OutboxStatus.PROCESSING], now)
+            self._wakeup.notify_in(conn, "messages")
             return receipt
+        return None
+
+
+def _version(conn: Connection, conversation_id: str) -> str:
+    return f"{conversations.last_sequence(conn, conversation_id)}"

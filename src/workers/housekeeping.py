@@ -15,7 +15,7 @@ from src.db.engine import Database
 from src.errors import StaleJob, TransientError
 from src.model.values import utc_now
 from src.services.chat import expire_uncalled
-from src.services.retention import purge
+from src.services.retention import drop_visitors, purge
 
 EVIDENCE_DAYS = 7
 
@@ -48,6 +48,9 @@ def start_housekeeping(
         args=[db, accounts],
         kwargs={"keep": keep, "personal": frozenset(personal)},
         next_run_time=soon,
+    )
+    scheduler.add_job(
+        _try, "interval", minutes=10, args=[lambda: drop_visitors(db, utc_now())], next_run_time=soon
     )
     if every_minute is not None:
         scheduler.add_job(_try, "interval", minutes=1, args=[every_minute], next_run_time=utc_now())

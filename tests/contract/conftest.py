@@ -21,6 +21,7 @@ from src.db.engine import Database
 from tests.support.airbnb import SharedBrowser
 from tests.support.chat_world import ChatWorld
 from tests.support.whatsapp_world import WhatsappWorld
+from tests.support.widget_world import WidgetWorld
 from tests.support.worlds import AirbnbWorld, FakeWorld, PgnotifyWorld, TableWorld, World
 
 WORLDS: dict[type[Any], pytest.MarkDecorator | None] = {
@@ -30,6 +31,7 @@ WORLDS: dict[type[Any], pytest.MarkDecorator | None] = {
     PgnotifyWorld: pytest.mark.postgres,
     WhatsappWorld: None,
     ChatWorld: None,
+    WidgetWorld: None,
 }
 
 
@@ -77,13 +79,16 @@ def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
         with Cloud() as cloud:
             yield WhatsappWorld(cloud, tmp_path)
         return
-    if request.param is ChatWorld:
+    if request.param in (ChatWorld, WidgetWorld):
         path = tmp_path / "inbox.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         path.chmod(0o600)
         db = Database.open(f"sqlite:///{path}")
-        with running_gateway() as gateway:
-            yield ChatWorld(gateway, db, tmp_path)
+        if request.param is WidgetWorld:
+            yield WidgetWorld(db, tmp_path)
+        else:
+            with running_gateway() as gateway:
+                yield ChatWorld(gateway, db, tmp_path)
         db.close()
         return
     site: SimulatedSite = request.getfixturevalue("simulated_site")

@@ -61,7 +61,7 @@ class Kept:
         view = heard_conversation(external_id, "Gerda", tuple(ordered[-most:]), ordered[-1].sent_at)
         return replace(view, opened=True, has_older=len(ordered) > most)
 
-    async def put_own(self, external_id: str, press: Press, text: str) -> Receipt | None:
+    async def put_own(self, external_id: str, press: Press, text: str, *, over: str | None) -> Receipt | None:
         raise NotImplementedError
 
     async def name(self, press: Press, external_id: str) -> None:

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from src.setting_types import ApiKey, Seconds, SecretUrl
+from src.setting_types import ApiKey, Origins, Seconds, SecretUrl
 from src.settings import Variables, variable
-
-
-def _origins(text: str) -> str:
-    for one in text.split():
-        parts = urlsplit(one)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.netloc
-            or one != f"{parts.scheme}://{parts.netloc}"
-        ):
-            raise ValueError("must be origins like https://shop.example, with spaces between them")
-    return text
-
 
 PATHS = ("/api/chat", "/chat", "/whatsapp")
 
@@ -41,7 +27,7 @@ class ChatSettings(Variables):
     api_key: ApiKey | None = variable(
         None, "opens /api/chat, /chat and /whatsapp alone, as X-API-KEY (or Bearer)", "at least 16 characters"
     )
-    origins: Annotated[str, AfterValidator(_origins)] = variable(
+    origins: Origins = variable(
         "", "web pages whose browsers may call", "origins with spaces between them", shown="none"
     )
     paths: Annotated[str, AfterValidator(_paths)] = variable(

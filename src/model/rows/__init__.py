@@ -15,7 +15,7 @@ from src.model.rows.assistant import (
     StoredTranslation,
     TopicRecord,
 )
-from src.model.rows.people import StoredConversation, StoredMessage
+from src.model.rows.people import StoredConversation, StoredMessage, StoredVisitor
 from src.model.rows.queues import NOTHING_SAID, Job, Request, Said
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "StoredIncident",
     "StoredMessage",
     "StoredTranslation",
+    "StoredVisitor",
     "TopicRecord",
     "WorkerBeat",
 ]

@@ -82,3 +82,17 @@ class StoredMessage:
     def written_at(self) -> datetime:
         """When its text came to be as it is."""
         return self.edited_at or self.sent_at
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVisitor:
+    """Somebody who writes on a site's page (table ``visitors``), for an hour after the last message."""
+
+    conversation_id: str
+    account: str
+    address: str
+    """Stands for the network address of the last message: a keyed hash, from which nobody can tell it."""
+    seen_at: datetime
+    """When the visitor wrote last."""
+    typing_at: datetime | None
+    """When the visitor was last seen writing, after that message."""
