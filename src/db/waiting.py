@@ -15,14 +15,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
     Select,
+    Table,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -56,6 +60,12 @@ _MOST = 200
 """How many of one kind are listed; for more, the page says that there are many."""
 _UNREADABLE = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
 _NOTHING: ColumnElement[Any] = null()
+_ACCOUNT: BindParameter[str] = bindparam("p_account")
+_HOME: BindParameter[str] = bindparam("p_conversation")
+_SINCE: BindParameter[datetime] = bindparam("p_since")
+_BEFORE: BindParameter[datetime] = bindparam("p_before")
+_DAY_AGO: BindParameter[datetime] = bindparam("p_day_ago")
+"""Statements are made once: every page asks them, and making one takes several times as long as its answer."""
 _SET_ASIDE = [str(r) for r in (Refusal.NOT_THE_NEWEST, Refusal.CROSSED_OUR_REPLY, Refusal.CANNOT_BE_OPENED)]
 
 
@@ -111,12 +121,12 @@ def waiting(conn: Connection, account: str, now: datetime, *, sent: bool = True)
 
     ``sent``: a worker sends the replies; else they wait for the caller, and none of them is stuck.
     """
-    since = now - LOOK_BACK
+    since, day_ago = now - LOOK_BACK, now - RESPONSE_CLOCK
     found = [
-        *_jobs_waiting(conn, account, since),
+        *_made(conn, _jobs_waiting(), p_account=account, p_since=since),
         *(_stuck(conn, account, now) if sent else []),
-        *_requests_waiting(conn, INBOX.c.account == account, since),
-        *_messages_waiting(conn, MESSAGES.c.account == account, since, now),
+        *_made(conn, _requests_waiting("account"), p_account=account, p_since=since),
+        *_made(conn, _messages_waiting("account"), p_account=account, p_since=since, p_day_ago=day_ago),
     ]
     return sorted(_with_late(found, _late(conn, account, now)), key=lambda one: one.asked_at)
 
@@ -136,10 +146,11 @@ def _with_late(found: list[Waiting], late: list[Waiting]) -> list[Waiting]:
 
 def left_to_a_person(conn: Connection, conversation_id: str, now: datetime) -> list[Waiting]:
     """What of one conversation (our id) a person has to answer, or to see to. The oldest message first."""
-    since = now - LOOK_BACK
+    values = {"p_conversation": conversation_id, "p_since": now - LOOK_BACK}
+    day_ago = now - RESPONSE_CLOCK
     found = [
-        *_requests_waiting(conn, INBOX.c.conversation_id == conversation_id, since),
-        *_messages_waiting(conn, MESSAGES.c.conversation_id == conversation_id, since, now),
+        *_made(conn, _requests_waiting("conversation_id"), **values),
+        *_made(conn, _messages_waiting("conversation_id"), **values, p_day_ago=day_ago),
     ]
     return sorted(found, key=lambda one: one.asked_at)
 
@@ -152,21 +163,27 @@ def newest_of_request() -> ColumnElement[bool]:
 # --- replies ---------------------------------------------------------------------------------------------
 
 
-def _jobs_waiting(conn: Connection, account: str, since: datetime) -> list[Waiting]:
+def _of(table: Table, by: str) -> ColumnElement[bool]:
+    """That a row is of the account, or of the conversation, that is asked about."""
+    return table.c[by] == (_ACCOUNT if by == "account" else _HOME)
+
+
+@cache
+def _jobs_waiting() -> list[Select[Any]]:
     again = alias(OUTBOX, "again")
     replaced = exists().where(
         again.c.conversation_id == OUTBOX.c.conversation_id, again.c.replaces_id == OUTBOX.c.id
     )
-    found: list[Waiting] = []
+    found: list[Select[Any]] = []
     for status in (OutboxStatus.DRAFT, OutboxStatus.UNCONFIRMED, OutboxStatus.FAILED):
         ended = OUTBOX.c.processed_at if status in FINAL_OUTBOX else OUTBOX.c.created_at
         mine = _jobs(OUTBOX.c.status, func.coalesce(ended, OUTBOX.c.created_at, type_=ended.type))
-        mine = mine.where(OUTBOX.c.account == account, OUTBOX.c.status == literal(status), not_(replaced))
+        mine = mine.where(_of(OUTBOX, "account"), OUTBOX.c.status == literal(status), not_(replaced))
         if status in FINAL_OUTBOX:
-            mine = mine.where(OUTBOX.c.processed_at >= since)
+            mine = mine.where(OUTBOX.c.processed_at >= _SINCE)
         if status is OutboxStatus.FAILED:
             mine = mine.where(not_(_answered_later(OUTBOX.c.conversation_id, OUTBOX.c.created_at)))
-        found += _made(conn, mine.order_by(Unindexed(OUTBOX.c.created_at)))
+        found.append(mine.order_by(Unindexed(OUTBOX.c.created_at)).limit(_MOST))
     return found
 
 
@@ -177,14 +194,18 @@ def _stuck(conn: Connection, account: str, now: datetime) -> list[Waiting]:
         return []
     if state.halt_cleared_at is not None and now - state.halt_cleared_at < UNTOUCHED:
         return []
-    before = now - UNTOUCHED
+    return _made(conn, _stuck_jobs(), p_account=account, p_before=now - UNTOUCHED)
+
+
+@cache
+def _stuck_jobs() -> list[Select[Any]]:
     mine = _jobs(literal_column("'stuck'"), OUTBOX.c.created_at).where(
-        OUTBOX.c.account == account,
+        _of(OUTBOX, "account"),
         OUTBOX.c.status.in_([literal(OutboxStatus.PENDING), literal(OutboxStatus.PROCESSING)]),
-        Unindexed(OUTBOX.c.created_at) < before,  # few are under way, however many there were
-        or_(OUTBOX.c.approved_at.is_(None), OUTBOX.c.approved_at < before),
+        Unindexed(OUTBOX.c.created_at) < _BEFORE,  # few are under way, however many there were
+        or_(OUTBOX.c.approved_at.is_(None), OUTBOX.c.approved_at < _BEFORE),
     )
-    return _made(conn, mine.order_by(Unindexed(OUTBOX.c.created_at)))
+    return [mine.order_by(Unindexed(OUTBOX.c.created_at)).limit(_MOST)]
 
 
 def _jobs(what: ColumnElement[Any], since: ColumnElement[datetime]) -> Select[Any]:
@@ -212,7 +233,8 @@ def _jobs(what: ColumnElement[Any], since: ColumnElement[datetime]) -> Select[An
 # --- guests' messages ------------------------------------------------------------------------------------
 
 
-def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datetime) -> list[Waiting]:
+@cache
+def _requests_waiting(by: str) -> list[Select[Any]]:
     """Requests that ended without an answer, and that nobody has answered, or seen to, since."""
     newer = alias(INBOX, "newer")
     overtaken = exists().where(
@@ -224,7 +246,7 @@ def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datet
     carried = alias(MESSAGES, "carried")
     written = select(func.max(written_at(carried))).where(carried.c.request_id == INBOX.c.id)
     newest = func.coalesce(written.scalar_subquery(), MESSAGES.c.sent_at, type_=MESSAGES.c.sent_at.type)
-    found: list[Waiting] = []
+    found: list[Select[Any]] = []
     for status in (InboxStatus.ESCALATED, InboxStatus.FAILED, InboxStatus.EXPIRED):
         wanted = (
             _of_message(
@@ -236,21 +258,20 @@ def _requests_waiting(conn: Connection, where: ColumnElement[bool], since: datet
             )
             .select_from(home)
             .where(
-                where,
+                _of(INBOX, by),
                 INBOX.c.status == literal(status),
-                INBOX.c.processed_at >= since,
+                INBOX.c.processed_at >= _SINCE,
                 not_(overtaken),
                 not_(_answered_later(INBOX.c.conversation_id, MESSAGES.c.sent_at)),
                 waits_again(newest),
             )
         )
-        found += _made(conn, wanted.order_by(Unindexed(INBOX.c.processed_at).desc()))
+        found.append(wanted.order_by(Unindexed(INBOX.c.processed_at).desc()).limit(_MOST))
     return found
 
 
-def _messages_waiting(
-    conn: Connection, where: ColumnElement[bool], since: datetime, now: datetime
-) -> list[Waiting]:
+@cache
+def _messages_waiting(by: str) -> list[Select[Any]]:
     """Guests' messages that no AI was asked about, and that nobody has answered, or seen to.
 
     One that was too old for an answer is somebody's work only while its 24 hours run; then it is history.
@@ -265,14 +286,12 @@ def _messages_waiting(
         )
         .select_from(MESSAGES.join(CONVERSATIONS, CONVERSATIONS.c.id == MESSAGES.c.conversation_id))
         .where(
-            where,
-            MESSAGES.c.sent_at >= since,
+            _of(MESSAGES, by),
+            MESSAGES.c.sent_at >= _SINCE,
             MESSAGES.c.direction == literal(Direction.INBOUND),
             or_(
                 MESSAGES.c.skip_reason.in_([*_UNREADABLE, *_SET_ASIDE]),
-                and_(
-                    MESSAGES.c.skip_reason == str(Refusal.TOO_OLD), MESSAGES.c.sent_at > now - RESPONSE_CLOCK
-                ),
+                and_(MESSAGES.c.skip_reason == str(Refusal.TOO_OLD), MESSAGES.c.sent_at > _DAY_AGO),
             ),
             MESSAGES.c.deleted_at.is_(None),
             Unindexed(MESSAGES.c.request_id).is_(None),
@@ -281,7 +300,7 @@ def _messages_waiting(
             waits_again(written_at(MESSAGES)),
         )
     )
-    return _made(conn, wanted.order_by(MESSAGES.c.sent_at.desc()))
+    return [wanted.order_by(MESSAGES.c.sent_at.desc()).limit(_MOST)]
 
 
 def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
@@ -290,19 +309,26 @@ def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
     The first message of an inquiry or a request is among them from half of its 24 hours on. The newest of each
     conversation. What needs no answer (the gate, the AI, the mode or a person says so) is left out.
     """
+    begun = now - RESPONSE_CLOCK
+    values = {"p_since": begun, "p_before": begun + INQUIRY_HALFWAY}
+    found = _made(conn, _unanswered_texts(), p_account=account, **values)
+    return [one for one in found if one.nearly_over(now) or one.is_halfway(now)]
+
+
+@cache
+def _unanswered_texts() -> list[Select[Any]]:
     request = alias(INBOX, "request")
     needs_none = exists().where(
         request.c.id == MESSAGES.c.request_id, request.c.status == literal(InboxStatus.IGNORED)
     )
-    begun = now - RESPONSE_CLOCK
     wanted = (
         _of_message(literal_column("'late'"), null(), since=MESSAGES.c.seen_at, written=written_at(MESSAGES))
         .select_from(MESSAGES.join(CONVERSATIONS, CONVERSATIONS.c.id == MESSAGES.c.conversation_id))
         .where(
-            MESSAGES.c.account == account,
+            _of(MESSAGES, "account"),
             MESSAGES.c.direction == Direction.INBOUND,
-            MESSAGES.c.sent_at > begun,
-            MESSAGES.c.sent_at <= begun + INQUIRY_HALFWAY,
+            MESSAGES.c.sent_at > _SINCE,
+            MESSAGES.c.sent_at <= _BEFORE,
             MESSAGES.c.deleted_at.is_(None),
             MESSAGES.c.skip_reason.is_(None),
             not_(_followed()),
@@ -310,8 +336,7 @@ def _late(conn: Connection, account: str, now: datetime) -> list[Waiting]:
             waits_again(written_at(MESSAGES)),
         )
     )
-    found = _made(conn, wanted.order_by(MESSAGES.c.sent_at))
-    return [one for one in found if one.nearly_over(now) or one.is_halfway(now)]
+    return [wanted.order_by(MESSAGES.c.sent_at).limit(_MOST)]
 
 
 def _of_message(
@@ -358,12 +383,15 @@ def _followed() -> ColumnElement[bool]:
 
 
 def _never_answered(conversation_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    # Not EXISTS: PostgreSQL may then read every message ever sent, in place of the few of one conversation.
     ever = alias(MESSAGES, "ever")
-    return not_(exists().where(ever.c.conversation_id == conversation_id, is_answer(ever)))
+    answer = select(ever.c.id).where(ever.c.conversation_id == conversation_id, is_answer(ever)).limit(1)
+    return answer.scalar_subquery().is_(None)
 
 
-def _made(conn: Connection, wanted: Select[Any]) -> list[Waiting]:
-    found = conn.execute(wanted.limit(_MOST)).mappings()
+def _made(conn: Connection, wanted: list[Select[Any]], **values: object) -> list[Waiting]:
+    """What the statements find, in their order."""
+    found = (row for one in wanted for row in conn.execute(one, values).mappings())
     return [_waiting_of(dict(row)) for row in found]
 
 
