@@ -30,6 +30,7 @@ from src.api.limits import Guard, field_name, refusal
 from src.api.mail import mail_routes
 from src.api.metrics import Metrics, metrics_routes
 from src.api.operator import operator_routes
+from src.api.person_messages import person_message_routes
 from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
 from src.api.verify import verify_routes
@@ -124,6 +125,7 @@ def create_app(
         hook_routes(context, metrics),
         health_routes(context),
         operator_routes(context),
+        person_message_routes(context),
         knowledge_routes(context, desk),
         autonomy_routes(context),
         verify_routes(context, assistant_settings),

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
 from src.api.doors import comes_from_here
-from src.api.limits import read_json
+from src.api.limits import key_of_call, read_json
 from src.model.blank import is_blank
 from src.services.chat import Call, Desk, Rate, RateLimited, Reply
 from src.services.refusals import Malformed
@@ -26,7 +26,6 @@ LONGEST_TEXT = 4_000
 RETRY_AFTER_SEC = 5
 _GONE = 499
 """The caller has hung up: nobody reads this. (The number that nginx writes into its log.)"""
-_MOST_KEY = 255
 _FOREIGN = "pages of this origin may not call; see CHAT_ORIGINS"
 _EXTRA = {
     **REFUSALS,
@@ -186,7 +185,7 @@ def _chat_route(router: APIRouter, counter: _Counter) -> None:
         await counter.let_in(request)
         body = await read_json(request, ChatBody)
         name, text = _name("user_id", body.user_id), _text("message", body.message)
-        found = await counter.answer(request, Call(name, text, _key(request), name))
+        found = await counter.answer(request, Call(name, text, key_of_call(request), name))
         if isinstance(found, Response):
             return found
         turns = await run_in_threadpool(counter.desk.turns, name)
@@ -203,7 +202,8 @@ def _gateway_route(router: APIRouter, counter: _Counter) -> None:
         digits = re.sub(r"[^0-9]", "", body.number).lstrip("0")
         if not digits:
             raise Malformed("number", "has no digits")
-        found = await counter.answer(request, Call(digits, _text("text", body.text), _key(request), digits))
+        call = Call(digits, _text("text", body.text), key_of_call(request), digits)
+        found = await counter.answer(request, call)
         if isinstance(found, Response):
             return found
         return counter.respond(request, _held({"reply": found.text}, found))
@@ -279,10 +279,3 @@ def _moment(text: str) -> str:
     if at is None:
         raise Malformed("timestamp", "is not an ISO 8601 time with a zone")
     return at.astimezone(UTC).isoformat()
-
-
-def _key(request: Request) -> str | None:
-    given = request.headers.get("idempotency-key", "").strip()
-    if len(given) > _MOST_KEY or not given.isprintable():
-        raise Malformed("idempotency-key", f"must be up to {_MOST_KEY} printable characters")
-    return given or None

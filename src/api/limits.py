@@ -32,6 +32,17 @@ def refusal(error: str, **more: Any) -> dict[str, Any]:
     }
 
 
+_MOST_KEY = 255
+
+
+def key_of_call(request: Request) -> str | None:
+    """The ``Idempotency-Key`` of a call; None without one. Malformed if it cannot be one."""
+    given = request.headers.get("idempotency-key", "").strip()
+    if len(given) > _MOST_KEY or not given.isprintable():
+        raise Malformed("idempotency-key", f"must be up to {_MOST_KEY} printable characters")
+    return given or None
+
+
 class Guard:
     """ASGI: reads the body first, up to ``largest`` bytes, then calls the application; turns its bugs into 500.
 

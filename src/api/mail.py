@@ -11,12 +11,10 @@ from starlette.responses import JSONResponse
 
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
-from src.api.limits import read_json, refusal
+from src.api.limits import key_of_call, read_json, refusal
 from src.model.notices import Fill, Value
 from src.services.notices import enqueue_notice
 from src.services.refusals import Malformed
-
-_MOST_KEY = 200
 
 
 class MailBody(BaseModel):
@@ -52,9 +50,7 @@ def mail_routes(context: Context, account: str | None, fill: Fill | None) -> API
         channel = context.asked[account].channel
         if not context.is_conversation_id(channel, body.to):
             raise Malformed("to", "must be one plain address, like guest@mail.example")
-        key = request.headers.get("idempotency-key", "").strip()
-        if len(key) > _MOST_KEY or not key.isprintable():
-            raise Malformed("idempotency-key", f"must be up to {_MOST_KEY} printable characters")
+        key = key_of_call(request)
         put = partial(
             enqueue_notice,
             context.db,
@@ -64,7 +60,7 @@ def mail_routes(context: Context, account: str | None, fill: Fill | None) -> API
             template=body.template,
             to=body.to,
             data=body.data,
-            key=key or None,
+            key=key,
             now=context.clock(),
         )
         job = await run_in_threadpool(put)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, bindparam, func, or_, select, update
 
-from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, literal, one_or_none, rows
+from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, Unindexed, literal, one_or_none, rows
 from src.model.inbox import SeenConversation, SeenMessage
 from src.model.rows import Job, StoredConversation, StoredMessage
 from src.model.stages import may_be_same_stay
@@ -362,6 +362,16 @@ def next_arrival(conn: Connection, conversation_id: str) -> int:
     """The number of the look that is made now at a conversation."""
     last = select(func.coalesce(func.max(_M.arrival), 0)).where(_M.conversation_id == conversation_id)
     return int(conn.execute(last).scalar_one()) + 1
+
+
+def guest_wrote_after(conn: Connection, conversation_id: str, sequence: int) -> bool:
+    """Whether something of the guest's side was stored after the message with this number."""
+    later = select(_M.id).where(
+        _M.conversation_id == conversation_id,
+        _M.sequence > sequence,
+        Unindexed(_M.direction) == literal(Direction.INBOUND),
+    )
+    return conn.execute(later.limit(1)).first() is not None
 
 
 def update_message(conn: Connection, message_id: str, seen: SeenMessage, *, now: datetime) -> None:

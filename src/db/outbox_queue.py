@@ -186,13 +186,14 @@ def enqueue(
     said: Said = NOTHING_SAID,
     slot: Slot = WHOLE,
     html: str | None = None,
+    written_after: int | None = None,
     now: datetime,
 ) -> tuple[Job, bool]:
     """A new job, pending or draft, and True; or the job that already has this key, as it is, and False.
 
     Repeatable by its key, also by many processes at once. ``approved``: a person asks for it.
     ``written_by``: a person, if the AI did not. ``said`` is what the AI says of it. ``slot``: which part of the
-    answer it is; the parts leave in their order.
+    answer it is; the parts leave in their order. ``written_after``: of a person's own words, see ``Job``.
     """
     if status not in UNSENT_OUTBOX:
         raise ValueError(f"a job starts as draft or pending, not as {status}")
@@ -207,6 +208,7 @@ def enqueue(
         "html": html,
         "kind": kind,
         "written_by": written_by,
+        "written_after": written_after,
         "agent": said.agent,
         "topic": said.topic,
         "confidence": said.confidence,
@@ -269,6 +271,11 @@ def retry(conn: Connection, job_id: str, now: datetime) -> Job:
         last_error=None,
         processed_at=None,
     )
+
+
+def note_read(conn: Connection, job_id: str, written_after: int) -> None:
+    """A person has looked again, and wants the own words sent all the same. No move. Repeatable."""
+    conn.execute(update(OUTBOX).where(_Q.id == job_id).values(written_after=written_after))
 
 
 # --- in a worker's hands ---------------------------------------------------------------------------------

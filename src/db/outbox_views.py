@@ -100,12 +100,18 @@ _LATER_PARTS = select(_Q.id).where(_Q.conversation_id == bindparam("p_conversati
 
 
 def was_ever_pressed(conn: Connection, conversation_id: str) -> bool:
-    """Whether anything of ours was, or may have been, written in the conversation."""
+    """Whether anything of an AI of ours was, or may have been, written in the conversation."""
     return conn.execute(_EVER_PRESSED, {"p_conversation": conversation_id}).first() is not None
 
 
 _EVER_PRESSED = (
-    select(_Q.id).where(_Q.conversation_id == bindparam("p_conversation"), _Q.arm_count == 1).limit(1)
+    select(_Q.id)
+    .where(
+        _Q.conversation_id == bindparam("p_conversation"),
+        _Q.arm_count == 1,
+        Unindexed(_Q.written_after).is_(None),
+    )
+    .limit(1)
 )
 
 
@@ -371,3 +377,28 @@ def unsent(conn: Connection, conversation_id: str) -> list[Job]:
         _Q.conversation_id == conversation_id, _Q.status.in_([literal(s) for s in UNSENT_OUTBOX])
     ).order_by(_Q.created_at, _Q.id)
     return rows(conn, open_jobs, JOB)
+
+
+def in_hand(conn: Connection, conversation_id: str) -> Job | None:
+    """The reply of the conversation that a worker has in hand; None if there is none."""
+    mine = JOB.select.where(_Q.conversation_id == conversation_id, _Q.status == literal(_S.PROCESSING))
+    return one_or_none(conn, mine, JOB)
+
+
+def newest(conn: Connection, conversation_id: str) -> Job | None:
+    """The reply of the conversation that was made last."""
+    mine = JOB.select.where(_Q.conversation_id == conversation_id)
+    return one_or_none(conn, mine.order_by(_Q.created_at.desc(), _Q.id.desc()).limit(1), JOB)
+
+
+def read_by_person(conn: Connection, conversation_id: str, but: str | None = None) -> int | None:
+    """Up to which ``sequence`` of the conversation a person had read who then wrote; None if nobody did.
+
+    A cancelled reply does not count, nor does the job ``but``.
+    """
+    read = select(func.max(_Q.written_after)).where(
+        _Q.conversation_id == conversation_id,
+        Unindexed(_Q.status) != literal(_S.CANCELLED),
+        _Q.id != (but or ""),
+    )
+    return conn.execute(read).scalar_one_or_none()

@@ -56,6 +56,8 @@ INQUIRY_HALFWAY = RESPONSE_CLOCK / 2
 """From here on the first message of an inquiry or a request waits for a person: it counts for the response rate."""
 UNTOUCHED = timedelta(minutes=20)
 """A reply leaves within seconds. After this time something is in its way."""
+WORDS_NOT_SENT = "words_not_sent"
+"""Why a message waits again that a person had answered here: the words were cancelled."""
 _MOST = 200
 """How many of one kind are listed; for more, the page says that there are many."""
 _UNREADABLE = [str(r) for r in (Refusal.MEDIA, Refusal.CARD, Refusal.UNSUPPORTED)]
@@ -247,11 +249,14 @@ def _requests_waiting(by: str) -> list[Select[Any]]:
     written = select(func.max(written_at(carried))).where(carried.c.request_id == INBOX.c.id)
     newest = func.coalesce(written.scalar_subquery(), MESSAGES.c.sent_at, type_=MESSAGES.c.sent_at.type)
     found: list[Select[Any]] = []
-    for status in (InboxStatus.ESCALATED, InboxStatus.FAILED, InboxStatus.EXPIRED):
+    for status in (InboxStatus.ESCALATED, InboxStatus.FAILED, InboxStatus.EXPIRED, InboxStatus.CANCELLED):
+        theirs = status is InboxStatus.CANCELLED  # a person wrote instead of the AI
         wanted = (
             _of_message(
                 literal_column("'unanswered'"),
-                func.coalesce(INBOX.c.reason, str(status)),
+                literal_column(f"'{WORDS_NOT_SENT}'")
+                if theirs
+                else func.coalesce(INBOX.c.reason, str(status)),
                 since=func.coalesce(INBOX.c.processed_at, INBOX.c.created_at, type_=INBOX.c.created_at.type),
                 written=newest,
                 hard_class=INBOX.c.hard_class,
@@ -263,9 +268,12 @@ def _requests_waiting(by: str) -> list[Select[Any]]:
                 INBOX.c.processed_at >= _SINCE,
                 not_(overtaken),
                 not_(_answered_later(INBOX.c.conversation_id, MESSAGES.c.sent_at)),
+                not_(_is_being_answered()),
                 waits_again(newest),
             )
         )
+        if theirs:
+            wanted = wanted.where(_words_came_to_nothing())
         found.append(wanted.order_by(Unindexed(INBOX.c.processed_at).desc()).limit(_MOST))
     return found
 
@@ -297,6 +305,7 @@ def _messages_waiting(by: str) -> list[Select[Any]]:
             Unindexed(MESSAGES.c.request_id).is_(None),
             Unindexed(CONVERSATIONS.c.skip_reason).is_(None),
             not_(_followed()),
+            not_(_is_being_answered()),
             waits_again(written_at(MESSAGES)),
         )
     )
@@ -333,6 +342,7 @@ def _unanswered_texts() -> list[Select[Any]]:
             MESSAGES.c.skip_reason.is_(None),
             not_(_followed()),
             not_(needs_none),
+            not_(_is_being_answered()),
             waits_again(written_at(MESSAGES)),
         )
     )
@@ -369,6 +379,26 @@ def _answered_later(conversation_id: ColumnElement[Any], at: ColumnElement[Any])
         later.c.conversation_id == conversation_id,
         later.c.sent_at > at,
         is_answer(later),
+    )
+
+
+def _is_being_answered() -> ColumnElement[bool]:
+    """A person has written here with the message before them, and the words are on their way."""
+    words = alias(OUTBOX, "words")
+    return exists().where(
+        words.c.conversation_id == MESSAGES.c.conversation_id,
+        words.c.status.in_([literal(OutboxStatus.PENDING), literal(OutboxStatus.PROCESSING)]),
+        words.c.written_after >= MESSAGES.c.sequence,
+    )
+
+
+def _words_came_to_nothing() -> ColumnElement[bool]:
+    """What a person wrote instead of the AI's answer was cancelled."""
+    words = alias(OUTBOX, "unsent_words")
+    return exists().where(
+        words.c.request_id == INBOX.c.id,
+        words.c.status == literal(OutboxStatus.CANCELLED),
+        Unindexed(words.c.written_after).is_not(None),
     )
 
 

@@ -40,7 +40,7 @@ OUR_REASONS = frozenset(
         *("undeliverable", "window_closed", "quality_limit", "media_gone", "cannot_transcribe"),
         *("too_long", "held_by_ai", "secret_not_due", "unknown_placeholder"),
         *("no_answer_in_time", "not_accepted_in_time", "escalated_by_ai", "no_answer_needed"),
-        *("cannot_be_opened", "crossed_our_reply", "replaced", PURGED),
+        *("words_not_sent", "cannot_be_opened", "crossed_our_reply", "replaced", PURGED),
         *_OF_THE_ASSISTANT,
     }
 )

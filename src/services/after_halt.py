@@ -86,5 +86,7 @@ def _pending(conn: Connection, account: str) -> list[Job]:
 
 def _asked_and_until(conn: Connection, job: Job, max_age: timedelta) -> tuple[datetime, datetime | None]:
     """When the guest wrote what the reply answers, and until when that is of use (None: nothing says so)."""
+    if job.is_from_person:
+        return job.created_at, (job.approved_at or job.created_at) + max_age
     request = inbox_queue.get(conn, job.request_id) if job.request_id else None
     return (job.created_at, None) if request is None else (request.reply_by - max_age, request.reply_by)

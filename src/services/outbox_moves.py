@@ -45,12 +45,21 @@ def approve(
     def move(conn: Connection) -> Job:
         draft = outbox_views.get(conn, job_id)
         job = outbox_queue.approve(conn, job_id, _masked(conn, job_id, text, secrets), now)
+        if job.is_from_person:
+            return _looked_again(conn, job)
         _still_fits(conn, job, now)
         assert draft is not None  # noqa: S101 - else it could not be moved
         autonomy.note_approval(conn, draft, job, now)
         return job
 
     return _move(db, wakeup, job_id, "approved", move)
+
+
+def _looked_again(conn: Connection, job: Job) -> Job:
+    """A person wants the own words sent as the conversation stands now."""
+    if job.is_from_person:
+        outbox_queue.note_read(conn, job.id, conversations.last_sequence(conn, job.conversation_id))
+    return job
 
 
 def _masked(conn: Connection, job_id: str, text: str | None, secrets: Secrets) -> str | None:
@@ -105,7 +114,9 @@ def _refuse(conn: Connection, job_id: str, sources: Collection[OutboxStatus], wh
 
 def retry(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> Job:
     """Failed → pending. (An unconfirmed job is never pressed again: look, then confirm_sent or send_again.)"""
-    return _move(db, wakeup, job_id, "retried", lambda conn: outbox_queue.retry(conn, job_id, now))
+    return _move(
+        db, wakeup, job_id, "retried", lambda conn: _looked_again(conn, outbox_queue.retry(conn, job_id, now))
+    )
 
 
 def confirm_sent(db: Database, job_id: str, *, now: datetime) -> Job:
@@ -131,6 +142,7 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
         old = outbox_views.get(conn, job_id)
         if old is None or old.purged_at or old.status not in _SENT_AGAIN:
             raise StaleJob
+        read = conversations.last_sequence(conn, old.conversation_id) if old.is_from_person else None
         new, _ = outbox_queue.enqueue(
             conn,
             old.account,
@@ -143,6 +155,7 @@ def send_again(db: Database, wakeup: Wakeup, job_id: str, *, now: datetime) -> J
             kind=NOTICE if old.kind == NOTICE else ANSWER,
             written_by=old.written_by,
             html=old.html,
+            written_after=read,
             now=now,
         )
         return new

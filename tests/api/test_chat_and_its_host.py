@@ -136,3 +136,22 @@ def test_an_unknown_path_stops_the_start(tmp_path):
     given = {"AI_WEBHOOK_URL": "http://127.0.0.1:9/ai", "CHAT_PATHS": "/chat /webhook"}
     with pytest.raises(SettingsError, match="CHAT_PATHS: must be of /api/chat /chat /whatsapp"):
         load_settings(tmp_path, given)
+
+
+async def test_a_person_answers_a_call_that_waits(chat):
+    call = asyncio.create_task(chat.ask("I want my money back"))
+    (request,) = await chat.asked()
+    written = await chat.client.post("/api/conversations/u1/messages", json={"message": "You get it. Anna"})
+    assert written.status_code == 202
+    answered = (await call).json()
+    assert (answered["reply"], answered.get("held", False)) == ("You get it. Anna", False)
+    assert (chat.jobs()[0].status, chat.jobs()[0].request_id) == (OutboxStatus.SENT, request.id)
+    again = await chat.client.post("/api/conversations/u1/messages", json={"message": "And a bonus."})
+    assert (again.status_code, again.json()["reason"]) == (409, "caller_has_answer")
+
+
+async def test_a_person_answers_instead_of_a_draft_and_the_same_call_gets_it(chat):
+    draft = await held(chat)
+    await chat.client.post("/api/conversations/u1/messages", json={"message": "It is free on Sundays."})
+    assert (await chat.ask()).json()["reply"] == "It is free on Sundays."
+    assert {job.id: str(job.status) for job in chat.jobs()}[draft.id] == "cancelled"

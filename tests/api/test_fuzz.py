@@ -39,6 +39,7 @@ OPERATIONS = {
     ("get", "/api/conversations"),
     ("get", "/api/conversations/{conversation_id}"),
     ("post", "/api/conversations/{conversation_id}/seen-to"),
+    ("post", "/api/conversations/{conversation_id}/messages"),
     ("post", "/api/outbox/{job_id}/approve"),
     ("post", "/api/outbox/{job_id}/reject"),
     ("put", "/api/mode"),

@@ -134,3 +134,11 @@ async def test_an_ai_cannot_write_a_mail(client: httpx.AsyncClient, db: Database
     )
     assert answer.status_code in (404, 422)
     assert jobs(db) == []
+
+
+async def test_nobody_writes_free_words_by_mail(client: httpx.AsyncClient, db: Database):
+    await client.post("/api/mail", json=GOOD)
+    path = "/api/conversations/ana@mail.example/messages?account=mail"
+    refused = await client.post(path, json={"message": "Hello Ana"})
+    assert refused.status_code == 404
+    assert len(jobs(db)) == 1

@@ -94,6 +94,14 @@ def _wrong_with_press(house: Judged, jobs: list[Job], press: Press) -> Iterator[
         request = inbox_queue.get(conn, job.request_id) if job.request_id else None
     if press.conversation.external_id != own:
         yield f"I4 {press.text!r} was pressed in the wrong conversation"
+    if press.shown is not None and job.written_after is not None:
+        with house.db.read() as conn:
+            newest = press.shown.messages[-1] if press.shown.messages else None
+            known = newest and conversations.message_by_external_id(conn, job.account, newest.external_id)
+        unread = known is None or (known.sequence or 0) > job.written_after
+        if newest is not None and newest.role in GUEST_SIDE and unread:
+            yield f"I8 {press.text!r} was pressed under a message that its author had not read"
+        return
     if press.shown is None or request is None:
         return
     group = [one for one in jobs if one.group_id == job.group_id and one.part < job.part]

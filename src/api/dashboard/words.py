@@ -70,6 +70,14 @@ CONFLICTS = {
         "Send was pressed for this reply and the proof is missing. Look at the conversation first."
     ),
     "is_draft": _("This reply is a draft: approve it or reject it."),
+    "cannot_write": _("Nobody can write there from here."),
+    "reply_mode_off": _("REPLY_MODE is off for this account: nothing is sent."),
+    "not_answerable": _("This is no conversation in which guests are answered: write on the site itself."),
+    "guest_wrote_again": _("The guest wrote again meanwhile. Read it first, then send your words."),
+    "being_sent": _(
+        "A reply of the AI is being sent in this moment. Look at it first, then send your words."
+    ),
+    "caller_has_answer": _("Whoever asked has got the reply. Nothing can be sent before they ask again."),
     "no_remote_view": _(
         "This process cannot open the browser. Use scripts/reconnect_airbnb.py on the machine."
     ),
@@ -251,6 +259,7 @@ REASONS = {
     "empty": _("There is no text in it."),
     "too_old": _("It was too old when it was first seen: history, not work."),
     "crossed_our_reply": _("It arrived in the very moment in which a reply was sent: a person should look."),
+    "words_not_sent": _("What you wrote was not sent."),
     "cannot_be_opened": _(
         "The inbox lists it, but Airbnb does not open its conversation: a person should look."
     ),

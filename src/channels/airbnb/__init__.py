@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from src.channels.airbnb.channel import AirbnbChannel
 
 SETTINGS = AirbnbSettings
-CAPABILITIES = Capabilities(watches=True)
+CAPABILITIES = Capabilities(watches=True, takes_operator=True)
 
 
 def is_conversation_id(external_id: str) -> bool:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from src.channels.chat.channel import ChatChannel
 
 SETTINGS = ChatSettings
-CAPABILITIES = Capabilities(watches=False, has_history=False, longest_text=4000, ids_are_personal=True)
+CAPABILITIES = Capabilities(
+    watches=False, has_history=False, longest_text=4000, takes_operator=True, ids_are_personal=True
+)
 
 
 def is_conversation_id(external_id: str) -> bool:

@@ -22,6 +22,7 @@ CAPABILITIES = Capabilities(
     starts=True,
     takes_key=True,
     compares=True,
+    takes_operator=True,
     at_once=8,
 )
 """``takes_key`` and ``compares`` as far as the app's tables allow; ``pgnotify check`` says what they do."""

@@ -26,6 +26,7 @@ CAPABILITIES = Capabilities(
     gap_sec=6.0,
     longest_text=4096,
     tells_delivery=True,
+    takes_operator=True,
     at_once=8,
     answers_within=timedelta(hours=24),
     ids_are_personal=True,

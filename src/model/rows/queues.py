@@ -123,6 +123,14 @@ class Job:
     """The text was taken out (``purge``, ``forget``) and is empty since."""
     created_at: datetime
     processed_at: datetime | None
+    written_after: int | None = None
+    """Of what a person wrote here: the highest ``sequence`` in the conversation that the person had read. What a
+    guest writes after it overtakes the reply. Null for everything else."""
+
+    @property
+    def is_from_person(self) -> bool:
+        """A person wrote it here, in words of their own; a notice is not."""
+        return self.written_after is not None
 
     @property
     def is_holding(self) -> bool:

@@ -208,6 +208,8 @@ def answered_by(context: IntakeContext, message: SeenMessage) -> str | None:
     job = outbox_views.get(context.conn, job_id) if job_id else None
     if job is None:
         return None
+    if job.is_from_person:
+        return job.after_external_id
     request = inbox_queue.get(context.conn, job.request_id) if job.request_id else None
     return request.newest_external_id or None if request else job.after_external_id
 

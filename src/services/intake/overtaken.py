@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from src.db import conversations, inbox_queue, outbox_queue, outbox_views
 from src.model.gate import Refusal, message_refusal
-from src.model.inbox import GUEST_SIDE, SeenMessage
+from src.model.inbox import GUEST_SIDE, HOST_SIDE, SeenMessage
 from src.model.rows import Job, Request
 from src.model.statuses import CancelReason, InboxStatus
 from src.model.values import NOTICE
@@ -27,6 +28,8 @@ def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
         return CancelReason.NOT_ANSWERABLE
     if job.kind == NOTICE:
         return None
+    if job.written_after is not None:
+        return _against_person(context, job.approved_at or job.created_at, job.written_after)
     request = inbox_queue.get(context.conn, job.request_id) if job.request_id else None
     if request is not None:
         if request.is_too_late(context.now):
@@ -40,6 +43,27 @@ def _against_reply(context: IntakeContext, job: Job) -> CancelReason | None:
         return CancelReason.HOST_ANSWERED
     if message_refusal(newest, now=context.now, max_age=context.rules.max_age) is not None:
         return CancelReason.NOT_ANSWERABLE
+    return None
+
+
+def _against_person(context: IntakeContext, since: datetime, read: int) -> CancelReason | None:
+    """A person's own words, wanted ``since`` then, go to what that person had read: up to the sequence ``read``."""
+    if context.now - since > context.rules.max_age:
+        return CancelReason.EXPIRED
+    messages = context.seen.messages
+    known = [(context.stored[one.external_id].sequence or 0) <= read for one in messages]
+    # What stands before the newest of them, and was first seen later, is history that was read further back.
+    begin = len(known) - known[::-1].index(True) if True in known else 0
+    later = messages[begin:]
+    if any(context.is_human_answer(one) for one in later):
+        return CancelReason.HOST_ANSWERED
+    if any(one.role in GUEST_SIDE for one in later):
+        return CancelReason.GUEST_WROTE_AGAIN
+    for one in reversed(messages[:begin]):  # what the guest wrote last, and the person answers
+        if one.role in GUEST_SIDE and one.external_id in context.changed:
+            return CancelReason.GUEST_UNSENT_MESSAGE if one.deleted else CancelReason.GUEST_CHANGED_MESSAGE
+        if one.role in HOST_SIDE:
+            break
     return None
 
 

@@ -40,7 +40,9 @@ def queue_unanswered(context: IntakeContext, intake: Intake, in_hand: Job | None
         return
     if in_hand is not None and in_hand.request_id is None and intake.reason_to_cancel is None:
         return  # the reply in hand answers what is there, though no request ever carried it
-    run, crossed = _unanswered(context)
+    overtaken = in_hand.id if in_hand is not None and intake.reason_to_cancel is not None else None
+    read = outbox_views.read_by_person(context.conn, context.conversation.id, overtaken)
+    run, crossed = _unanswered(context, read)
     _explain_answered(context, run)
     fit = [m for m in run if message_refusal(m, now=context.now, max_age=context.rules.max_age) is None]
     standing = {m.external_id: _standing(context, m, intake, in_hand) for m in fit}
@@ -81,10 +83,11 @@ def _queue(context: IntakeContext, intake: Intake, wanted: list[SeenMessage]) ->
         intake.extended = True
 
 
-def _unanswered(context: IntakeContext) -> tuple[list[SeenMessage], bool]:
+def _unanswered(context: IntakeContext, read: int | None) -> tuple[list[SeenMessage], bool]:
     """The guest side's messages that nobody has answered, oldest first; and whether our reply stands after some.
 
-    A reply of ours answers only what was there when it was written; a guest's message may have crossed it.
+    A reply of ours answers only what was there when it was written; a guest's message may have crossed it. What a
+    person has read who then wrote here (up to the sequence ``read``) is answered by that, also before it is sent.
     """
     run: list[SeenMessage] = []
     crossed = False
@@ -100,6 +103,8 @@ def _unanswered(context: IntakeContext) -> tuple[list[SeenMessage], bool]:
                 break
             crossed = True
         elif message.role in GUEST_SIDE:
+            if read is not None and (context.stored[message.external_id].sequence or 0) <= read:
+                break
             run.append(message)
     return run[::-1], crossed
 
