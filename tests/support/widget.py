@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -33,6 +34,16 @@ from tests.support.ports import free_port
 
 ACCOUNT, SITE, PAGE = "my-shop", "shop", "https://shop.example"
 BASE = f"/api/widget/{SITE}"
+
+
+class RealClock:
+    """The machine's, where a browser waits."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+    def advance(self, seconds: float) -> None:
+        """Nobody can."""
 
 
 class Shop:
