@@ -40,6 +40,15 @@ def find(name: str = DEFAULT_CHANNEL) -> ChannelFolder:
     return cast("ChannelFolder", import_module(name if "." in name else f"src.channels.{name}"))
 
 
+def address_of(name: str, settings: Any, external_id: str) -> str | None:
+    """Where a person sees a conversation on the remote's own pages; None for a channel that has none. Pure.
+
+    A folder that has such pages offers ``address_of(settings, external_id)``.
+    """
+    made = getattr(find(name), "address_of", None)
+    return None if made is None else cast("str | None", made(settings, external_id))
+
+
 def ids_are_personal(name: str) -> bool:
     """Whether a conversation's id of this channel is a phone number or the like: forgotten with the rest."""
     return find(name).CAPABILITIES.ids_are_personal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,7 @@ from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
-from src.api.ids import SITE_ID, moment_of
+from src.api.ids import OUR_ID, SITE_ID, moment_of
 from src.db import accounts, conversations, search
 from src.db.engine import Connection
 from src.db.search import Filters
@@ -24,8 +25,9 @@ from src.db.timeline import messages_of_requests, stretch
 from src.db.waiting import left_to_a_person
 from src.model.rows import Job, Rule, StoredConversation, StoredMessage
 from src.model.statuses import OutboxStatus
-from src.model.values import ReplyMode
+from src.model.values import ReplyMode, new_id
 from src.services import switches
+from src.services.person_messages import why_not, write_message
 from src.services.refusals import Malformed, NotFound
 from src.services.status import Intervals, read_verdict
 
@@ -33,6 +35,7 @@ ROWS = 30
 MESSAGES = 50
 STATES = ("", "waiting", "open", "skipped", "unseen")
 _LONGEST_SEARCH = 100
+_LONGEST_NUMBER = 9
 
 Rules = dict[tuple[str, str], Rule]
 """Every mode that a person has set, by scope and the id in it."""
@@ -81,6 +84,31 @@ def conversation_routes(context: Context, side: AiSide) -> APIRouter:
         account, now = page.account.name, page.now
         await run_in_threadpool(lambda: switches.see_to(context.db, account, conversation_id, until, now=now))
         return page.go(form.get("next", "/"), "seen_to")
+
+    @router.post("/write")
+    async def write(request: Request) -> Response:
+        page, form = await open_form(context, request)
+        conversation_id, key, read = form.get("id", ""), form.get("key", ""), form.get("read", "")
+        if not SITE_ID.fullmatch(conversation_id):
+            raise Malformed("id", "is not an id")
+        if not OUR_ID.fullmatch(key) or not (
+            read.isascii() and read.isdecimal() and len(read) <= _LONGEST_NUMBER
+        ):
+            raise Malformed("key", "is of no form of ours")
+        put = partial(
+            write_message,
+            context.db,
+            context.wakeup,
+            page.account,
+            conversation_id,
+            form.get("message", ""),
+            key=key,
+            read=int(read),
+            now=page.now,
+            secrets=context.secrets,
+        )
+        await run_in_threadpool(put)
+        return page.go(form.get("next", "/"), "written")
 
     @router.get("/conversations/{conversation_id:path}")
     async def one(conversation_id: str, request: Request) -> Response:
@@ -163,6 +191,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         page.stands = stands = read_verdict(conn, account, Intervals.of(settings), page.now)
         rules = _rules(conn, account)
         left = left_to_a_person(conn, found.id, page.now) if before is None else []
+        writing = _writing(page, conn, found) if before is None else None
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,
@@ -171,11 +200,27 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         "drafted": {job.request_id for job in part.jobs if job.status is OutboxStatus.DRAFT},
         "entries": timeline.entries(part, carried, found, newest=before is None),
         "left_until": max((one.written_at for one in left if one.written_at), default=None),
+        "writing": writing,
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
         "not_live": timeline.why_not_live(page.account, found, stands, _narrowest(found, rules), page.now),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What the form for a person's own words holds; ``why_not`` is a key of ``words.CONFLICTS``."""
+
+    why_not: str | None
+    key: str
+    read: int
+    """The message that the page shows last, by its ``sequence``."""
+
+
+def _writing(page: Page, conn: Connection, found: StoredConversation) -> Writing:
+    why = "not_answerable" if found.skip_reason else why_not(page.account)
+    return Writing(why, new_id(), conversations.last_sequence(conn, found.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from src.api.context import Context
 from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
 from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
+from src.channels import registry
 from src.db import missing_facts
 from src.db.waiting import Waiting, waiting
 from src.errors import TransientError
@@ -132,6 +133,10 @@ class Page:
     def is_aside(self) -> bool:
         """Whether the account that is shown is not among those to choose from."""
         return self.account not in self.accounts
+
+    def address_of(self, external_id: str) -> str | None:
+        """Where the conversation is to be seen on the site itself; None where there is no such page."""
+        return registry.address_of(self.account.channel, self.account.own, external_id)
 
     def place_of(self, account: Account) -> str:
         """Where the same can be seen of another account: this list, else the overview."""

@@ -46,6 +46,8 @@ class Entry:
 
     @property
     def origin(self) -> str:
+        if self.job is not None and self.job.is_from_person:
+            return "host"
         return self.message.origin if self.message else "assistant"
 
 
@@ -153,8 +155,10 @@ def reply_steps(job: Job) -> list[Step]:
     made = (
         sentence("A person had it sent again.") if job.replaces_id else sentence("The AI's answer came in.")
     )
+    if job.is_from_person and not job.replaces_id:
+        made = sentence("A person wrote it here.")
     steps = [Step(job.created_at, made)]
-    if job.approved_at:
+    if job.approved_at and not (job.is_from_person and job.approved_at == job.created_at):
         edited = sentence("A person changed it and approved it.")
         as_it_was = sentence("A person approved it.")
         steps.append(Step(job.approved_at, edited if job.drafted_text else as_it_was))

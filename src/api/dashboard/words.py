@@ -7,6 +7,7 @@ from src.languages import sentence as _
 
 DONE = {
     "approved": _("Approved: it is on its way to the guest."),
+    "written": _("Your message is on its way to the guest."),
     "rejected": _("Rejected: it will not be sent."),
     "cancelled": _("Cancelled: it will not be sent."),
     "retried": _("It is tried again."),
@@ -28,6 +29,7 @@ DONE = {
 
 DONE_BUT = {
     "approved": _("Approved, but it does not go out now."),
+    "written": _("Your message is kept, but it does not go out now."),
     "retried": _("It is in the queue again, but does not go out now."),
     "again": _("A new reply with the same text was made, but it does not go out now."),
     "resumed": _("The pause is over, but nothing goes out now."),
@@ -42,7 +44,10 @@ HINDRANCES = {
     "nobody_sends": _("Nobody sends: the SEND worker does not run. Replies wait."),
 }
 """Why what is due does not go out now: ``services.status.what_hinders``."""
-_FOR_CALLER = _("Approved: whoever asked for it may take it now.")
+_FOR_CALLER = {
+    "approved": _("Approved: whoever asked for it may take it now."),
+    "written": _("Your message is kept: whoever asked may take it now."),
+}
 _PAUSED_ONLY = _("Paused: nothing is sent until you resume.")
 _MODE_BUT = _("REPLY_MODE is off: nothing is answered, whatever is set here.")
 
@@ -335,8 +340,8 @@ def done(code: str, hindrance: str | None, *, reads: bool, called_for: bool) -> 
         return []
     if code in DONE_BUT and hindrance is not None:
         return [DONE_BUT[code], HINDRANCES[hindrance]]
-    if code == "approved" and called_for:
-        return [_FOR_CALLER]
+    if code in _FOR_CALLER and called_for:
+        return [_FOR_CALLER[code]]
     if code == "paused" and not reads:
         return [_PAUSED_ONLY]
     return [DONE[code], _MODE_BUT] if code == "mode" and hindrance == "reply_mode_off" else [DONE[code]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from src.channels.airbnb import ids
+from src.channels.airbnb import ids, selectors
 from src.channels.airbnb.settings import AirbnbSettings
 from src.channels.base import Capabilities, Place
 
@@ -21,6 +21,12 @@ CAPABILITIES = Capabilities(watches=True, takes_operator=True)
 def is_conversation_id(external_id: str) -> bool:
     """Whether the text is a conversation id of Airbnb: base64 of ``MessageThread:<number>``."""
     return ids.thread_number(external_id) is not None
+
+
+def address_of(settings: AirbnbSettings, external_id: str) -> str | None:
+    """The page of a conversation (field guide, section 1); None if the text is no id of Airbnb. Pure."""
+    number = ids.thread_number(external_id)
+    return None if number is None else f"{settings.base_url}{selectors.INBOX_PATH}/{number}"
 
 
 def build(settings: AirbnbSettings, place: Place) -> AirbnbChannel:
