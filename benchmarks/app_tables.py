@@ -25,6 +25,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from sandbox.pgnotify.app import MAPPING, App, insert
+from sandbox.postgres import postgres_programs
 from src.channels.base import Place
 from src.channels.pgnotify.channel import PgnotifyChannel
 from src.channels.pgnotify.settings import PgnotifySettings
@@ -32,7 +33,7 @@ from src.db.engine import Database
 from src.errors import NotPressed
 from src.model.sending import Press
 from tests.channels.pgnotify.whole import Whole
-from tests.support.databases import postgres_programs, running_postgres
+from tests.support.databases import running_postgres
 
 
 @contextmanager

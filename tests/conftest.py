@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.postgres import postgres_programs
 from src.db.engine import Database
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
-from tests.support.databases import PostgresServer, make_sqlite, postgres_programs, running_postgres
+from tests.support.databases import PostgresServer, make_sqlite, running_postgres
 from tests.support.house import House
 
 

@@ -29,13 +29,14 @@ from loguru import logger
 from pydantic import SecretStr
 
 from sandbox.pgnotify.app import MAPPING, App
+from sandbox.postgres import postgres_programs
 from src.channels.base import Place
 from src.channels.pgnotify.channel import PgnotifyChannel
 from src.channels.pgnotify.link import Link
 from src.channels.pgnotify.settings import PgnotifySettings
 from src.db.engine import Database
 from tests.channels.pgnotify.whole import Whole
-from tests.support.databases import postgres_programs, running_postgres
+from tests.support.databases import running_postgres
 
 POINTS = 200
 """Opening takes some 30 of them, a whole way some 70 more."""

@@ -27,9 +27,10 @@ from typing import Any
 
 from sandbox.ai import Plan, SandboxAI
 from sandbox.pgnotify.app import MAPPING, App
+from sandbox.postgres import postgres_programs
 from src.db import connections, database_urls
 from src.db.engine import Database
-from tests.support.databases import postgres_programs, running_postgres
+from tests.support.databases import running_postgres
 from tests.support.ports import free_port
 from tests.support.waiting import came
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.databases import PostgresServer, make_sqlite, postgres_programs, running_postgres
+from sandbox.postgres import postgres_programs
+from tests.support.databases import PostgresServer, make_sqlite, running_postgres
 
 FreshDatabase = Callable[[], str]
 """Gives the address of an empty database with all tables; who was connected to the last one is thrown out."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-import pwd
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+from sandbox.postgres import running_server
 from src.db import connections, database_urls, migrate
 from src.model import tables
-from tests.support.ports import free_port
-
-_ROOT = 0
 
 
 def make_sqlite(path: Path) -> Path:
@@ -108,45 +104,8 @@ class PostgresServer:
             conn.execute(statement.encode())
 
 
-def postgres_programs() -> Path | None:
-    """Where initdb and pg_ctl are; None if PostgreSQL is not installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-    on_path = shutil.which("initdb")
-    if found:
-        return found[-1].parent
-    return Path(on_path).parent if on_path else None
-
-
 @contextmanager
 def running_postgres(programs: Path, folder: Path) -> Iterator[PostgresServer]:
-    """A throw-away server with its files in this folder; loopback only, and quick: nothing is synced to a disk."""
-    as_user: list[str] = []
-    if os.geteuid() == _ROOT:  # the server refuses to run as root
-        user = pwd.getpwnam("postgres")
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = ["runuser", "-u", "postgres", "--"]
-    data, log = folder / "data", folder / "log"
-    port = free_port()
-    options = (
-        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        " -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB"
-    )
-    start = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
-    stop = [programs / "pg_ctl", "stop", "-D", data, "-m"]
-    init = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-
-    def run(command: Sequence[str | Path]) -> None:
-        # Not to a pipe: the server would inherit it and keep it open.
-        with (folder / "output").open("wb") as output:
-            subprocess.run([*as_user, *map(str, command)], check=True, stdout=output, stderr=output, cwd="/")
-
-    run(init)
-    run(start)
-    commands = {"start": start, **{mode: [*stop, mode] for mode in ("fast", "immediate")}}
-    try:
-        yield PostgresServer(
-            f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", lambda what: run(commands[what])
-        )
-    finally:
-        last = [*as_user, *map(str, commands["immediate"])]
-        subprocess.run(last, check=True, stdout=subprocess.DEVNULL, cwd="/")
+    """A throw-away server with its files in this folder."""
+    with running_server(programs, folder) as (url, control):
+        yield PostgresServer(url, control)
