@@ -189,6 +189,11 @@ def _exit_code(state: AccountState | None) -> int:
     return (state.halt_exit_code or 0) if state is not None else 0
 
 
+def in_a_word(account: Account, verdict: Verdict) -> Short:
+    """How an account stands, for lists of accounts."""
+    return verdict.of_callers if account.is_called_for else verdict.short
+
+
 def describe(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> dict[str, dict[str, Any]]:
     """Each account as ``/health`` and ``status --json`` show it: channel, status, halt (kind, detail, since).
 
@@ -197,9 +202,7 @@ def describe(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> dict[str
     return {
         account.name: {
             "channel": account.channel,
-            "status": verdicts[account.name].of_callers
-            if account.is_called_for
-            else verdicts[account.name].short,
+            "status": in_a_word(account, verdicts[account.name]),
             "halt": _halt(verdicts[account.name].account),
             **_bell(verdicts[account.name].account),
         }

@@ -56,7 +56,7 @@ class SyncWorker:
             outcome=report.words(),
             seconds=time.monotonic() - began,
             ok=True,
-            rows_seen=report.conversations,
+            rows_seen=report.conversations if isinstance(channel, Watches) else None,
         )
         if report.changed:
             logger.debug("SYNC: {}", report.words())

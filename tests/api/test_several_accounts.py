@@ -11,7 +11,7 @@ from src.commands import status
 from src.commands.choice import choose
 from src.db import accounts
 from src.errors import ExitCode, SettingsError
-from src.model.values import utc_now
+from src.model.values import AI_WORKER, utc_now
 from tests.support.api import client, inbox, thread_id  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
 
@@ -198,3 +198,19 @@ def test_a_script_asks_for_the_account_where_there_are_several(listed):
         choose(listed, "barn")
     assert choose(listed, "loft").name == "loft"
     assert choose(listed[:1], None).name == "chalet"
+
+
+async def test_the_picker_does_not_call_a_chat_stopped_that_is_answered(client, listed, db, rows, clock):
+    """No worker reads or sends there: who asks takes the answer."""
+    settings = listed[0].settings
+    chat = Account("chat", "chat", Path("session") / "chat", settings, ai="webhook")
+    with db.write() as conn:
+        accounts.ensure(conn, "chat", clock())
+        accounts.beat(conn, "chat", AI_WORKER, process_id=1, hostname="here", now=clock(), started=True)
+    page = (await client(listed=(*listed, chat)).get("/")).text
+    picker = page[page.index('class="accounts"') :].partition("</nav>")[0]
+    entries = [entry for entry in picker.split("<a ") if "</a>" in entry]
+    assert [("stopped" in entry) for entry in entries] == [True, True, False]
+    assert (await client(listed=(*listed, chat)).get("/health")).json()["accounts"]["chat"][
+        "status"
+    ] == "working"

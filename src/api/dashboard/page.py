@@ -34,6 +34,7 @@ from src.services.status import (
     Intervals,
     Short,
     Verdict,
+    in_a_word,
     read_verdict,
     read_verdicts,
     what_hinders,
@@ -266,7 +267,7 @@ def _read_frame(page: Page) -> None:
             page.waiting = waiting(conn, page.account.name, page.now, sent=sent)
         if page.several:
             verdicts = read_verdicts(conn, page.accounts, page.now)
-            page.standing = {name: verdict.short for name, verdict in verdicts.items()}
+            page.standing = {one.name: in_a_word(one, verdicts[one.name]) for one in page.accounts}
         if page.has_assistant:
             page.open_questions = missing_facts.count_open(conn)
 
