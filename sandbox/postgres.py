@@ -40,9 +40,20 @@ def running_server(programs: Path, folder: Path) -> Iterator[tuple[str, Callable
         f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
         " -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB"
     )
-    start = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
-    stop = [programs / "pg_ctl", "stop", "-D", data, "-m"]
-    init = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    start: list[str | Path] = [programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options]
+    stop: list[str | Path] = [programs / "pg_ctl", "stop", "-D", data, "-m"]
+    init: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    ]
 
     def run(command: Sequence[str | Path]) -> None:
         # Not to a pipe: the server would inherit it and keep it open.
@@ -53,7 +64,10 @@ def running_server(programs: Path, folder: Path) -> Iterator[tuple[str, Callable
 
     run(init)
     run(start)
-    commands = {"start": start, **{mode: [*stop, mode] for mode in ("fast", "immediate")}}
+    commands: dict[str, list[str | Path]] = {
+        "start": start,
+        **{mode: [*stop, mode] for mode in ("fast", "immediate")},
+    }
     try:
         yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", lambda what: run(commands[what])
     finally:

@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 sh scripts/setup.sh
-step "Playing the demo: guests write, the assistant answers, every reply is checked in its thread (about half a minute)"
+step "Playing the demo: guests write, the assistant answers, every reply is checked in its thread (about half a minute; all channels: a minute)"
 exec "$VENV_PYTHON" src/main.py demo --once "$@"

@@ -65,10 +65,17 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Play a short scripted inbox, print what happened, end.")
     ] = False,
+    channels: Annotated[
+        bool, typer.Option("--channels", help="All channels at once: WhatsApp, an app's tables, chat, mail.")
+    ] = False,
 ) -> None:
     """The whole system on a simulated inbox: no account, no key, no .env."""
 
     def run() -> int:
+        if channels:
+            from src.commands.demo_channels import run_demo_of_channels
+
+            return run_demo_of_channels(once=once)
         from src.commands.demo import run_demo
 
         return run_demo(once=once)

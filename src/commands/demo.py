@@ -7,9 +7,6 @@ the API as in ``syncsend``.
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
 import tempfile
 from pathlib import Path
 
@@ -18,15 +15,16 @@ from rich.console import Console
 
 from sandbox.airbnb.site import SimulatedSite
 from sandbox.host import SandboxHost
-from sandbox.model import KNOWLEDGE, NAME, SandboxModel
+from sandbox.model import SandboxModel
 from src.commands.assembly import make_asking, make_process
 from src.commands.demo_report import show_decisions, show_scenes
 from src.commands.demo_script import DemoScript
+from src.commands.demo_stage import demo_settings, free_port
 from src.commands.serving import serve_all
 from src.db.engine import Database
 from src.errors import ExitCode
 from src.logs import close_logs, set_up_logs
-from src.settings import Settings, load_settings
+from src.settings import Settings
 from src.workers.crew import Work
 from src.workers.halts import halted
 from src.workers.parts import Parts
@@ -43,7 +41,7 @@ def run_demo(*, once: bool) -> int:
         SimulatedSite() as site,
         SandboxModel() as model,
     ):
-        settings = _settings(Path(folder), site, model)
+        settings = demo_settings(Path(folder), free_port(), model, {"AIRBNB_BASE_URL": site.url})
         set_up_logs(settings.log_dir, "both", terminal=True)
         db = Database.open(settings.database_url.get_secret_value())
         try:
@@ -59,43 +57,6 @@ def run_demo(*, once: bool) -> int:
             db.close()
             close_logs()
     return show_scenes(console, script.scenes)
-
-
-def _settings(folder: Path, site: SimulatedSite, model: SandboxModel) -> Settings:
-    """The product's own settings, with the sandbox in the place of Airbnb and of the model, and a quick pace."""
-    shutil.copytree(KNOWLEDGE, folder / "knowledge")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # Of what is set outside only the browser counts: the demo must not find its way to a real inbox.
-    outside = {name: os.environ[name] for name in ("BROWSER_EXECUTABLE_PATH",) if name in os.environ}
-    return load_settings(
-        folder,
-        {
-            **outside,
-            "AIRBNB_BASE_URL": site.url,
-            "ASSISTANT_BASE_URL": model.base_url,
-            "ASSISTANT_MODEL": NAME,
-            "ASSISTANT_KNOWLEDGE_DIR": str(folder / "knowledge"),
-            "ASSISTANT_AGENTS_DIR": str(folder / "agents"),
-            "ASSISTANT_EMBEDDINGS": "off",
-            "REPLY_MODE": "auto",  # a host begins with drafts; here nobody is there to approve them
-            "DATABASE_URL": f"sqlite:///{folder}/demo.db",
-            "PLAYWRIGHT_SESSION_DIR": str(folder / "session"),
-            "LOG_DIR": str(folder / "logs"),
-            "API_PORT": str(port),
-            "SCRAPE_INTERVAL_SEC": "5",
-            "GROUPING_DELAY_SEC": "1",
-            "GROUPING_MAX_SEC": "5",
-            # Who plays a guest writes more, and quicker, than any guest.
-            "REPLY_CAP_CONVERSATION_HOUR": "1000",
-            "REPLY_CAP_CONVERSATION_DAY": "1000",
-            "REPLY_CAP_ACCOUNT_HOUR": "1000",
-            "REPLY_CAP_ROUNDS": "1000",
-            "REPLY_CAP_SAME_MESSAGE": "1000",
-            "REPLY_CAP_SAME_REPLY": "1000",
-        },
-    )
 
 
 async def _play(settings: Settings, db: Database, script: DemoScript, *, once: bool) -> ExitCode:

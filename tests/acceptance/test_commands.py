@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from sandbox.postgres import postgres_programs
 from tests.acceptance.api import health
 from tests.acceptance.house import ROOT, House, wait_until
 from tests.repository.test_documents import the_ai_of_the_readme
@@ -175,6 +176,33 @@ def test_demo_once_plays_its_inbox_and_ends_with_0() -> None:
     assert "house.md#parking" in said  # a source
     assert "It is about money back." in said  # a hand-over
     assert "A missing fact: “Is there a blender in the kitchen?” The host answered it in one line" in said
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_demo_of_all_channels_plays_them_at_once_and_ends_with_0() -> None:
+    done = subprocess.run(
+        [sys.executable, "src/main.py", "demo", "--channels", "--once"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with_postgres = postgres_programs() is not None
+    found = {cells[0]: cells[-6:] for line in done.stdout.splitlines() if len(cells := line.split()) > 6}
+    wanted = {
+        "chalet": ["6", "3", "1", "4", "0", "0"],
+        "wa-cloud": ["7", "3", "1", "4", "0", "0"],
+        "wa-evolution": ["7", "3", "1", "4", "0", "0"],
+        "wa-waha": ["7", "3", "1", "4", "0", "0"],
+        "chat": ["7", "4", "1", "5", "0", "0"],
+        "post": ["–", "–", "–", "2", "0", "0"],
+        **({"app": ["6", "3", "1", "4", "0", "0"]} if with_postgres else {}),
+    }
+    assert {name: found.get(name) for name in wanted} == wanted, done.stdout
+    assert f"All {27 if with_postgres else 23} expected replies are where" in " ".join(done.stdout.split())
 
 
 @pytest.mark.browser
