@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import uuid4
 
 import httpx
 
@@ -181,6 +183,60 @@ class ChatWorld:
         except httpx.TimeoutException:
             return []
         return [answer.json()["reply"]] if answer.status_code == 200 else []
+
+
+SHOP = "https://shop.example"
+"""The site on whose pages the widget is."""
+
+
+@dataclass
+class WidgetWorld:
+    """Visitors of a site, each on a page of their own; every message is handed in twice, as after a lost answer."""
+
+    api_url: str
+    account: str = "shop"
+    about: str = "widget on a site"
+    scenes: list[Scene] = field(default_factory=list)
+    hears: bool = True
+
+    def play(self) -> None:
+        for _, story, said in _usual():
+            visitor = Visitor(f"{self.api_url}/api/widget/{self.account}")
+            for text in said:
+                visitor.write(text)
+            self.scenes.append(_scene(story, said, visitor.look))
+
+
+class Visitor:
+    """What a page of the site does, without the page."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._headers = {"origin": SHOP}
+        self._shown: list[str] = []
+
+    def write(self, text: str) -> None:
+        body = {"text": text, "client_id": str(uuid4())}
+        for _ in range(2):
+            answer = httpx.post(
+                f"{self._url}/messages", json=body, headers=self._headers, timeout=_CALL_SEC, trust_env=False
+            )
+            self._headers["authorization"] = f"Bearer {answer.json()['visitor']}"
+
+    def look(self) -> list[str]:
+        """What the page shows of the AI; what it last showed where nobody answers any more."""
+        with suppress(httpx.HTTPError):
+            told = httpx.get(
+                f"{self._url}/messages",
+                params={"after": 0},
+                headers=self._headers,
+                timeout=5,
+                trust_env=False,
+            )
+            if told.status_code == 200:
+                shown = told.json()["messages"]
+                self._shown = [one["text"] for one in shown if one["role"] == "assistant"]
+        return self._shown
 
 
 @dataclass

@@ -20,7 +20,16 @@ from sandbox.mail.server import MailServer
 from sandbox.model import SandboxModel
 from sandbox.pgnotify.app import MAPPING, App
 from sandbox.postgres import postgres_programs, running_server
-from sandbox.stage import AirbnbWorld, AppWorld, ChatWorld, MailWorld, WhatsappWorld, World
+from sandbox.stage import (
+    SHOP,
+    AirbnbWorld,
+    AppWorld,
+    ChatWorld,
+    MailWorld,
+    WhatsappWorld,
+    WidgetWorld,
+    World,
+)
 from sandbox.whatsapp.cloud import Cloud
 from sandbox.whatsapp.gateways import Evolution, Gateway, Waha
 from src.commands.assembly import make_asking, make_process
@@ -41,7 +50,7 @@ PATIENCE_SEC = 30.0
 QUIET_SEC = 3.0
 """How long nothing more may come once all is there."""
 _WORD = "a-word-of-our-own"
-_GATEWAYS: dict[type[Gateway], str] = {Evolution: "Evolution API", Waha: "WAHA"}
+_GATEWAYS: dict[type[Gateway], str] = {Evolution: "Evolution", Waha: "WAHA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,8 @@ def _open_worlds(
         more |= {"DEMO_GATEWAY_KEY": gateway.key, "DEMO_GATEWAY_SECRET": gateway.secret}
     worlds.append(ChatWorld(api_url))
     accounts.append('name = "chat"\nchannel = "chat"')
+    worlds.append(WidgetWorld(api_url))
+    accounts.append(f'name = "shop"\nchannel = "widget"\nsite = "shop"\norigins = ["{SHOP}"]')
     server = stack.enter_context(MailServer())
     worlds.append(MailWorld(server, api_url))
     accounts.append('name = "post"\nchannel = "mail"')
@@ -178,11 +189,12 @@ async def _play(settings: Settings, db: Database, worlds: list[World], *, once: 
             return
         until = time.monotonic() + PATIENCE_SEC
         # The worlds live in threads of their own, without an event for this loop.
-        while not (stop.is_set() or all(_row(db, world).ok for world in worlds)):
+        while not (stop.is_set() or await asyncio.to_thread(_all_there, db, worlds)):
             if time.monotonic() > until:
                 break
             await asyncio.sleep(0.2)
         await asyncio.sleep(QUIET_SEC)
+        await asyncio.to_thread(_all_there, db, worlds)  # a page looks for the last time
         stop.set()
 
     process = make_process(settings, db, Work(sync=True, send=True), parts)
@@ -202,6 +214,11 @@ async def _until_served(port: int) -> None:
         return
 
 
+def _all_there(db: Database, worlds: list[World]) -> bool:
+    rows = [_row(db, world) for world in worlds]  # each world looks, also behind one that is not ready
+    return all(row.ok for row in rows)
+
+
 def _row(db: Database, world: World) -> Row:
     with db.read() as conn:
         found = overview(conn, world.account, utc_now())
@@ -216,7 +233,9 @@ def _row(db: Database, world: World) -> Row:
 
 def show_rows(console: Console, rows: list[Row]) -> int:
     """The one table at the end. 0 if nothing was lost, and nothing came twice, else 1."""
-    table = Table(title="What happened, channel by channel", title_justify="left", box=SIMPLE)
+    table = Table(
+        title="What happened, channel by channel", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
     for title in ("Account", "Channel"):
         table.add_column(title, no_wrap=True)
     for title in ("Heard", "Answered", "Held", "Sent", "Lost", "Twice"):

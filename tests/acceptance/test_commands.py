@@ -198,11 +198,12 @@ def test_demo_of_all_channels_plays_them_at_once_and_ends_with_0() -> None:
         "wa-evolution": ["7", "3", "1", "4", "0", "0"],
         "wa-waha": ["7", "3", "1", "4", "0", "0"],
         "chat": ["7", "4", "1", "5", "0", "0"],
+        "shop": ["6", "3", "1", "4", "0", "0"],
         "post": ["–", "–", "–", "2", "0", "0"],
         **({"app": ["6", "3", "1", "4", "0", "0"]} if with_postgres else {}),
     }
     assert {name: found.get(name) for name in wanted} == wanted, done.stdout
-    assert f"All {27 if with_postgres else 23} expected replies are where" in " ".join(done.stdout.split())
+    assert f"All {31 if with_postgres else 27} expected replies are where" in " ".join(done.stdout.split())
 
 
 @pytest.mark.browser
