@@ -33,6 +33,7 @@ from src.api.operator import operator_routes
 from src.api.person_messages import person_message_routes
 from src.api.remote.routes import remote_routes, say_refused
 from src.api.remote.view import RemoteView
+from src.api.takeover import takeover_routes
 from src.api.verify import verify_routes
 from src.api.voice import ENVELOPE, voice_routes
 from src.api.voice import PATH as VOICE
@@ -144,6 +145,7 @@ def create_app(
     if sites:
         app.include_router(script_routes())
         app.include_router(widget_routes(context, sites))
+        app.include_router(takeover_routes(context))
     app.include_router(mail_routes(context, mail.name if mail else None, fill))
     if remote is not None:
         app.include_router(remote_routes(remote, settings.dashboard_language))

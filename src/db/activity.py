@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from src.db.statements import ACCOUNTS, INBOX, MESSAGES, OUTBOX, WORKERS, literal
+from src.db.statements import ACCOUNTS, INBOX, MESSAGES, OUTBOX, VISITORS, WORKERS, literal
 from src.db.waiting import newest_of_request
 from src.model.statuses import FINAL_INBOX, FINAL_OUTBOX, InboxStatus, OutboxStatus
 from src.model.values import Direction
@@ -109,6 +109,7 @@ def _stamp_statements() -> list[Select[Any]]:
     state = select(ACCOUNTS.c.link_state, ACCOUNTS.c.halted_at, ACCOUNTS.c.paused_at)
     workers = select(WORKERS.c.worker, WORKERS.c.stopped_at, WORKERS.c.failures_in_a_row > 0)
     ends = [select(func.max(MESSAGES.c.sent_at)).where(MESSAGES.c.account == mine).scalar_subquery()]
+    ends.append(select(func.max(VISITORS.c.typing_at)).where(VISITORS.c.account == mine).scalar_subquery())
     for table, statuses, final in ((OUTBOX, OutboxStatus, FINAL_OUTBOX), (INBOX, InboxStatus, FINAL_INBOX)):
         for status in statuses:
             # What is done grows without end: its newest end says enough. What is open is few, and counted.

@@ -166,6 +166,11 @@ def mark_host_wrote(conn: Connection, conversation_id: str, at: datetime) -> Non
     )
 
 
+def end_human_pause(conn: Connection, conversation_id: str) -> None:
+    """The AI need not keep quiet any more for what a person of our side wrote. Repeatable."""
+    conn.execute(update(CONVERSATIONS).where(_C.id == conversation_id).values(host_wrote_at=None))
+
+
 def note_user(conn: Connection, conversation_id: str, user_id: str) -> None:
     """Who writes there, by the caller's own name. Repeatable."""
     conn.execute(update(CONVERSATIONS).where(_C.id == conversation_id).values(user_id=user_id))

@@ -8,14 +8,16 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from src.db import conversations, outbox_queue, outbox_views
+from src.db import accounts, conversations, outbox_queue, outbox_views
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
 from src.model.inbox import SeenConversation
+from src.model.rows import StoredConversation
 from src.model.secrets import PLACEHOLDER
 from src.model.sending import Delivery, Press, Receipt
 from src.model.statuses import OutboxStatus
+from src.model.values import ReplyMode
 from src.services.intake import LOOKED_AT, Rules, stored_view
 from src.services.own_messages import own_id, store_sent
 
@@ -107,6 +109,8 @@ class StoredHere:
                 return Receipt(job.receipt_external_id or own_id(job), job.processed_at, is_settled=True)
             if job.status is not OutboxStatus.PROCESSING or not job.armed:
                 return None
+            if job.approved_at is None and self._mode(conn, conversation) is ReplyMode.OFF:
+                return Receipt("", standing=Delivery.FAILED, held="mode_off")  # a person has taken over
             if _version(conn, conversation.id) != over:
                 return None
             if PLACEHOLDER.search(job.text):  # who visits a page has not proven who it is
@@ -120,6 +124,10 @@ class StoredHere:
             self._wakeup.notify_in(conn, "messages")
             return receipt
         return None
+
+    def _mode(self, conn: Connection, conversation: StoredConversation) -> ReplyMode:
+        listing = conversation.listing_id
+        return accounts.mode_for(conn, self._account, conversation.id, listing, self._rules.default_mode)
 
 
 def _version(conn: Connection, conversation_id: str) -> str:

@@ -63,7 +63,7 @@ def set_mode(
             accounts.clear_mode(conn, account, scope, scope_id)
         else:
             accounts.set_mode(conn, account, scope, scope_id, mode, now)
-        held = _hold(conn, account, scope, scope_id, default)
+        held = hold_what_waits(conn, account, scope, scope_id, default)
     logger.bind(scope=scope, mode=str(mode or "inherit"), held=held).info("a person set a mode")
     return held
 
@@ -103,7 +103,8 @@ def see_to(
     return found
 
 
-def _hold(conn: Connection, account: str, scope: str, scope_id: str, default: ReplyMode) -> int:
+def hold_what_waits(conn: Connection, account: str, scope: str, scope_id: str, default: ReplyMode) -> int:
+    """Replies on their way that the mode would not have let go, and no person approved, become drafts. How many."""
     held = 0
     for job in outbox_views.on_their_way(conn, account):
         where = conversations.get(conn, job.conversation_id)

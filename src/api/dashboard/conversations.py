@@ -17,6 +17,7 @@ from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
+from src.api.dashboard.takeover import read_takeover
 from src.api.ids import OUR_ID, SITE_ID, moment_of
 from src.db import accounts, conversations, search
 from src.db.engine import Connection
@@ -190,6 +191,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         wording = read_wording(page, side, conn, texts)
         page.stands = stands = read_verdict(conn, account, Intervals.of(settings), page.now)
         rules = _rules(conn, account)
+        takeover = read_takeover(page, conn, found)
         left = left_to_a_person(conn, found.id, page.now) if before is None else []
         writing = _writing(page, conn, found) if before is None else None
     first = part.messages[0] if part.messages else None
@@ -203,6 +205,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         "writing": writing,
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
+        "takeover": takeover,
         "not_live": timeline.why_not_live(page.account, found, stands, _narrowest(found, rules), page.now),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }

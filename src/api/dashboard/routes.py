@@ -14,6 +14,7 @@ from src.api.dashboard.live import live_routes
 from src.api.dashboard.outbox import outbox_routes
 from src.api.dashboard.overview import overview_routes
 from src.api.dashboard.reconnect import reconnect_routes
+from src.api.dashboard.takeover import takeover_routes
 
 
 def dashboard_routes(context: Context, side: AiSide) -> APIRouter:
@@ -24,6 +25,7 @@ def dashboard_routes(context: Context, side: AiSide) -> APIRouter:
         overview_routes(context),
         conversation_routes(context, side),
         outbox_routes(context, side),
+        takeover_routes(context),
         reconnect_routes(context),
         ai_routes(context, side),
         live_routes(context),

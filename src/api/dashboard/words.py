@@ -16,6 +16,8 @@ DONE = {
     "paused": _("Paused: nothing is sent until you resume. Reading and drafting go on."),
     "resumed": _("Sending goes on."),
     "mode": _("The mode is set."),
+    "taken_over": _("You have taken over. The visitor sees it, and nothing goes out here by itself."),
+    "given_back": _("The AI answers this visitor again."),
     "seen_to": _("Noted: no answer is needed. If the guest writes again, it waits for you again."),
     "fact_kept": _("Kept as a fact."),
     "fact_added": _("Kept as a fact: the next guest who asks is answered from it."),
@@ -35,6 +37,11 @@ DONE_BUT = {
     "resumed": _("The pause is over, but nothing goes out now."),
 }
 """The same of what is to be sent, where something hinders it."""
+NOTES = {
+    "joined": _("A person took over; the visitor was told."),
+    "left": _("The person gave back to the AI; the visitor was told."),
+}
+"""What stands among the messages of a site's visitor: ``messages.detail`` of a note."""
 HINDRANCES = {
     "halted": _("Halted: nothing is read or sent until a person reconnects."),
     "paused": _("Sending is paused: nothing goes out until you resume."),
@@ -65,6 +72,7 @@ NO_DATABASE = _("Nothing was changed. Try again in a moment; if it stays like th
 CONFLICT = _("Things have moved on since this page was shown. Look at how they stand now.")
 NOT_USABLE = _("What was sent cannot be used.")
 CONFLICTS = {
+    "cannot_take_over": _("Only the visitors of a site's chat can be told that a person has joined."),
     "form_expired": _("This form has expired. Go back, load the page again, and send it once more."),
     "is_pending": _("Somebody was quicker: this reply is approved already."),
     "is_processing": _("This reply is being sent right now, so nothing can be changed any more."),

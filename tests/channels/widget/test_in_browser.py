@@ -35,6 +35,24 @@ async def test_a_visitor_writes_and_the_answer_of_the_ai_appears_with_its_badge(
     await shows(page, "Is it blue?", "Yes, it is:\nhttps://shop.example/blue.")
 
 
+async def test_a_person_who_takes_over_is_shown_by_name_and_so_are_the_persons_words(here, visitor):
+    page = await arrive(await visitor(), here)
+    await write(page, "Is anybody there?")
+    await shows(page, "Is anybody there?")
+    (conversation,) = here.shop.conversations()
+    where = f"/api/conversations/{conversation.external_id}"
+    host = here.shop.from_address("127.0.0.1", page=None)
+    await host.post(f"{where}/take-over", json={"name": "Anna"})
+    await expect(page.locator(".note").last).to_have_text("Anna has joined")
+    await host.post(f"{where}/messages", json={"message": "I am."})
+    await here.shop.deliver()
+    await shows(page, "Is anybody there?", "I am.")
+    assert await page.locator(".said.person .who").inner_text() == "Anna"
+    await host.post(f"{where}/give-back")
+    await expect(page.locator(".note").last).to_have_text("Anna has left; the AI answers again")
+    await host.aclose()
+
+
 async def test_nothing_is_stored_before_the_first_message(here, visitor):
     context = await visitor()
     page = await arrive(context, here)
