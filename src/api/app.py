@@ -117,6 +117,8 @@ def create_app(
         description="Answers a host's inbox. The AI hands in its answers here; people see to the rest at /.",
         docs_url=None,
         redoc_url=None,
+        # Nothing is sent anywhere, and FastAPI looks at each call whether something could be.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     add_docs(app)
     app.state.streams = context.streams

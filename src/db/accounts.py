@@ -50,9 +50,12 @@ _NARROWEST = (
 
 def ensure(conn: Connection, account: str, now: datetime) -> AccountState:
     """The account's row, made if it is not there. Repeatable."""
-    made = insert_into(conn, ACCOUNTS).values(account=account, link_state=LinkState.OK, updated_at=now)
-    conn.execute(made.on_conflict_do_nothing(index_elements=["account"]))
-    return get(conn, account)
+    state = find(conn, account)
+    if state is None:
+        made = insert_into(conn, ACCOUNTS).values(account=account, link_state=LinkState.OK, updated_at=now)
+        conn.execute(made.on_conflict_do_nothing(index_elements=["account"]))
+        state = get(conn, account)
+    return state
 
 
 def take_channel(conn: Connection, account: str, channel: str, now: datetime) -> str:

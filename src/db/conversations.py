@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, bindparam, func, or_, select, update
 
-from src.db.statements import CONVERSATIONS, MESSAGES, RowShape, Unindexed, literal, one_or_none, rows
+from src.db.statements import (
+    CONVERSATIONS,
+    MESSAGES,
+    RowShape,
+    Unindexed,
+    literal,
+    once_per_dialect,
+    one_or_none,
+    rows,
+)
 from src.model.inbox import SeenConversation, SeenMessage
 from src.model.rows import Job, StoredConversation, StoredMessage
 from src.model.stages import may_be_same_stay
@@ -97,14 +107,15 @@ _CODE = "confirmation_code"
 
 def ensure_named(conn: Connection, account: str, external_id: str, now: datetime) -> StoredConversation:
     """The conversation with the site's id, made (unseen) if it is not there yet. Repeatable."""
-    statement = (
-        CONVERSATION.insert(conn)
-        .values(
-            id=new_id(), account=account, external_id=external_id, stay="{}", created_at=now, updated_at=now
-        )
-        .on_conflict_do_nothing(index_elements=["account", "external_id"])
-    )
-    made = one_or_none(conn, statement, CONVERSATION)
+    values = {
+        "id": new_id(),
+        "account": account,
+        "external_id": external_id,
+        "stay": "{}",
+        "created_at": now,
+        "updated_at": now,
+    }
+    made = one_or_none(conn, _insert_named(conn), CONVERSATION, values)
     found = made or by_external_id(conn, account, external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found
@@ -173,7 +184,10 @@ def end_human_pause(conn: Connection, conversation_id: str) -> None:
 
 def note_user(conn: Connection, conversation_id: str, user_id: str) -> None:
     """Who writes there, by the caller's own name. Repeatable."""
-    conn.execute(update(CONVERSATIONS).where(_C.id == conversation_id).values(user_id=user_id))
+    conn.execute(_NOTE_USER, {"p_id": conversation_id, "p_user": user_id})
+
+
+_NOTE_USER = update(CONVERSATIONS).where(_C.id == bindparam("p_id")).values(user_id=bindparam("p_user"))
 
 
 def mark_seen_to(conn: Connection, conversation_id: str, until: datetime | None, now: datetime) -> bool:
@@ -256,35 +270,49 @@ _NEWEST = (
 
 def messages_of_request(conn: Connection, request_id: str) -> list[StoredMessage]:
     """The guest's messages that a request carries to the AI, oldest first; deleted ones included."""
-    return rows(
-        conn,
-        MESSAGE.select.where(_M.request_id == request_id).order_by(_M.sent_at, _M.external_id),
-        MESSAGE,
-    )
+    return rows(conn, _OF_REQUEST, MESSAGE, {"p_request": request_id})
+
+
+_OF_REQUEST = MESSAGE.select.where(_M.request_id == bindparam("p_request")).order_by(
+    _M.sent_at, _M.external_id
+)
 
 
 def message(conn: Connection, message_id: str) -> StoredMessage | None:
     """By our id."""
-    return one_or_none(conn, MESSAGE.select.where(_M.id == message_id), MESSAGE)
+    return one_or_none(conn, _MESSAGE_BY_ID, MESSAGE, {"p_id": message_id})
+
+
+_MESSAGE_BY_ID = MESSAGE.select.where(_M.id == bindparam("p_id"))
 
 
 def inbound_since(conn: Connection, conversation_id: str, since: datetime, limit: int) -> list[datetime]:
     """When the newest messages of the person's side after ``since`` were written, newest first."""
-    found = select(_M.sent_at).where(
-        _M.conversation_id == conversation_id,
+    values = {"p_conversation": conversation_id, "p_since": since, "p_limit": limit}
+    return list(conn.execute(_INBOUND_SINCE, values).scalars())
+
+
+_INBOUND_SINCE = (
+    select(_M.sent_at)
+    .where(
+        _M.conversation_id == bindparam("p_conversation"),
         _M.direction == literal(Direction.INBOUND),
-        _M.sent_at > since,
+        _M.sent_at > bindparam("p_since"),
     )
-    return list(conn.execute(found.order_by(_M.sent_at.desc()).limit(limit)).scalars())
+    .order_by(_M.sent_at.desc())
+    .limit(bindparam("p_limit"))
+)
 
 
 def message_by_external_id(conn: Connection, account: str, external_id: str) -> StoredMessage | None:
     """By the site's id."""
-    return one_or_none(
-        conn,
-        MESSAGE.select.where(_M.account == account, _M.external_id == external_id),
-        MESSAGE,
-    )
+    values = {"p_account": account, "p_external": external_id}
+    return one_or_none(conn, _BY_SITES_ID, MESSAGE, values)
+
+
+_BY_SITES_ID = MESSAGE.select.where(
+    _M.account == bindparam("p_account"), _M.external_id == bindparam("p_external")
+)
 
 
 def known_external_ids(conn: Connection, conversation_id: str) -> set[str]:
@@ -329,7 +357,7 @@ def insert_message(
         "arrival": arrival,
         "p_conversation": conversation_id,
     }
-    made = one_or_none(conn, _insert_statement(conn), MESSAGE, values)
+    made = one_or_none(conn, _insert_message(conn), MESSAGE, values)
     found = made or message_by_external_id(conn, account, seen.external_id)
     assert found is not None  # noqa: S101 - the INSERT has just met it
     return found
@@ -342,19 +370,17 @@ _NEXT_SEQUENCE = (
     .scalar_subquery()
 )
 """Right because every writer of a message holds the lock of its conversation's row."""
-_insert_statements: dict[str, Any] = {}
-"""One for each kind of database, made when it is first needed."""
 
 
-def _insert_statement(conn: Connection) -> Any:
-    dialect = conn.dialect.name
-    if dialect not in _insert_statements:
-        _insert_statements[dialect] = (
-            MESSAGE.insert(conn)
-            .values({_M.sequence: _NEXT_SEQUENCE})
-            .on_conflict_do_nothing(index_elements=["account", "external_id"])
-        )
-    return _insert_statements[dialect]
+@once_per_dialect
+def _insert_message(conn: Connection) -> Any:
+    numbered = MESSAGE.insert(conn).values({_M.sequence: _NEXT_SEQUENCE})
+    return numbered.on_conflict_do_nothing(index_elements=["account", "external_id"])
+
+
+@once_per_dialect
+def _insert_named(conn: Connection) -> Any:
+    return CONVERSATION.insert(conn).on_conflict_do_nothing(index_elements=["account", "external_id"])
 
 
 def last_sequence(conn: Connection, conversation_id: str) -> int:
@@ -365,8 +391,12 @@ def last_sequence(conn: Connection, conversation_id: str) -> int:
 
 def next_arrival(conn: Connection, conversation_id: str) -> int:
     """The number of the look that is made now at a conversation."""
-    last = select(func.coalesce(func.max(_M.arrival), 0)).where(_M.conversation_id == conversation_id)
-    return int(conn.execute(last).scalar_one()) + 1
+    return int(conn.execute(_LAST_ARRIVAL, {"p_conversation": conversation_id}).scalar_one()) + 1
+
+
+_LAST_ARRIVAL = select(func.coalesce(func.max(_M.arrival), 0)).where(
+    _M.conversation_id == bindparam("p_conversation")
+)
 
 
 def guest_wrote_after(conn: Connection, conversation_id: str, sequence: int) -> bool:
@@ -428,8 +458,16 @@ def note_agent(conn: Connection, request_id: str, agent: str) -> None:
 
 
 def _set(conn: Connection, message_ids: Collection[str], **values: str | None) -> None:
+    statement = _set_statement(tuple(values))
+    given = {f"p_{name}": value for name, value in values.items()}
     for some in _batches(message_ids):
-        conn.execute(update(MESSAGES).where(_M.id.in_(some)).values(**values))
+        conn.execute(statement, {"p_ids": some, **given})
+
+
+@cache
+def _set_statement(names: tuple[str, ...]) -> Any:
+    mine = update(MESSAGES).where(_M.id.in_(bindparam("p_ids", expanding=True)))
+    return mine.values({name: bindparam(f"p_{name}") for name in names})
 
 
 def _batches(ids: Collection[str]) -> Iterator[list[str]]:

@@ -21,6 +21,7 @@ from src.db.statements import (
     check_move,
     literal,
     moved,
+    once_per_dialect,
     one_or_none,
     rows,
 )
@@ -120,12 +121,14 @@ def get(conn: Connection, request_id: str) -> Request | None:
 
 def still_asked(conn: Connection, message_ids: Collection[str]) -> set[str]:
     """Of these messages (our ids) those that an AI is being, or will be, asked about."""
-    found = (
-        select(MESSAGES.c.id)
-        .join(INBOX, INBOX.c.id == MESSAGES.c.request_id)
-        .where(MESSAGES.c.id.in_(list(message_ids)), sql(OPEN_INBOX_SQL))
-    )
-    return set(conn.execute(found).scalars())
+    return set(conn.execute(_STILL_ASKED, {"p_ids": list(message_ids)}).scalars())
+
+
+_STILL_ASKED = (
+    select(MESSAGES.c.id)
+    .join(INBOX, INBOX.c.id == MESSAGES.c.request_id)
+    .where(MESSAGES.c.id.in_(bindparam("p_ids", expanding=True)), sql(OPEN_INBOX_SQL))
+)
 
 
 def ids_of(conn: Connection, conversation_id: str) -> list[str]:
@@ -191,13 +194,17 @@ def create(
         "attempts": 0,
         "created_at": now,
     }
-    statement = REQUEST.insert(conn).on_conflict_do_nothing(
-        index_elements=["conversation_id"], index_where=sql(OPEN_INBOX_SQL)
-    )
-    made = one_or_none(conn, statement, REQUEST, values)
+    made = one_or_none(conn, _create_statement(conn), REQUEST, values)
     if made is None:
         raise StaleJob("create: the conversation has an open request")
     return made
+
+
+@once_per_dialect
+def _create_statement(conn: Connection) -> Any:
+    return REQUEST.insert(conn).on_conflict_do_nothing(
+        index_elements=["conversation_id"], index_where=sql(OPEN_INBOX_SQL)
+    )
 
 
 def extend_burst(

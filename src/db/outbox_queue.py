@@ -25,6 +25,7 @@ from src.db.statements import (
     check_move,
     literal,
     moved,
+    once_per_dialect,
     one_or_none,
     rows,
 )
@@ -137,6 +138,14 @@ def _by_id(name: str, number: int) -> Any:
     return case(*each, else_=None)
 
 
+_CLAIM_ONE = JOB.update.where(
+    _Q.id == bindparam("p_id"), _Q.status.in_(check_move(OUTBOX_TRANSITIONS, [_S.PENDING], _S.PROCESSING))
+).values(
+    status=_S.PROCESSING,
+    claimed_by=bindparam("p_owner"),
+    lease_until=bindparam("p_lease"),
+    attempts=_Q.attempts + 1,
+)
 _CLAIM, _CLAIM_MANY = _claim_statement(many=False), _claim_statement(many=True)
 _ARM = JOB.update.where(
     _Q.id == bindparam("p_id"),
@@ -149,17 +158,11 @@ _ARM = JOB.update.where(
     after_external_id=bindparam("p_after"),
     **_NOTHING_SAID_YET,
 )
-_enqueue_statements: dict[str, Any] = {}
-"""One for each kind of database, made when it is first needed."""
 
 
+@once_per_dialect
 def _enqueue_statement(conn: Connection) -> Any:
-    dialect = conn.dialect.name
-    if dialect not in _enqueue_statements:
-        _enqueue_statements[dialect] = JOB.insert(conn).on_conflict_do_nothing(
-            index_elements=["account", "idempotency_key"]
-        )
-    return _enqueue_statements[dialect]
+    return JOB.insert(conn).on_conflict_do_nothing(index_elements=["account", "idempotency_key"])
 
 
 _CLAIM_TRIES = 5
@@ -322,9 +325,8 @@ def claim_many(
 
 def claim_one(conn: Connection, job_id: str, *, owner: str, lease_until: datetime) -> Job:
     """From pending to processing: this one job, whose receiver waits. StaleJob if it is not pending any more."""
-    claimed = _from(job_id, [_S.PENDING], _S.PROCESSING)
-    values = {"claimed_by": owner, "lease_until": lease_until, "attempts": _Q.attempts + 1}
-    return _move(conn, claimed, _S.PROCESSING, **values)
+    values = {"p_id": job_id, "p_owner": owner, "p_lease": lease_until}
+    return moved(conn, _CLAIM_ONE, JOB, str(_S.PROCESSING), values)
 
 
 def arm(conn: Connection, job_id: str, owner: str, *, after_external_id: str | None, now: datetime) -> Job:

@@ -69,16 +69,23 @@ def is_unnamed_in_hand(conn: Connection, account: str) -> bool:
 
 def for_request(conn: Connection, request_id: str) -> list[Job]:
     """The jobs made for a request to the AI, oldest first; more than one if a person sent again."""
-    made = JOB.select.where(_Q.request_id == request_id).order_by(_Q.created_at, _Q.id)
-    return rows(conn, made, JOB)
+    return rows(conn, _FOR_REQUEST, JOB, {"p_request": request_id})
+
+
+_FOR_REQUEST = JOB.select.where(_Q.request_id == bindparam("p_request")).order_by(_Q.created_at, _Q.id)
 
 
 def answered_among(conn: Connection, request_ids: Collection[str]) -> set[str]:
     """Of these requests those whose answer has been sent; a holding text does not count."""
-    sent = select(_Q.request_id).where(
-        _Q.request_id.in_(list(request_ids)), _Q.status == literal(_S.SENT), _Q.kind != HOLDING
-    )
-    return {one for one in conn.execute(sent).scalars() if one is not None}
+    sent = conn.execute(_ANSWERED_AMONG, {"p_requests": list(request_ids)})
+    return {one for one in sent.scalars() if one is not None}
+
+
+_ANSWERED_AMONG = select(_Q.request_id).where(
+    _Q.request_id.in_(bindparam("p_requests", expanding=True)),
+    _Q.status == literal(_S.SENT),
+    _Q.kind != HOLDING,
+)
 
 
 def parts_of(conn: Connection, job: Job) -> list[Job]:
@@ -305,15 +312,17 @@ def awaiting_proof(conn: Connection, conversation_id: str) -> list[Job]:
 
     Without those whose text was taken out: nothing could be recognised by it.
     """
-    unproven = JOB.select.where(
-        _Q.conversation_id == conversation_id,
-        _Q.purged_at.is_(None),
-        or_(
-            _Q.status == literal(_S.UNCONFIRMED),
-            and_(_Q.status == literal(_S.PROCESSING), _Q.arm_count == 1),
-        ),
-    ).order_by(_Q.created_at, _Q.id)
-    return rows(conn, unproven, JOB)
+    return rows(conn, _AWAITING_PROOF, JOB, {"p_conversation": conversation_id})
+
+
+_AWAITING_PROOF = JOB.select.where(
+    _Q.conversation_id == bindparam("p_conversation"),
+    _Q.purged_at.is_(None),
+    or_(
+        _Q.status == literal(_S.UNCONFIRMED),
+        and_(_Q.status == literal(_S.PROCESSING), _Q.arm_count == 1),
+    ),
+).order_by(_Q.created_at, _Q.id)
 
 
 def holding_ids(conn: Connection, conversation_id: str) -> set[str]:
@@ -373,10 +382,13 @@ def unproven_since(conn: Connection, account: str, since: datetime) -> datetime 
 
 def unsent(conn: Connection, conversation_id: str) -> list[Job]:
     """Replies of the conversation that may be cancelled without asking SEND (draft, pending), oldest first."""
-    open_jobs = JOB.select.where(
-        _Q.conversation_id == conversation_id, _Q.status.in_([literal(s) for s in UNSENT_OUTBOX])
-    ).order_by(_Q.created_at, _Q.id)
-    return rows(conn, open_jobs, JOB)
+    return rows(conn, _UNSENT, JOB, {"p_conversation": conversation_id})
+
+
+_UNSENT = JOB.select.where(
+    _Q.conversation_id == bindparam("p_conversation"),
+    _Q.status.in_([literal(s) for s in sorted(UNSENT_OUTBOX)]),
+).order_by(_Q.created_at, _Q.id)
 
 
 def in_hand(conn: Connection, conversation_id: str) -> Job | None:
@@ -396,9 +408,12 @@ def read_by_person(conn: Connection, conversation_id: str, but: str | None = Non
 
     A cancelled reply does not count, nor does the job ``but``.
     """
-    read = select(func.max(_Q.written_after)).where(
-        _Q.conversation_id == conversation_id,
-        Unindexed(_Q.status) != literal(_S.CANCELLED),
-        _Q.id != (but or ""),
-    )
-    return conn.execute(read).scalar_one_or_none()
+    values = {"p_conversation": conversation_id, "p_but": but or ""}
+    return conn.execute(_READ_BY_PERSON, values).scalar_one_or_none()
+
+
+_READ_BY_PERSON = select(func.max(_Q.written_after)).where(
+    _Q.conversation_id == bindparam("p_conversation"),
+    Unindexed(_Q.status) != literal(_S.CANCELLED),
+    _Q.id != bindparam("p_but"),
+)

@@ -104,6 +104,19 @@ class RowShape(Generic[T]):
         return insert_into(conn, self.table).returning(*self.columns)
 
 
+def once_per_dialect(make: Callable[[Connection], Any]) -> Callable[[Connection], Any]:
+    """A statement that differs between the kinds of database: made when it is first needed, then kept."""
+    made: dict[str, Any] = {}
+
+    def statement(conn: Connection) -> Any:
+        dialect = conn.dialect.name
+        if dialect not in made:
+            made[dialect] = make(conn)
+        return made[dialect]
+
+    return statement
+
+
 @cache
 def alias(table: Table, name: str) -> FromClause:
     """The table under another name, made once: copying its columns costs more than the rest of a statement."""

@@ -69,7 +69,7 @@ class Wakeup:
             if self._db.path is not None:
                 wake_pipes.notify(self._db.path, topic, _PROCESS)
                 return
-            with self._db.write() as conn:
+            with self._db.write(durable=False) as conn:  # a hint: nobody waits for the disk
                 wake_postgres.notify(conn, topic, _PROCESS)
         except Exception as error:  # noqa: BLE001 - a hint that is lost costs a moment, an error here a job
             logger.debug("wake-up for {} was not sent: {}", topic, type(error).__name__)

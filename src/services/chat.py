@@ -31,7 +31,7 @@ from src.model.secrets import NO_SECRETS, PLACEHOLDER, Secrets
 from src.model.sending import Receipt
 from src.model.statuses import OPEN_INBOX, CancelReason, InboxStatus, OutboxStatus
 from src.model.values import Direction, new_id
-from src.services.intake import LOOKED_AT, Rules, take_view, tell
+from src.services.intake import Rules, lock_and_look, take_view, tell
 from src.services.own_messages import own_id, store_sent
 from src.services.refusals import Malformed
 
@@ -128,12 +128,10 @@ class Desk:
     def _hear(self, conn: Connection, wakeup: Wakeup, call: Call) -> str:
         name = self.account.name
         accounts.ensure(conn, name, self._clock())
-        conversation = conversations.ensure_named(conn, name, call.conversation, self._clock())
-        conversations.lock(conn, conversation.id)
+        locked = conversation, stored = lock_and_look(conn, name, call.conversation, self._clock())
         if call.user_id is not None and call.user_id != conversation.user_id:
             conversations.note_user(conn, conversation.id, call.user_id)
         now = self._clock()
-        stored = conversations.messages_of(conn, conversation.id, LOOKED_AT)
         text = self._rules.secrets.mask(call.text, None)
         external_id = _external_id(call)
         again = _told_before(conn, name, external_id, text, stored, now)
@@ -155,7 +153,7 @@ class Desk:
             at,
         )
         view = heard_conversation(call.conversation, None, (message,), at)
-        intake = take_view(conn, name, view, rules=self._rules, clock=lambda: now)
+        intake = take_view(conn, name, view, rules=self._rules, clock=lambda: now, locked=locked)
         after_commit(conn, lambda: tell(intake, wakeup, personal_ids=True))
         found = conversations.message_by_external_id(conn, name, message.external_id)
         assert found is not None  # noqa: S101 - it has just been stored

@@ -7,7 +7,7 @@ claimed ─▶ channel.fetch ─▶ POST TRANSCRIBE_URL ─▶ messages.text ─
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
@@ -139,15 +139,17 @@ class VoiceNotes:
         *,
         owner: str,
         limit: int,
+        accounts: Collection[str] | None = None,
         secrets: Secrets = NO_SECRETS,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``limit``: in bytes, what is fetched at most."""
+        """``limit``: in bytes, what is fetched at most. ``accounts``: those whose channel fetches; None: all."""
         self._db = db
         self._transcriber = transcriber
         self._open_fetcher = open_fetcher
         self._owner = owner
         self._limit = limit
+        self._accounts = accounts
         self._secrets = secrets
         self._clock = clock
 
@@ -157,6 +159,8 @@ class VoiceNotes:
         Then it is left to a person (``cannot_transcribe``), or it is tried again later, until it would be too late.
         StaleJob if the request is somebody else's by now. Repeatable: what is written down stays.
         """
+        if self._accounts is not None and request.account not in self._accounts:
+            return True
         notes = await asyncio.to_thread(self._notes_of, request)
         try:
             for note in notes:

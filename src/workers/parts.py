@@ -203,6 +203,9 @@ class Parts:
             opened,
             owner=owner,
             limit=voice.max_audio_bytes,
+            accounts=[
+                one.name for one in accounts.values() if self.find_channel(one.channel).CAPABILITIES.fetches
+            ],
             secrets=machine.secrets,
             clock=self.clock,
         )

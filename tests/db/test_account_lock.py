@@ -302,10 +302,10 @@ async def test_telling_others_does_not_hold_up_the_event_loop(db, monkeypatch):
     asked, answered = threading.Event(), threading.Event()
     real = db.write
 
-    def slow():
+    def slow(**how):
         asked.set()
         assert answered.wait(30)
-        return real()
+        return real(**how)
 
     monkeypatch.setattr(db, "write", slow)
     wakeup = Wakeup(db)

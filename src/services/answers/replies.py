@@ -51,8 +51,6 @@ def enqueue(
         for one in going
     ]
     job, created = made[0]
-    if created and reason is None and (kept := context.accounts[conversation.account].kept_for_caller):
-        job = outbox_queue.put_off(conn, job.id, context.now + kept)
     if created:
         context.wakeup.notify_in(conn, "outbox")
         shown = shown_id(context, conversation)
@@ -90,6 +88,9 @@ def _going(
         caps = caps_of(account.settings)
         reason = hold_before_enqueue(conn, caps, account.name, home, going[0].text, now)
         if reason is None:
+            if account.kept_for_caller:
+                slot = replace(going[0].slot, due_at=now + account.kept_for_caller)
+                going = [replace(going[0], slot=slot), *going[1:]]
             return going, None
     return [in_one(conn, account, home, parts)], reason
 

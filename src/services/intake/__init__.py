@@ -6,7 +6,7 @@ So the same rules decide everywhere, and a message is stored together with its p
 """
 
 from src.services.intake.context import Intake, Rules, StartRules
-from src.services.intake.merging import LOOKED_AT, stored_view, take_view
+from src.services.intake.merging import LOOKED_AT, lock_and_look, stored_view, take_view
 from src.services.intake.taking import take_in, take_in_now
 from src.services.intake.telling import tell
 from src.services.intake.viewer import check_viewer
@@ -17,6 +17,7 @@ __all__ = [
     "Rules",
     "StartRules",
     "check_viewer",
+    "lock_and_look",
     "stored_view",
     "take_in",
     "take_in_now",

@@ -22,6 +22,17 @@ LOOKED_AT = 50
 """How many of the newest stored messages are put around what was told."""
 
 
+Locked = tuple[StoredConversation, list[StoredMessage]]
+"""A conversation whose row is locked, and its newest messages, oldest of them first."""
+
+
+def lock_and_look(conn: Connection, account: str, external_id: str, now: datetime) -> Locked:
+    """The conversation, made if need be. Nobody else takes anything in there until the transaction ends."""
+    conversation = conversations.ensure_named(conn, account, external_id, now)
+    conversations.lock(conn, conversation.id)
+    return conversation, conversations.messages_of(conn, conversation.id, LOOKED_AT)
+
+
 def take_view(
     conn: Connection,
     account: str,
@@ -29,15 +40,15 @@ def take_view(
     *,
     rules: Rules,
     clock: Callable[[], datetime],
+    locked: Locked | None = None,
 ) -> Intake:
     """One conversation: what was told and what is stored become one view, which is taken in.
 
-    Of one conversation serial, also between processes: its row is locked until the transaction ends.
+    Of one conversation serial, also between processes: its row is locked until the transaction ends. ``locked``:
+    the caller has done that, and looked.
     """
-    conversation = conversations.ensure_named(conn, account, told.external_id, clock())
-    conversations.lock(conn, conversation.id)
-    now = clock()
-    stored = conversations.messages_of(conn, conversation.id, LOOKED_AT)
+    conversation, stored = locked or lock_and_look(conn, account, told.external_id, clock())
+    now, stored = clock(), [*stored]
     request = inbox_queue.open_request(conn, conversation.id)
     if request is not None:  # what is being asked belongs to the view, however far back its date puts it
         there = {message.id for message in stored}
