@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from gettext import NullTranslations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.dates import format_date, format_datetime, format_interval, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
@@ -80,6 +80,11 @@ class Language:
 
     def day(self, at: datetime, zone: tzinfo, pattern: str = "EEEE d MMMM") -> str:
         return str(format_date(at.astimezone(zone).date(), pattern, locale=self._locale))
+
+    def days(self, first: date, last: date, *, today: date) -> str:
+        """“12–15 Aug”, with the year if it is not the present one: two days as people write them together."""
+        skeleton = "MMMd" if first.year == last.year == today.year else "yMMMd"
+        return str(format_interval(first, last, skeleton, locale=self._locale))
 
     def ago(self, at: datetime, now: datetime) -> str:
         """“3 minutes ago”, “just now”, or “in 3 minutes” for what is to come."""

@@ -42,6 +42,7 @@ from src.api.widget.origins import PageOrigins
 from src.api.widget.routes import LARGEST_BODY as LARGEST_MESSAGE
 from src.api.widget.routes import make_sites, widget_routes
 from src.api.widget.script import script_routes
+from src.assistant.host_listings import HostListings
 from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant_settings import AssistantSettings
 from src.db.engine import Database
@@ -96,6 +97,7 @@ def create_app(
     """
     voice = voice or VoiceSettings()
     hide([db.secret.hex()])
+    folder = KeystrokeSecrets(assistant_settings.assistant_knowledge_dir)
     context = Context(
         settings,
         db,
@@ -108,7 +110,8 @@ def create_app(
         remote,
         asked={**accounts, **{one.name: one for one in (chat, mail) if one}},
         hearing=hearing or {},
-        secrets=KeystrokeSecrets(assistant_settings.assistant_knowledge_dir),
+        secrets=folder,
+        listings=HostListings(folder.live),
     )
     metrics = Metrics()
     desk = desk_of(context, assistant_settings)

@@ -12,6 +12,7 @@ from src.api.remote.view import RemoteView
 from src.api.streams import Streams
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
+from src.model.listings import NO_LISTINGS, Listings
 from src.model.secrets import NO_SECRETS, Secrets
 from src.services.answers import IsConversationId
 from src.services.hearing import Hearing
@@ -34,6 +35,8 @@ class Context:
     remote: RemoteView | None = None
     streams: Streams = field(default_factory=Streams)
     secrets: Secrets = NO_SECRETS
+    listings: Listings = NO_LISTINGS
+    """What the host's files say of listings and stays."""
     asked: Mapping[str, Account] = field(default_factory=dict)
     """Every account that is served, by name: those of the configuration, the chat and the mail."""
     hearing: Mapping[str, Hearing] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class KeystrokeSecrets:
         """As the port says. The folder is looked at again, so a window that was changed just now counts."""
         if not PLACEHOLDER.search(text):
             return text
-        live = self._folder_if_there()
+        live = self.live()
         if live is None:
             return NO_SECRETS.fill(text, listing_id, stay, now)
         from src.assistant.burst import read_stay  # noqa: PLC0415
@@ -44,14 +44,15 @@ class KeystrokeSecrets:
 
     def mask(self, text: str, listing_id: str | None) -> str:
         """As the port says. Values that were changed since this process began are masked, too."""
-        live = self._folder_if_there()
+        live = self.live()
         if live is None or not text:
             return text
         from src.assistant.secrets import mask  # noqa: PLC0415
 
         return mask(text, live.ever_secret(listing_id))
 
-    def _folder_if_there(self) -> LiveFolder | None:
+    def live(self) -> LiveFolder | None:
+        """The folder; None while there is none. Blocking."""
         with self._lock:
             if self._live is None and self._folder.is_dir():
                 # What reads the files takes 50 ms to load, and most who bring an AI of their own have no folder.

@@ -73,6 +73,7 @@ def make_asking(settings: Settings, db: Database, is_at_work: Callable[[str], bo
         secret=settings.webhook_secret,
         at_once=settings.ai_concurrency,
         secrets=machine.secrets,
+        listings=machine.listings,
         voice=make_voice,
     )
     askers = partial(parts.make_askers, accounts.values(), settings.assistant, db)

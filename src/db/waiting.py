@@ -13,7 +13,7 @@ late           a guest's message that nobody has answered, while its 24 hours ar
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -99,6 +99,9 @@ class Waiting:
     """What the AI says that the message is about, where it leaves it to a person."""
     stage: str = "inquiry"
     """Of the stay (``model/stages.py``)."""
+    listing_id: str | None = None
+    stay: dict[str, str] = field(default_factory=dict)
+    """What the inbox shows of it (``conversations.stay``)."""
 
     @property
     def opens_inquiry(self) -> bool:
@@ -229,6 +232,7 @@ def _jobs(what: ColumnElement[Any], since: ColumnElement[datetime]) -> Select[An
         OUTBOX.c.text.label("reply"),
         INBOX.c.reply_by.label("reply_by"),
         CONVERSATIONS.c.stay.label("stay"),
+        CONVERSATIONS.c.listing_id.label("listing_id"),
     ).select_from(home)
 
 
@@ -370,6 +374,7 @@ def _of_message(
         written.label("written_at"),
         hard_class.label("hard_class"),
         CONVERSATIONS.c.stay.label("stay"),
+        CONVERSATIONS.c.listing_id.label("listing_id"),
     )
 
 
@@ -426,5 +431,6 @@ def _made(conn: Connection, wanted: list[Select[Any]], **values: object) -> list
 
 
 def _waiting_of(row: dict[str, Any]) -> Waiting:
-    stage = stage_of(json.loads(row.pop("stay") or "{}"))
-    return Waiting(**{**row, "what": str(row["what"]), "first": bool(row["first"]), "stage": stage})
+    stay = json.loads(row.pop("stay") or "{}")
+    made = {"what": str(row["what"]), "first": bool(row["first"]), "stage": stage_of(stay), "stay": stay}
+    return Waiting(**{**row, **made})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -62,13 +63,16 @@ def build_payload(
     callback_url: str,
     channel: str,
     *,
+    stay: Mapping[str, Any] | None = None,
     disclosed: bool = False,
 ) -> dict[str, Any]:
     """The body of the POST: the five fields of old first, then what a cleverer AI can use. Pure.
 
     ``own`` are the messages that it is about; none for the first message of a conversation (``event`` is start).
+    ``stay``: its facts, where more is known than the inbox shows.
     ``disclosed``: the person is told that an AI answers, which the AI must not deny.
     """
+    stay = conversation.stay if stay is None else stay
     guest = (own[-1].sender_name if own else None) or conversation.guest_name or "Guest"
     return {
         "conversation_id": conversation.external_id,
@@ -80,7 +84,7 @@ def build_payload(
         "messages": [_said(m) for m in own],
         "history": [{"role": role_of(m), "text": m.text, "sent_at": m.sent_at.isoformat()} for m in history],
         "guest": {"name": conversation.guest_name or guest},
-        "stay": {"stage": stage_of(conversation.stay), **conversation.stay},
+        "stay": {"stage": stage_of(stay), **stay},
         "reply_by": request.reply_by.isoformat(),
         "account": request.account,
         "channel": channel,

@@ -28,6 +28,7 @@ from src.db import conversations, inbox_queue
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob
+from src.model.listings import NO_LISTINGS, Listings
 from src.model.retry import AI
 from src.model.rows import Request
 from src.model.secrets import NO_SECRETS, Secrets
@@ -82,6 +83,7 @@ class AiWebhook:
         lease: timedelta = LEASE,
         askers: Mapping[str, Asker] | None = None,
         secrets: Secrets = NO_SECRETS,
+        listings: Listings = NO_LISTINGS,
         voice: VoiceNotes | None = None,
     ) -> None:
         """``is_at_work`` says of an account's name whether its AI is to be asked now: not while it is halted.
@@ -111,6 +113,7 @@ class AiWebhook:
         """When (``time.monotonic()``) a success was last noted, by account. None after a failure."""
         self._lease = lease
         self._secrets = secrets
+        self._listings = listings
         self._claims = Claims(
             db,
             [account for account in accounts.values() if account.name in self._askers],
@@ -213,7 +216,14 @@ class AiWebhook:
         token = tokens.make(self._db.secret, request.id)
         callback_url = f"{self._callback_base_url}{CALLBACK_PATH}?token={token}"
         return build_payload(
-            request, conversation, own, history, callback_url, account.channel, disclosed=disclosed
+            request,
+            conversation,
+            own,
+            history,
+            callback_url,
+            account.channel,
+            stay=self._listings.add_to(conversation.stay, conversation.listing_id),
+            disclosed=disclosed,
         )
 
     def _settle(self, request: Request, response: Response, external_id: str) -> None:

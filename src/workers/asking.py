@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from src.account import CHAT, Account
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
+from src.model.listings import NO_LISTINGS, Listings
 from src.model.secrets import Secrets
 from src.services.askers import Asker
 from src.services.transcribing import VoiceNotes
@@ -34,6 +35,8 @@ class Asking:
     """How many requests may be with an AI at a time."""
     secrets: Secrets
     """Taken out of what the AI answers."""
+    listings: Listings = NO_LISTINGS
+    """What the AI is told of a stay beside what the inbox shows."""
     voice: Callable[[str], VoiceNotes] | None = None
     """Makes what writes voice messages down, given the worker's name as it claims."""
 
@@ -79,6 +82,7 @@ class AskAi:
             is_at_work=self._is_at_work,
             askers=askers,
             secrets=asking.secrets,
+            listings=asking.listings,
             voice=asking.voice(owner) if asking.voice is not None else None,
         )
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from src.account import Account
+from src.assistant.host_listings import HostListings
 from src.assistant.keystroke import KeystrokeSecrets
 from src.assistant_settings import AssistantSettings
 from src.channels import registry
@@ -20,6 +21,7 @@ from src.db.connection_proof import prove_connection
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import PermanentError
+from src.model.listings import NO_LISTINGS, Listings
 from src.model.secrets import NO_SECRETS, Secrets
 from src.model.values import utc_now
 from src.services.ai_webhook import AiWebhook
@@ -102,17 +104,21 @@ class Machine:
     """The accounts are too many for a browser each."""
     secrets: Secrets = NO_SECRETS
     """What is filled in while a reply is typed."""
+    listings: Listings = NO_LISTINGS
+    """What the host's files say of a stay."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """As the settings have it."""
         browser = settings.browser_executable_path
+        folder = KeystrokeSecrets(settings.assistant.assistant_knowledge_dir)
         return cls(
             settings.log_dir / "evidence",
             str(browser) if browser else None,
             settings.browser_memory_mb,
             sum(account.drives_browser for account in settings.accounts) > OWN_BROWSERS,
-            KeystrokeSecrets(settings.assistant.assistant_knowledge_dir),
+            folder,
+            HostListings(folder.live),
         )
 
 

@@ -17,6 +17,7 @@ from src.db import accounts, inbox_queue
 from src.db.wakeup import Wakeup
 from src.errors import TransientError
 from src.model.inbox import AuthorRole
+from src.model.listings import NO_LISTINGS
 from src.model.retry import AI
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.model.values import ReplyMode
@@ -59,7 +60,7 @@ async def webhook(db, clock, ai):
     made = []
     wakeup = Wakeup(db)
 
-    def make(**given):
+    def make(listings=NO_LISTINGS, **given):
         settings = Settings(**{"ai_webhook_url": URL, **given})
         made.append(
             AiWebhook(
@@ -73,6 +74,7 @@ async def webhook(db, clock, ai):
                 clock=clock,
                 rng=random.Random(7),
                 transport=ai,
+                listings=listings,
             )
         )
         return made[-1]
@@ -523,3 +525,22 @@ async def test_trouble_behind_an_answer_is_counted_against_the_ai(in_process, in
     with db.read() as conn:
         (beat,) = accounts.workers(conn, ACCOUNT)
     assert (beat.last_outcome, beat.failures_in_a_row) == ("model_key_refused", 1)
+
+
+async def test_what_the_hosts_files_say_of_the_stay_goes_to_the_ai(webhook, inbox, ai):
+    class Files:
+        def name_of(self, _):
+            return "The Attic"
+
+        def add_to(self, stay, listing_id):
+            return {"listing_name": f"Attic {listing_id}", "check_in": "2026-12-04", **stay}
+
+    stay = {"confirmation_code": "HMABCDEFGH", "trip_stage": "UPCOMING_RESERVATIONS"}
+    inbox.request(thread_id(), "Is there a cot?", stay=stay)
+    await webhook(Files()).run_once()
+    assert ai.payload()["stay"] == {
+        "stage": "booked",
+        "listing_name": "Attic listing-1",
+        "check_in": "2026-12-04",
+        **stay,
+    }

@@ -257,3 +257,33 @@ async def test_a_value_that_becomes_a_secret_later_is_masked_and_is_no_change_of
 
     assert [m.text for m in house.messages(where).values()] == ["Is it {{door_code}}?"]
     assert house.request(request).reason is None
+
+
+async def test_the_dates_of_the_calendar_open_the_window_by_the_bookings_code(house, knowledge):
+    begin, end = (house.clock().date() + timedelta(days=days) for days in (-1, 2))
+    event = f"""
+        BEGIN:VCALENDAR
+        VERSION:2.0
+        BEGIN:VEVENT
+        UID:1
+        DTSTART;VALUE=DATE:{begin:%Y%m%d}
+        DTEND;VALUE=DATE:{end:%Y%m%d}
+        DESCRIPTION:Reservation URL: https://www.airbnb.com/hosting/reservations/details/HMABCDEFGH
+        END:VEVENT
+        END:VCALENDAR
+    """
+    write(knowledge, {"listings/4711/airbnb.ics": event})
+    facts = {"trip_stage": "UPCOMING_RESERVATIONS", "reservation_status": "ACCEPTED"}
+    known = house.site.conversation(
+        "How do I get in?", listing_id="4711", stay={**facts, "confirmation_code": "HMABCDEFGH"}
+    )
+    other = house.site.conversation(
+        "How do I get in?", listing_id="4711", stay={**facts, "confirmation_code": "HMOTHERONE"}
+    )
+    jobs = [house.reply_for(where, TEXT) for where in (known, other)]
+    await house.sent()
+    assert known.texts[-1] == f"The code is {VALUE}. Welcome!"
+    assert [(house.job(job).status, house.job(job).reason) for job in jobs] == [
+        (OutboxStatus.SENT, None),
+        (OutboxStatus.DRAFT, "secret_not_due"),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from functools import cached_property
@@ -22,6 +22,7 @@ from src.account import Account
 from src.api.context import Context
 from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
+from src.api.dashboard.stays import StayFacts, read_facts
 from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
 from src.channels import registry
 from src.db import missing_facts
@@ -138,6 +139,10 @@ class Page:
     def address_of(self, external_id: str) -> str | None:
         """Where the conversation is to be seen on the site itself; None where there is no such page."""
         return registry.address_of(self.account.channel, self.account.own, external_id)
+
+    def stay_of(self, listing_id: str | None, stay: Mapping[str, Any]) -> StayFacts:
+        """Which house, when, and who. Blocking: may read the host's files."""
+        return read_facts(self.context.listings, listing_id, stay)
 
     def place_of(self, account: Account) -> str:
         """Where the same can be seen of another account: this list, else the overview."""
@@ -260,6 +265,7 @@ async def open_page(context: Context, request: Request) -> Page:
 def _read_frame(page: Page) -> None:
     """What stands around every page: how the accounts stand, and how many questions wait."""
     intervals = Intervals.of(page.account.settings)
+    page.context.listings.name_of("any")  # files that have changed are read here, in a thread
     with page.context.db.read() as conn:
         page.stands = read_verdict(conn, page.account.name, intervals, page.now)
         if page.request.method == "GET":

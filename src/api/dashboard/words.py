@@ -323,7 +323,20 @@ MODE_MEANS = {
     "draft": _("answers wait for your approval"),
     "off": _("only reads, answers nothing"),
 }
+STAGES = {
+    "inquiry": _("Inquiry"),
+    "request": _("Request to book"),
+    "booked": _("Booked"),
+    "staying": _("Staying now"),
+    "past": _("Stay is over"),
+    "cancelled": _("Booking cancelled"),
+}
+"""Where a stay stands (``model/stages.py``)."""
 STAY = {
+    "listing_name": _("Name of the listing"),
+    "check_in": _("Check-in"),
+    "check_out": _("Check-out"),
+    "guests": _("Guests"),
     "trip_stage": _("Trip"),
     "reservation_status": _("Reservation"),
     "summary": _("What Airbnb says"),

@@ -22,6 +22,7 @@ _REPEATED = "priorityItems"
 """A few conversations of any age that the site puts before the list, with every stretch of it again."""
 _ROLES = {"GUEST": AuthorRole.GUEST, "COTRAVELER": AuthorRole.COTRAVELLER}
 _STAY_TYPES = frozenset({"HOME_BOOKING"})
+_ABOUT_BOOKINGS = frozenset({MessageKind.BULLETIN, MessageKind.CARD})
 _CODE = re.compile(r"[A-Z0-9]{6,20}")
 """A confirmation code: ten capital letters and digits wherever one was seen."""
 
@@ -320,18 +321,27 @@ def _tags(node: dict[str, Json]) -> dict[str, list[str]]:
 
 
 def _confirmation_code(node: dict[str, Json], messages: tuple[SeenMessage, ...]) -> str:
-    """The booking's code, as the site's own newest bulletin about it has it (field guide, 2.6); "" without one.
+    """The booking's code, as the site's newest bulletin or card about it has it (field guide, 2.6); "" without one.
 
     Only the site's service counts: what a person writes or attaches names no booking.
     """
     nodes = {one["id"]: one for one in dig(node, "messageData", "messages") or [] if one is not None}
     for seen in reversed(messages):
-        if seen.kind is MessageKind.BULLETIN and seen.role is AuthorRole.SITE and not seen.deleted:
+        if seen.kind in _ABOUT_BOOKINGS and seen.role is AuthorRole.SITE and not seen.deleted:
             content = dig(nodes.get(seen.external_id), "hydratedContent", "content")
-            code = dig(content, "linkMessagingAction", "confirmationCodeMA")
-            if isinstance(code, str) and _CODE.fullmatch(code):
+            if code := next(_codes_in(content), ""):
                 return code
     return ""
+
+
+def _codes_in(node: Json) -> Iterator[str]:
+    """The codes that the actions of a bulletin or card lead to: its link's, or those of its buttons."""
+    if isinstance(node, dict):
+        code = node.get("confirmationCodeMA")
+        if isinstance(code, str) and _CODE.fullmatch(code):
+            yield code
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _codes_in(part)
 
 
 def _stay(node: dict[str, Json], tags: dict[str, list[str]], code: str) -> dict[str, str]:

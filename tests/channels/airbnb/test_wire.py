@@ -179,6 +179,16 @@ def test_what_is_no_code_is_not_taken_for_one(inbox: Inbox, thread: Thread, code
     assert "confirmation_code" not in read_thread(payload).stay
 
 
+def test_the_code_of_a_request_to_book_is_that_of_its_card(inbox: Inbox, thread: Thread):
+    inbox.card(thread, "STAYS_RTB_CARD_CONFIRMED")
+    assert read_thread(opened(inbox, thread)).stay["confirmation_code"] == thread.stay.code
+
+
+def test_a_card_by_an_account_of_a_person_names_no_booking(inbox: Inbox, thread: Thread):
+    inbox.card(thread, "STAY_ALTERATION_WITHOUT_LISTING_CHANGE_ACCEPTED")
+    assert "confirmation_code" not in read_thread(opened(inbox, thread)).stay
+
+
 def test_a_person_cannot_name_the_booking(inbox: Inbox, thread: Thread):
     inbox.service_bulletin(thread)
     payload = opened(inbox, thread)
