@@ -113,6 +113,14 @@ class ServingSettings(Variables):
         formerly="DASHBOARD_TIME_ZONE",
     )
 
+    approve_undo_sec: float = variable(
+        5.0,
+        "a reply that is approved on a page waits so long, and can be taken back; by the API it is due at once",
+        "seconds; 0: at once",
+        ge=0,
+        le=60,
+    )
+
     @field_validator("callback_base_url", "dashboard_url")
     @classmethod
     def _base_url(cls, value: str, info: ValidationInfo) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, select
+from sqlalchemy import Connection, case, exists, func, null, select
 
 from src.db.answers import is_answer
 from src.db.outbox_views import JOB
@@ -85,6 +85,24 @@ def count(conn: Connection, key: Key, job: Job, judgement: Judgement, now: datet
     counted = one_or_none(conn, several, _RECORD)
     assert counted is not None  # noqa: S101
     return counted
+
+
+def take_back(conn: Connection, key: Key, job: Job, now: datetime) -> None:
+    """What a person has judged is not judged any more: as if ``count`` had not been. NOT repeatable.
+
+    A row of unchanged drafts that a change has ended stays ended.
+    """
+    conn.execute(OUTBOX.update().where(_O.id == job.id).values(judged=None))
+    column = AUTONOMY.c[str(job.judged)]
+    changes: dict[Any, Any] = {column: column - 1, _A.updated_at: now}
+    if job.judged == str(Judgement.UNCHANGED):
+        changes[_A.in_a_row] = case((_A.in_a_row > 0, _A.in_a_row - 1), else_=0)
+        changes[_A.in_a_row_since] = case((_A.in_a_row > 1, _A.in_a_row_since), else_=null())
+    counted = one_or_none(conn, _RECORD.update.where(*_is(key), column > 0).values(changes), _RECORD)
+    if counted is not None and counted.in_a_row_since is not None:
+        conn.execute(AUTONOMY.update().where(*_is(key)).values(conversations=_conversations_of(counted)))
+    elif counted is not None:
+        conn.execute(AUTONOMY.update().where(*_is(key)).values(conversations=0))
 
 
 def _conversations_of(record: TopicRecord) -> Any:

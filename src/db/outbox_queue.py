@@ -15,7 +15,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, String, Update, bindparam, case, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    Update,
+    bindparam,
+    case,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from src.db.outbox_views import JOB, by_key, first_in_line, parts_of
@@ -239,26 +252,40 @@ def enqueue(
     return found, False
 
 
-def approve(conn: Connection, job_id: str, text: str | None, now: datetime) -> Job:
+def approve(
+    conn: Connection, job_id: str, text: str | None, now: datetime, *, due_at: datetime | None = None
+) -> Job:
     """From draft to pending, with the person's ``text`` if there is one. Due at once; its attempts start again.
 
-    The text of the AI is kept as ``drafted_text`` if the person's is another one.
+    The text of the AI is kept as ``drafted_text`` if the person's is another one. Due at ``due_at`` instead, it can
+    be taken back until then: the draft's reason stays.
     """
     edited: dict[str, Any] = {}
     if text is not None:
         drafted = case((_Q.text == text, None), else_=func.coalesce(_Q.drafted_text, _Q.text))
         edited = {"text": text, "drafted_text": drafted, "html": case((_Q.text == text, _Q.html))}
+    if due_at is None:
+        edited["reason"] = None
     return _move(
         conn,
         _from(job_id, [_S.DRAFT], _S.PENDING),
         _S.PENDING,
-        reason=None,
-        due_at=now,
+        due_at=due_at or now,
         approved_at=now,
         attempts=0,
         last_error=None,
         **edited,
     )
+
+
+_TAKEN_BACK: ColumnElement[str] = literal_column("'approval_taken_back'")
+
+
+def take_back(conn: Connection, job_id: str) -> Job:
+    """From pending to draft, of what a person has approved. Its text and its reason stay. StaleJob if in hand."""
+    approved = _unarmed(_from(job_id, [_S.PENDING], _S.DRAFT)).where(_Q.approved_at.is_not(None))
+    reason = func.coalesce(_Q.reason, _TAKEN_BACK)
+    return _move(conn, approved, _S.DRAFT, reason=reason, approved_at=None, **_UNCLAIMED)
 
 
 def retry(conn: Connection, job_id: str, now: datetime) -> Job:

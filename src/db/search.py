@@ -9,11 +9,25 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, false, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from src.db.conversations import CONVERSATION, MESSAGE
 from src.db.outbox_views import JOB
-from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, Unindexed, literal, rows
+from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, Unindexed, alias, literal, rows
 from src.model.rows import Job, StoredConversation, StoredMessage
 from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, OutboxStatus
 from src.model.values import ReplyMode
@@ -174,17 +188,35 @@ def open_jobs(conn: Connection, conversation_ids: Collection[str]) -> dict[str, 
     return found
 
 
-def jobs(conn: Connection, account: str, status: OutboxStatus, *, after: Key | None, limit: int) -> list[Job]:
-    """Replies in a status: what is done newest first, what waits oldest first."""
+def jobs(
+    conn: Connection, account: str, status: OutboxStatus, *, after: Key | None, limit: int, now: datetime
+) -> list[Job]:
+    """Replies in a status: what is done newest first, what waits oldest first, late drafts at the end."""
     final = status in FINAL_OUTBOX
     # What waits is little: found by its status, and put in order then.
     at: ColumnElement[Any] = OUTBOX.c.processed_at if final else Unindexed(OUTBOX.c.created_at)
     wanted = JOB.select.where(OUTBOX.c.account == account, OUTBOX.c.status == literal(status))
+    if status is OutboxStatus.DRAFT:
+        last = alias(OUTBOX, "last_shown")
+        order = (_is_late(OUTBOX, now), at, OUTBOX.c.id)
+        if after is not None:
+            of_last = select(_is_late(last, now)).where(last.c.id == after[1]).scalar_subquery()
+            wanted = wanted.where(tuple_(*order) > tuple_(func.coalesce(of_last, 0), *after))
+        return rows(conn, wanted.order_by(*order).limit(limit), JOB)
     if after is not None:
         here, there = tuple_(at, OUTBOX.c.id), tuple_(*after)
         wanted = wanted.where(here < there if final else here > there)
-    order = (at.desc(), OUTBOX.c.id.desc()) if final else (at, OUTBOX.c.id)
-    return rows(conn, wanted.order_by(*order).limit(limit), JOB)
+    return rows(
+        conn,
+        wanted.order_by(*((at.desc(), OUTBOX.c.id.desc()) if final else (at, OUTBOX.c.id))).limit(limit),
+        JOB,
+    )
+
+
+def _is_late(job: Any, now: datetime) -> ColumnElement[int]:
+    """1 of a reply whose request has ended without it, else 0."""
+    over = exists().where(INBOX.c.id == job.c.request_id, INBOX.c.reply_by < now)
+    return case((over, 1), else_=0)
 
 
 def by_ids(conn: Connection, conversation_ids: Collection[str]) -> dict[str, StoredConversation]:

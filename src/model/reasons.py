@@ -36,7 +36,7 @@ OUR_REASONS = frozenset(
         *map(str, Refusal),
         *("approval_required", NEEDS_APPROVAL, "composer_busy", "mode_off", "reply_mode_off"),
         *("no_proof", "no_composer", "could_not_be_sent", "no_such_conversation", "failed", "too_large"),
-        *(DENIES_BEING_AI, "earlier_part_missing", "start_too_old", "no_subject"),
+        *(DENIES_BEING_AI, "earlier_part_missing", "start_too_old", "no_subject", "approval_taken_back"),
         *("undeliverable", "window_closed", "quality_limit", "media_gone", "cannot_transcribe"),
         *("too_long", "held_by_ai", "secret_not_due", "unknown_placeholder"),
         *("no_answer_in_time", "not_accepted_in_time", "escalated_by_ai", "no_answer_needed"),

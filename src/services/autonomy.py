@@ -91,6 +91,14 @@ def note_approval(conn: Connection, draft: Job, approved: Job, now: datetime) ->
     _note(conn, draft, judgement, now)
 
 
+def take_back(conn: Connection, job: Job, now: datetime) -> None:
+    """A person took an approval back: it does not count. A topic that a rewriting has cost stays lost."""
+    where = conversations.get(conn, job.conversation_id)
+    key = autonomy.key_of(conn, where, job.topic, job.created_at)
+    if job.judged is not None and key is not None:
+        autonomy.take_back(conn, key, job, now)
+
+
 def note_refusal(conn: Connection, job: Job, now: datetime) -> None:
     """A person rejected a draft, or took back a reply that was on its way."""
     if job.status is OutboxStatus.DRAFT:

@@ -7,7 +7,7 @@ Each is one transaction; a reply that is now on its way wakes the SEND worker.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from loguru import logger
 
@@ -34,8 +34,11 @@ def approve(
     *,
     now: datetime,
     secrets: Secrets = NO_SECRETS,
+    undo_sec: float = 0.0,
 ) -> Job:
     """Draft → pending, with the edited text if there is one. ``Malformed`` if that cannot be typed.
+
+    It is due after ``undo_sec`` seconds; until a worker has it in hand, ``take_back`` makes it a draft again.
 
     The first click wins; the second gets ``Conflict``. So does approving a draft that is overtaken or
     whose message is too old by now: SEND would cancel it anyway, and a person should hear of it here.
@@ -44,7 +47,9 @@ def approve(
 
     def move(conn: Connection) -> Job:
         draft = outbox_views.get(conn, job_id)
-        job = outbox_queue.approve(conn, job_id, _masked(conn, job_id, text, secrets), now)
+        masked = _masked(conn, job_id, text, secrets)
+        due_at = now + timedelta(seconds=undo_sec) if undo_sec else None
+        job = outbox_queue.approve(conn, job_id, masked, now, due_at=due_at)
         if job.is_from_person:
             return _looked_again(conn, job)
         _still_fits(conn, job, now)
@@ -60,6 +65,19 @@ def _looked_again(conn: Connection, job: Job) -> Job:
     if job.is_from_person:
         outbox_queue.note_read(conn, job.id, conversations.last_sequence(conn, job.conversation_id))
     return job
+
+
+def take_back(db: Database, job_id: str, *, now: datetime) -> Job:
+    """An approved reply that nobody has in hand → draft, as it was approved. ``Conflict`` if it is too late."""
+
+    def move(conn: Connection) -> Job:
+        approved = outbox_views.get(conn, job_id)
+        job = outbox_queue.take_back(conn, job_id)
+        assert approved is not None  # noqa: S101 - else it could not be moved
+        autonomy.take_back(conn, approved, now)
+        return job
+
+    return _move(db, None, job_id, "taken back", move)
 
 
 def _masked(conn: Connection, job_id: str, text: str | None, secrets: Secrets) -> str | None:

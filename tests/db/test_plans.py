@@ -142,8 +142,10 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "conversations of a listing": lambda c: found(c, search.Filters(listing="l1")),
     "their newest messages": lambda c: search.newest_messages(c, ["c1", "c2"]),
     "their open replies": lambda c: search.open_jobs(c, ["c1", "c2"]),
-    "replies, a page": lambda c: search.jobs(c, A, OutboxStatus.CANCELLED, after=(NOW, "j1"), limit=20),
-    "drafts, a page": lambda c: search.jobs(c, A, OutboxStatus.DRAFT, after=None, limit=20),
+    "replies, a page": lambda c: search.jobs(
+        c, A, OutboxStatus.CANCELLED, after=(NOW, "j1"), limit=20, now=NOW
+    ),
+    "drafts, a page": lambda c: search.jobs(c, A, OutboxStatus.DRAFT, after=None, limit=20, now=NOW),
     "what became of a week's drafts": lambda c: results.judged(c, A, NOW - timedelta(days=7), NOW),
     "what a week's runs held": lambda c: results.left(c, A, NOW - timedelta(days=7), NOW),
     "what a day cost": lambda c: results.spent(c, [A, "b"], NOW - timedelta(days=1), NOW),

@@ -4,7 +4,7 @@
 
 import pytest
 
-from src.db import accounts, autonomy, conversations, outbox_queue
+from src.db import accounts, autonomy, conversations, outbox_queue, outbox_views
 from src.db.wakeup import Wakeup
 from src.model.answer import Action, Answer
 from src.model.autonomy import NEEDS_APPROVAL
@@ -241,6 +241,21 @@ def test_a_draft_counts_once_even_if_it_comes_back(host):
         outbox_queue.hold(conn, job.id, [OutboxStatus.PENDING], "composer_busy")
     outbox_moves.approve(host.db, host.wakeup, job.id, None, now=host.clock())
     assert counts(host.record())[0] == 1
+
+
+def test_an_approval_that_is_taken_back_does_not_count(host):
+    before = host.answered()
+    host.approve(before)
+    job = host.answered()
+    outbox_moves.approve(host.db, host.wakeup, job.id, None, now=host.clock(), undo_sec=5)
+    assert counts(host.record()) == (2, 0, 0, 0, 2, 2)
+    outbox_moves.take_back(host.db, job.id, now=host.clock())
+    with host.db.read() as conn:
+        draft = outbox_views.get(conn, job.id)
+    assert (draft.status, draft.reason, draft.judged) == (OutboxStatus.DRAFT, job.reason, job.judged)
+    assert counts(host.record()) == (1, 0, 0, 0, 1, 1)
+    outbox_moves.reject(host.db, job.id, None, now=host.clock())
+    assert counts(host.record()) == (1, 0, 0, 1, 0, 0)
 
 
 def test_what_answers_only_the_easy_part_is_not_judged(host):

@@ -15,6 +15,7 @@ from src.api.dashboard import timeline
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.ai.why import explain_requests
+from src.api.dashboard.clocks import by_urgency, clock_of
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.dashboard.takeover import read_takeover
@@ -156,6 +157,9 @@ def _find(page: Page) -> dict[str, Any]:
         "filters": filters,
         "listings": listings,
         "states": STATES,
+        "clocks": {
+            one.waiting.conversation_id: one.clock for one in reversed(by_urgency(page.waiting, page.now))
+        },
         "asked": bool(text or state or filters.listing or mode),
         "next_page": page_after(page, last.last_activity_at or last.created_at, last.id) if last else None,
     }
@@ -206,6 +210,11 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
         "takeover": takeover,
+        "clock_of": lambda entry: (
+            clock_of(entry.carried[-1].sent_at, entry.request.reply_by, page.now)
+            if entry.request and entry.carried
+            else None
+        ),
         "not_live": timeline.why_not_live(page.account, found, stands, _narrowest(found, rules), page.now),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }

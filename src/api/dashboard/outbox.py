@@ -13,6 +13,7 @@ from src.api.context import Context
 from src.api.dashboard.ai.side import AiSide
 from src.api.dashboard.ai.translation import read_wording
 from src.api.dashboard.ai.why import explain_requests
+from src.api.dashboard.clocks import clock_of
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.ids import OUR_ID
@@ -52,7 +53,8 @@ def outbox_routes(context: Context, side: AiSide) -> APIRouter:
             raise NotFound("there is no reply with this id, or nothing of this kind to do with it")
         done, act_on = deed
         await run_in_threadpool(act_on, job_id)
-        return page.go(form.get("next", "/outbox"), done)
+        more = {"approved": job_id} if done == "approved" else {}
+        return page.go(form.get("next", "/outbox"), done, **more)
 
     return router
 
@@ -61,11 +63,16 @@ def _deeds(context: Context, page: Page, form: dict[str, str]) -> dict[str, tupl
     """By the last word of the address: what the page says afterwards, and what does it."""
     db, wakeup, now = context.db, context.wakeup, page.now
     message, secrets = form.get("message"), context.secrets
+    # Where the caller may be waiting for it, it is theirs at once.
+    undo_sec = 0.0 if page.account.kept_for_caller else context.settings.approve_undo_sec
     return {
         "approve": (
             "approved",
-            lambda job: outbox_moves.approve(db, wakeup, job, message, now=now, secrets=secrets),
+            lambda job: outbox_moves.approve(
+                db, wakeup, job, message, now=now, secrets=secrets, undo_sec=undo_sec
+            ),
         ),
+        "take-back": ("taken_back", lambda job: outbox_moves.take_back(db, job, now=now)),
         "reject": ("rejected", lambda job: outbox_moves.reject(db, job, form.get("reason"), now=now)),
         "retry": ("retried", lambda job: outbox_moves.retry(db, wakeup, job, now=now)),
         "cancel": ("cancelled", lambda job: outbox_moves.cancel(db, job, now=now)),
@@ -81,7 +88,7 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
     with page.context.db.read() as conn:
         counts = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         status = OutboxStatus(asked) if asked in set(OutboxStatus) else _first_that_needs_a_look(counts)
-        found = search.jobs(conn, account, status, after=after, limit=ROWS + 1)
+        found = search.jobs(conn, account, status, after=after, limit=ROWS + 1, now=page.now)
         shown = found[:ROWS]
         homes = search.by_ids(conn, {job.conversation_id for job in shown})
         asked_for = messages_of_requests(conn, {job.request_id for job in shown if job.request_id})
@@ -102,6 +109,11 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
             for job in shown
             for key in [job.request_id or ""]
         ],
+        "clock_of": lambda job, asked, request: (
+            clock_of(asked[-1].sent_at if asked else job.created_at, request.reply_by, page.now)
+            if request
+            else None
+        ),
         "next_page": page_after(page, last.processed_at or last.created_at, last.id) if last else None,
     }
 

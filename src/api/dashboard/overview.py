@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,43 +10,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from src.api.context import Context
+from src.api.dashboard.clocks import by_urgency
 from src.api.dashboard.memory import Remembered
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.week import Day, charts_of_week, last_days, read_day
 from src.db import activity
 from src.db.engine import Connection
 from src.db.overview import inbox_counts, outbox_counts
-from src.db.waiting import LOOK_BACK, RESPONSE_CLOCK, Waiting, waiting
+from src.db.waiting import LOOK_BACK, waiting
 from src.model.statuses import OPEN_INBOX, UNFINISHED_OUTBOX, OutboxStatus
 from src.services import switches
 from src.services.status import Intervals, read_verdict
-
-SOON = timedelta(hours=6)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that waits for a person, with what is left of its 24 hours."""
-
-    waiting: Waiting
-    deadline: datetime
-    left_sec: float
-
-    @property
-    def urgency(self) -> str:
-        """For the colour: over, soon or calm."""
-        if self.left_sec <= 0:
-            return "over"
-        return "soon" if self.left_sec < SOON.total_seconds() else "calm"
-
-
-def by_urgency(found: list[Waiting], now: datetime) -> list[Item]:
-    """Clocks that still run come first, the one that ends next on top; then those that are over, newest first."""
-    items = []
-    for one in found:
-        deadline = one.asked_at + RESPONSE_CLOCK
-        items.append(Item(one, deadline, (deadline - now).total_seconds()))
-    return sorted(items, key=lambda item: (item.left_sec <= 0, abs(item.left_sec), not item.waiting.first))
 
 
 def overview_routes(context: Context) -> APIRouter:

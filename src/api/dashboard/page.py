@@ -24,11 +24,15 @@ from src.api.dashboard import words
 from src.api.dashboard.assets import address_of
 from src.api.dashboard.stays import StayFacts, read_facts
 from src.api.doors import Entry, TooManyGuesses, Unauthorized, WrongHost
+from src.api.ids import OUR_ID
 from src.channels import registry
-from src.db import missing_facts
+from src.db import missing_facts, outbox_views
+from src.db.engine import Connection
 from src.db.waiting import Waiting, waiting
 from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
+from src.model.rows import Job
+from src.model.statuses import OutboxStatus
 from src.services.refusals import Conflict, HoldsSecret, Malformed, NotFound
 from src.services.status import (
     Hindrance,
@@ -76,6 +80,8 @@ class Page:
     """What waits for a person in it. Not read for forms."""
     standing: dict[str, Short] = field(default_factory=dict)
     """How each account stands, where there are several."""
+    approved: Job | None = None
+    """The reply that was approved just before, as it is now: it may still be taken back."""
     open_questions: int = 0
     """How many missing facts wait for the host."""
 
@@ -176,11 +182,11 @@ class Page:
             self.context.doors.sessions.set_form_cookie(response, new_cookie)
         return response
 
-    def go(self, to: str, done: str | None = None) -> Response:
+    def go(self, to: str, done: str | None = None, **more: str) -> Response:
         """Back to a page of ours, which then says what was ``done`` (a key of ``words.DONE``)."""
         target = own_path(to)
         if done is not None:
-            target += f"{'&' if '?' in target else '?'}done={done}"
+            target += f"{'&' if '?' in target else '?'}{urlencode({'done': done, **more})}"
         return RedirectResponse(target, 303)
 
     @property
@@ -189,8 +195,25 @@ class Page:
         if self.request.method != "GET":
             form: dict[str, str] = getattr(self.request.state, "form", {})
             return own_path(form.get("next", "/"))
-        query = [(key, value) for key, value in self.request.query_params.multi_items() if key != "done"]
+        query = [
+            (key, value)
+            for key, value in self.request.query_params.multi_items()
+            if key not in {"done", "approved"}
+        ]
         return self.request.url.path + (f"?{urlencode(query)}" if query else "")
+
+    @property
+    def whole_address(self) -> str:
+        """The address of this page with what it says of a deed."""
+        return f"{self.request.url.path}?{self.request.url.query}"
+
+    @property
+    def left_sec(self) -> float:
+        """How long the approved reply still waits before it is due."""
+        job = self.approved
+        if job is None or job.status is not OutboxStatus.PENDING:
+            return 0.0
+        return max(0.0, (job.due_at - self.now).total_seconds())
 
     def is_at(self, place: str) -> bool:
         """Whether this page belongs to that place of the navigation."""
@@ -208,13 +231,21 @@ class Page:
             "ago": lambda at: lang.ago(at, now),
             "moment": lambda at: lang.moment(at, zone, now=now),
             "full_moment": lambda at: lang.full_moment(at, zone),
-            "done": words.done(
-                self.request.query_params.get("done", ""),
-                self.hindrance,
-                reads=self.stands is not None and self.stands.reads,
-                called_for=self.stands is not None and self.account.is_called_for,
-            ),
+            "done": self._done(),
         }
+
+    def _done(self) -> list[str]:
+        """What is said of the deed that led here, as things stand now; nothing for none."""
+        job = self.approved
+        if job is not None and job.status is not OutboxStatus.PENDING:
+            return [words.OUTBOX_MEANS[str(job.status)]]
+        return words.done(
+            self.request.query_params.get("done", ""),
+            self.hindrance,
+            reads=self.stands is not None and self.stands.reads,
+            called_for=self.stands is not None and self.account.is_called_for,
+            waits=self.left_sec > 0,
+        )
 
 
 def own_path(text: str) -> str:
@@ -271,11 +302,18 @@ def _read_frame(page: Page) -> None:
         if page.request.method == "GET":
             sent = not page.account.is_called_for
             page.waiting = waiting(conn, page.account.name, page.now, sent=sent)
+            page.approved = _read_approved(page, conn)
         if page.several:
             verdicts = read_verdicts(conn, page.accounts, page.now)
             page.standing = {one.name: in_a_word(one, verdicts[one.name]) for one in page.accounts}
         if page.has_assistant:
             page.open_questions = missing_facts.count_open(conn)
+
+
+def _read_approved(page: Page, conn: Connection) -> Job | None:
+    asked = page.request.query_params.get("approved", "")
+    job = outbox_views.get(conn, asked) if OUR_ID.fullmatch(asked) else None
+    return job if job is not None and job.account == page.account.name else None
 
 
 async def open_form(context: Context, request: Request) -> tuple[Page, dict[str, str]]:

@@ -146,7 +146,7 @@ def request_steps(message: StoredMessage, request: Request, replies: list[Job]) 
         steps.append(Step(request.reply_by, sentence("The AI's answer is awaited until then.")))
     for job in replies:
         means = words.OUTBOX_MEANS[str(job.status)]
-        steps.append(Step(job.processed_at or job.created_at, means, reason=job.reason))
+        steps.append(Step(job.processed_at or job.created_at, means, reason=job.present_reason))
     return steps
 
 
@@ -175,7 +175,7 @@ def reply_steps(job: Job) -> list[Step]:
         )
         steps.append(Step(job.processed_at, proof))
     else:
-        steps.append(Step(job.processed_at, words.OUTBOX_MEANS[str(job.status)], reason=job.reason))
+        steps.append(Step(job.processed_at, words.OUTBOX_MEANS[str(job.status)], reason=job.present_reason))
     return steps
 
 

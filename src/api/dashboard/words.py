@@ -8,6 +8,7 @@ from src.languages import sentence as _
 DONE = {
     "approved": _("Approved: it is on its way to the guest."),
     "written": _("Your message is on its way to the guest."),
+    "taken_back": _("Taken back: it is a draft again."),
     "rejected": _("Rejected: it will not be sent."),
     "cancelled": _("Cancelled: it will not be sent."),
     "retried": _("It is tried again."),
@@ -51,6 +52,7 @@ HINDRANCES = {
     "nobody_sends": _("Nobody sends: the SEND worker does not run. Replies wait."),
 }
 """Why what is due does not go out now: ``services.status.what_hinders``."""
+_IN_A_MOMENT = _("Approved: it goes out in some seconds.")
 _FOR_CALLER = {
     "approved": _("Approved: whoever asked for it may take it now."),
     "written": _("Your message is kept: whoever asked may take it now."),
@@ -152,6 +154,7 @@ INBOX = {
 REASONS = {
     # why a reply or a request is no longer wanted, or is held
     "approval_required": _("The mode is draft: you decide."),
+    "approval_taken_back": _("You took your approval back."),
     "topic_needs_approval": _("You decide on this topic: it is not allowed to go out by itself."),
     "host_answered": _("You, or a co-host, wrote in the conversation after the guest."),
     "guest_wrote_again": _("The guest wrote again; the AI is asked again with everything."),
@@ -352,10 +355,13 @@ ORIGINS = {
 }
 
 
-def done(code: str, hindrance: str | None, *, reads: bool, called_for: bool) -> list[str]:
+def done(
+    code: str, hindrance: str | None, *, reads: bool, called_for: bool, waits: bool = False
+) -> list[str]:
     """What is said after a deed: what was done, and what follows of it as things stand; nothing for no deed.
 
-    ``reads``: the inbox is being read. ``called_for``: whoever asked takes the reply.
+    ``reads``: the inbox is being read. ``called_for``: whoever asked takes the reply. ``waits``: the approved reply
+    is not due yet.
     """
     if code not in DONE:
         return []
@@ -363,6 +369,8 @@ def done(code: str, hindrance: str | None, *, reads: bool, called_for: bool) -> 
         return [DONE_BUT[code], HINDRANCES[hindrance]]
     if code in _FOR_CALLER and called_for:
         return [_FOR_CALLER[code]]
+    if code == "approved" and waits:
+        return [_IN_A_MOMENT]
     if code == "paused" and not reads:
         return [_PAUSED_ONLY]
     return [DONE[code], _MODE_BUT] if code == "mode" and hindrance == "reply_mode_off" else [DONE[code]]

@@ -133,6 +133,11 @@ class Job:
         return self.written_after is not None
 
     @property
+    def present_reason(self) -> str | None:
+        """``reason``; None where it is still that of the draft which an approval has ended."""
+        return None if self.status is OutboxStatus.PENDING and self.approved_at else self.reason
+
+    @property
     def is_holding(self) -> bool:
         """It only says that the guest's message has arrived."""
         return self.kind == HOLDING

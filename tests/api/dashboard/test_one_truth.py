@@ -78,6 +78,7 @@ async def test_an_approved_reply_is_on_its_way_only_if_send_sends(client, inbox,
     with db.write() as conn:
         conn.exec_driver_sql("UPDATE accounts SET link_state = 'ok', paused_at = NULL")
     at_work(db, clock)
+    clock.advance(6)
     assert ON_ITS_WAY in words_of(await one.get(done.headers["location"]))
     assert why not in words_of(await one.get("/outbox?state=pending"))
 

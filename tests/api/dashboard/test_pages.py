@@ -23,11 +23,11 @@ async def test_a_draft_is_changed_and_approved_and_the_ais_text_is_not_forgotten
     job = await a_draft(one, inbox)
     assert "Oui, bien sûr." in words_of(await one.get("/outbox"))
     done = await press(one, job, "approve", HERE, message="Encore mieux.")
-    assert (done.status_code, done.headers["location"]) == (303, f"{HERE}?done=approved")
+    assert (done.status_code, done.headers["location"]) == (303, f"{HERE}?done=approved&approved={job.id}")
     (now,) = inbox.jobs()
     assert (now.status, now.text, now.drafted_text) == ("pending", "Encore mieux.", "Oui, bien sûr.")
     story = words_of(await one.get(done.headers["location"]))
-    for said in ("it is on its way to the guest", "A person changed it and approved it", "Oui, bien sûr."):
+    for said in ("it goes out in some seconds", "A person changed it and approved it", "Oui, bien sûr."):
         assert said in story
 
 
@@ -272,7 +272,7 @@ async def test_the_pages_speak_french(client, inbox, db, clock):
     one = client(reply_mode="draft", dashboard_language="fr", time_zone="Europe/Paris")
     await a_draft(one, inbox)
     overview = words_of(await one.get("/"))
-    for said in ("Vous attend", "Brouillon à approuver", "restant sur 24 h", "Aujourd'hui"):
+    for said in ("Vous attend", "Brouillon à approuver", "pour envoyer", "Aujourd'hui"):
         assert said in overview
     thread = words_of(await one.get(HERE))
     assert "Le mode est brouillon : c'est vous qui décidez." in thread

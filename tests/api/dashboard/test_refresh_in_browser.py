@@ -29,9 +29,9 @@ def drafts(house):
 def come(house, *names, before=True):
     """New drafts, the oldest of all, so that they stand above what is there."""
     oldest = drafts(house)[0]
-    at = oldest.created_at - timedelta(hours=1) if before else datetime.now(UTC)
+    at = oldest.created_at - timedelta(hours=1) if before else datetime.now(UTC) - timedelta(minutes=1)
     with house.db.write() as conn:
-        for name in names:
+        for n, name in enumerate(names):
             outbox_queue.enqueue(
                 conn,
                 A,
@@ -41,7 +41,7 @@ def come(house, *names, before=True):
                 idempotency_key=name,
                 status=OutboxStatus.DRAFT,
                 reason="approval_required",
-                now=at,
+                now=at + timedelta(seconds=n),
             )
 
 
@@ -70,8 +70,8 @@ async def test_nothing_moves_from_under_a_finger_and_its_press_meets_what_it_was
     assert await top_of(button) == box["y"]
     await expect(page.locator("#news")).to_be_hidden()
     await expect(page.get_by_text("A draft called one.")).to_have_count(0)
-    async with page.expect_navigation():
-        await touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    await touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    await expect(page.get_by_role("status").filter(has_text="Approved")).to_be_visible()
     with here.db.read() as conn:
         (approved,) = [
             j for j in outbox_views.list_jobs(conn, A, None, 500) if j.approved_at and j.id == "o2-4"
@@ -168,6 +168,7 @@ async def test_who_writes_on_a_draft_that_was_settled_elsewhere_is_told_and_keep
     text = card.get_by_role("textbox")
     await text.fill("Words of the second person")
     settle(here, "o2-4")
+    await page.evaluate(REFRESH)
     bar = page.locator("#news")
     await expect(bar).to_contain_text("This was settled elsewhere. Your words are kept.")
     await bar.get_by_role("button", name="Show it").click()
@@ -177,6 +178,7 @@ async def test_who_writes_on_a_draft_that_was_settled_elsewhere_is_told_and_keep
     come(here, "another", before=False)
     await page.mouse.move(5, 5)
     await page.get_by_role("link", name="Overview").focus()
+    await page.evaluate(REFRESH)
     await expect(page.get_by_text("A draft called another.")).to_have_count(1)
     await expect(text).to_have_value("Words of the second person")
     await card.get_by_role("button", name="Put away").click()
@@ -192,6 +194,7 @@ async def test_a_draft_settled_elsewhere_on_its_conversations_page_leaves_the_ty
     await text.fill("Words of the second person")
     await page.mouse.move(5, 5)
     settle(here, "o2-4")
+    await page.evaluate(REFRESH)
     bar = page.locator("#news")
     await expect(bar).to_contain_text("settled elsewhere")
     await bar.get_by_role("button", name="Show it").click()

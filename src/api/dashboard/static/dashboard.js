@@ -18,7 +18,7 @@
 
   // A form is sent once: whoever clicks twice means once.
   document.addEventListener("submit", function (event) {
-    if (event.defaultPrevented || event.target.method !== "post") return;
+    if (event.defaultPrevented || event.target.method !== "post") return; // those in place see to it themselves
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "yes";
   });

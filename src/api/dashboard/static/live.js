@@ -36,7 +36,7 @@
     if (under && part.contains(under) && under.closest(TARGETS)) return true;
     const active = document.activeElement;
     if (active !== part && part.contains(active)) {
-      if (active.matches(FIELDS) || active.closest("[data-list]")) return true;
+      if (active.matches(FIELDS) || (active.matches(":focus-visible") && active.closest("[data-list]"))) return true;
     }
     const selected = document.getSelection();
     return selected !== null && !selected.isCollapsed && part.contains(selected.anchorNode);
@@ -73,9 +73,10 @@
     return seen ? { id: seen.id, top: seen.getBoundingClientRect().top } : null;
   }
 
-  function morph(part, fresh) {
+  // Repeatable. ``over``: also over what was typed, which has been sent.
+  function morph(part, fresh, over = false) {
     const anchor = anchorOf(part);
-    window.Idiomorph.morph(part, fresh, options);
+    window.Idiomorph.morph(part, fresh.cloneNode(true), over ? { morphStyle: "outerHTML" } : options);
     window.htmx.process(part);
     const again = anchor && document.getElementById(anchor.id);
     if (again) window.scrollBy({ top: again.getBoundingClientRect().top - anchor.top, behavior: "instant" });
@@ -105,8 +106,7 @@
     const number = newItems(part, fresh).length;
     if (number) return number === 1 ? bar.dataset.one : bar.dataset.many.replace("#", String(number));
     const changed = Array.from(known).some(([id, state]) => {
-      const kept = document.getElementById(id).matches(".kept");
-      return !kept && now.get(id) !== state;
+      return !document.getElementById(id).matches(".kept, .gone") && now.get(id) !== state;
     });
     return changed ? bar.dataset.changed : "";
   }
@@ -126,6 +126,13 @@
   }
 
   function take(part, fresh) {
+    if (part.dataset.live === "at-once") {
+      if (down || part.dataset.closed) return;
+      const asToast = part.classList.contains("toast");
+      morph(part, fresh);
+      if (asToast && part.childElementCount) part.classList.add("toast");
+      return;
+    }
     if (isInHand(part)) {
       hold(part, fresh);
     } else {
@@ -222,5 +229,9 @@
   document.addEventListener("focusout", soon);
   document.addEventListener("selectionchange", () => held && soon());
 
-  window.Nightporter = { drop, morph, read, show, hasTyped };
+  let byKey = false;
+  document.addEventListener("keydown", () => (byKey = true), true);
+  document.addEventListener("pointerdown", () => (byKey = false), true);
+
+  window.Nightporter = { morph, read, show, take, lastByKey: () => byKey };
 })();
