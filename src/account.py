@@ -63,6 +63,12 @@ class AccountSettings(Variables):
     human_pause_min: Minutes = variable(
         15.0, "after the host writes in a thread, the AI keeps quiet there this long", "minutes", ge=0
     )
+    quiet_alert_hours: Hours = variable(
+        6.0,
+        "replies go out, and the service tells nothing of them or of anything else for this long: you are told",
+        "hours",
+        gt=0,
+    )
     history_messages: Count = variable(
         60, "how many of a conversation's last messages go to the AI beside the new ones", "messages"
     )

@@ -24,7 +24,15 @@ from src.errors import TransientError
 from src.logs import files_not_written, safe_error
 from src.model.rows import AccountState
 from src.model.statuses import OutboxStatus
-from src.services.status import Verdict, Worker, describe, most_telling, read_verdicts, whole
+from src.services.status import (
+    Verdict,
+    Worker,
+    describe,
+    most_telling,
+    read_verdicts,
+    silent_since,
+    whole,
+)
 
 PRODUCT = "nightporter"
 
@@ -37,6 +45,8 @@ class Moment:
     """By the account's name."""
     overviews: dict[str, Overview]
     now: datetime
+    silent: frozenset[str] = frozenset()
+    """The accounts whose service tells nothing of what goes out."""
 
     @property
     def overview(self) -> Overview:
@@ -48,8 +58,10 @@ def look(db: Database, accounts: Iterable[Account], now: datetime) -> Moment:
     """Raises ``TransientError`` if the database is out of reach."""
     db.check()
     with db.read() as conn:
+        accounts = list(accounts)
         verdicts = read_verdicts(conn, accounts, now)
-        return Moment(verdicts, {name: overview(conn, name, now) for name in verdicts}, now)
+        silent = frozenset(one.name for one in accounts if silent_since(conn, one, now) is not None)
+        return Moment(verdicts, {name: overview(conn, name, now) for name in verdicts}, now, silent)
 
 
 def health_routes(context: Context) -> APIRouter:
@@ -96,6 +108,11 @@ def report(context: Context, moment: Moment) -> dict[str, Any]:
         f"{account.name}: {problem}" if len(counted) > 1 else problem
         for account in counted
         for problem in _problems(account, moment.verdicts[account.name])
+    ]
+    problems += [
+        f"{account.name}: nothing_told" if len(counted) > 1 else "nothing_told"
+        for account in counted
+        if account.name in moment.silent
     ]
     if overview.outbox[OutboxStatus.UNCONFIRMED]:
         problems.append("unconfirmed_replies")

@@ -16,6 +16,8 @@ class IncidentKind(StrEnum):
     """The site looks different from what is known: nothing works until somebody looks."""
     NOTHING_READ = "nothing_read"
     """The inbox could not be read for too long. A quiet inbox does not count."""
+    NOTHING_TOLD = "nothing_told"
+    """Replies go out, and the service tells nothing of them or of anything else: its calls do not reach us."""
     AI_UNREACHABLE = "ai_unreachable"
     """The AI has not taken a request several times in a row."""
     UNCONFIRMED = "unconfirmed"

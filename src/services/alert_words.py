@@ -36,6 +36,7 @@ _TITLES = {
     _K.HALTED: _("Nightporter has stopped: a person is needed"),
     _K.PAGE_CHANGED: _("Nightporter has stopped: Airbnb's page has changed"),
     _K.NOTHING_READ: _("Nightporter has not read the inbox for a while"),
+    _K.NOTHING_TOLD: _("A service does not call Nightporter any more"),
     _K.AI_UNREACHABLE: _("Your AI cannot be reached"),
     _K.OVER_BUDGET: _("The assistant has used up its tokens of today"),
 }
@@ -43,6 +44,7 @@ _OVER = {
     _K.HALTED: _("Nightporter works again"),
     _K.PAGE_CHANGED: _("Nightporter works again"),
     _K.NOTHING_READ: _("Nightporter reads the inbox again"),
+    _K.NOTHING_TOLD: _("The service calls again"),
     _K.AI_UNREACHABLE: _("Your AI can be reached again"),
     _K.UNCONFIRMED: _("No reply is without proof any more"),
     _K.INQUIRY: _("No guest waits for 20 hours any more"),
@@ -53,6 +55,10 @@ _MEANS = {
     _K.PAGE_CHANGED: _("Nothing is guessed, read or sent. Look at the inbox yourself, then at the runbook."),
     _K.NOTHING_READ: _(
         "New messages are not seen. Look whether the machine, its network and the workers run."
+    ),
+    _K.NOTHING_TOLD: _(
+        "Replies go out, and for hours nothing has come back: no message, no status. Look whether the webhook's "
+        "address is still right and subscribed; doctor asks the service."
     ),
     _K.AI_UNREACHABLE: _("Guests' messages wait, and are given to it when it answers again."),
     _K.UNCONFIRMED: _("Send was pressed, and the message was not found. Look whether it is there."),
@@ -85,6 +91,7 @@ _PLACES = {
     _K.HALTED: "/reconnect",
     _K.PAGE_CHANGED: "/reconnect",
     _K.NOTHING_READ: "/",
+    _K.NOTHING_TOLD: "/",
     _K.AI_UNREACHABLE: "/",
     _K.UNCONFIRMED: "/outbox?state=unconfirmed",
     _K.DRAFT: "/outbox?state=draft",

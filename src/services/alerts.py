@@ -31,7 +31,7 @@ from src.model.incidents import (
 from src.model.retry import ALERT
 from src.model.rows import AccountState, StoredIncident
 from src.quiet_hours import QuietHours
-from src.services.status import Intervals, Verdict, read_verdict
+from src.services.status import Intervals, Verdict, read_verdict, silent_since
 from src.settings import AlertSettings
 
 READING_INTERVALS = 10
@@ -100,6 +100,7 @@ def find(conn: Connection, account: Account, now: datetime) -> list[Found]:
         *_budget(conn, account.name, now),
         *_waiting(conn, account, now),
         *_reading(account, state, verdict, now),
+        *_silence(conn, account, now),
     ]
 
 
@@ -147,6 +148,12 @@ def _waiting(conn: Connection, account: Account, now: datetime) -> Iterator[Foun
             yield Found(IncidentKind.INQUIRY, one.subject, since=one.asked_at)
         elif one.is_halfway(now):
             yield Found(IncidentKind.INQUIRY_WAITS, one.subject, since=one.asked_at)
+
+
+def _silence(conn: Connection, account: Account, now: datetime) -> Iterator[Found]:
+    since = silent_since(conn, account, now)
+    if since is not None:
+        yield Found(IncidentKind.NOTHING_TOLD, since=since)
 
 
 # --- what is written down --------------------------------------------------------------------------------

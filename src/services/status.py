@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 from src.account import Account, AccountSettings
-from src.db import accounts
+from src.channels import registry
+from src.db import accounts, silence
 from src.db.engine import Connection
 from src.model.rows import AccountState, WorkerBeat
 from src.model.values import AI_WORKER
@@ -168,6 +169,19 @@ def what_hinders(account: Account, verdict: Verdict) -> Hindrance | None:
     if account.settings.reply_mode == "off":
         return "reply_mode_off"
     return None if verdict.send.lives else "nobody_sends"
+
+
+def silent_since(conn: Connection, account: Account, now: datetime) -> datetime | None:
+    """Since when replies go out and nothing comes back, where that is too long; else None.
+
+    Only of a service that calls us, and says what became of a message: its calls may go to another address.
+    """
+    can = registry.find(account.channel).CAPABILITIES
+    if not (can.hears and can.tells_delivery):
+        return None
+    since = silence.silent_since(conn, account.name, now)
+    longest = timedelta(hours=account.settings.quiet_alert_hours)
+    return since if since is not None and now - since >= longest else None
 
 
 def whole(of: Iterable[Account], verdicts: Mapping[str, Verdict]) -> Literal["working", "partly", "halted"]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sandbox.whatsapp import bodies
 from sandbox.whatsapp.cloud import Plan
+from src.account import Account, AccountSettings
+from src.api.health import look
+from src.db import accounts
 from src.errors import CallRefused, WallHit
 from src.model.sending import Finding, Press, Receipt
 from src.model.statuses import OutboxStatus
+from src.model.values import utc_now
+from src.services import alerts
+from tests.support.house import ACCOUNT
 from tests.support.whatsapp import GERDA, incoming
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -225,6 +232,39 @@ async def test_a_token_that_expires_at_night_halts_at_the_next_look_and_replies_
     with pytest.raises(WallHit) as caught:
         await line.channel.open()
     assert (caught.value.kind, line.job(job).status) == ("credentials", OutboxStatus.PENDING)
+
+
+async def test_a_webhook_address_that_is_lost_or_unsubscribed_is_told_of(line, tmp_path):
+    """Replies go out, and nothing comes back: no status, and no message."""
+    with line.house.db.write() as conn:
+        accounts.ensure(conn, ACCOUNT, utc_now())
+    job = await pressed(line, Plan(statuses=()))
+    assert (job.status, job.delivery) == (OutboxStatus.SENT, "accepted")
+    account = Account(ACCOUNT, "whatsapp", tmp_path, AccountSettings(quiet_alert_hours=6))
+
+    def found(hours: float, whose: Account = account) -> list[str]:
+        now = utc_now() + timedelta(hours=hours)
+        with line.house.db.read() as conn:
+            kinds = [str(one.kind) for one in alerts.find(conn, whose, now) if one.kind == "nothing_told"]
+        assert look(line.house.db, [whose], now).silent == ({ACCOUNT} if kinds else frozenset())
+        return kinds
+
+    assert found(5.9) == []
+    assert found(6.1) == ["nothing_told"]
+    assert found(1.1, replace(account, settings=AccountSettings(quiet_alert_hours=1))) == ["nothing_told"]
+    (sent,) = line.cloud.sent
+    status = bodies.status(sent.wamid, "delivered", sent.to, int(time.time()), sent.key)
+    line.cloud.tell(bodies.webhook(bodies.change(line.cloud.phone_id, statuses=[status])))
+    line.heard()
+    assert found(6.1) == [], "it calls again"
+
+
+async def test_a_quiet_night_in_which_nothing_goes_out_is_no_silence(line, tmp_path):
+    with line.house.db.write() as conn:
+        accounts.ensure(conn, ACCOUNT, utc_now())
+    await pressed(line)
+    account = Account(ACCOUNT, "whatsapp", tmp_path, AccountSettings())
+    assert look(line.house.db, [account], utc_now() + timedelta(hours=20)).silent == frozenset()
 
 
 async def test_a_quality_limit_is_held_for_a_person_and_not_tried_again_by_itself(line):

@@ -1,0 +1,42 @@
+"""Whether the service behind an account tells anything: replies go out, and nothing comes back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from src.db.statements import MESSAGES, OUTBOX, literal
+from src.model.sending import Delivery
+from src.model.statuses import OutboxStatus
+from src.model.values import Direction
+
+LOOK_BACK = timedelta(days=7)
+"""As long as a service comes again with what it could not tell (Meta's webhooks documentation)."""
+
+
+def silent_since(conn: Connection, account: str, now: datetime) -> datetime | None:
+    """When the first of the replies went out of which nothing was told, nor of anything after it; else None.
+
+    For an account whose service says what became of a message. Two short reads; repeatable.
+    """
+    sent = (
+        OUTBOX.c.account == account,
+        OUTBOX.c.status == literal(OutboxStatus.SENT),
+        OUTBOX.c.processed_at > now - LOOK_BACK,
+    )
+    told = OUTBOX.c.delivery.is_not(None) & (OUTBOX.c.delivery != Delivery.ACCEPTED.value)
+    last_told = conn.execute(select(func.max(OUTBOX.c.processed_at)).where(*sent, told)).scalar_one()
+    last_heard = conn.execute(
+        select(func.max(MESSAGES.c.sent_at)).where(
+            MESSAGES.c.account == account,
+            MESSAGES.c.direction == Direction.INBOUND.value,
+            MESSAGES.c.sent_at > now - LOOK_BACK,
+        )
+    ).scalar_one()
+    last = max((one for one in (last_told, last_heard) if one is not None), default=now - LOOK_BACK)
+    untold = (OUTBOX.c.delivery == Delivery.ACCEPTED.value) & (OUTBOX.c.processed_at > last)
+    found: datetime | None = conn.execute(
+        select(func.min(OUTBOX.c.processed_at)).where(*sent, untold)
+    ).scalar_one()
+    return found
