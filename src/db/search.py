@@ -30,7 +30,7 @@ from src.db.outbox_views import JOB
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, MODES, OUTBOX, Unindexed, alias, literal, rows
 from src.model.rows import Job, StoredConversation, StoredMessage
 from src.model.statuses import FINAL_OUTBOX, OPEN_INBOX, OutboxStatus
-from src.model.values import ReplyMode
+from src.model.values import Direction, ReplyMode
 
 _C = CONVERSATIONS.c
 
@@ -217,6 +217,19 @@ def _is_late(job: Any, now: datetime) -> ColumnElement[int]:
     """1 of a reply whose request has ended without it, else 0."""
     over = exists().where(INBOX.c.id == job.c.request_id, INBOX.c.reply_by < now)
     return case((over, 1), else_=0)
+
+
+def last_heard(conn: Connection, conversation_ids: Collection[str]) -> dict[str, datetime]:
+    """When the person of each of these conversations last wrote, by our ids; nothing where nobody did."""
+    found = conn.execute(
+        select(MESSAGES.c.conversation_id, func.max(MESSAGES.c.sent_at))
+        .where(
+            MESSAGES.c.conversation_id.in_(list(conversation_ids)),
+            MESSAGES.c.direction == Direction.INBOUND.value,
+        )
+        .group_by(MESSAGES.c.conversation_id)
+    )
+    return {row[0]: row[1] for row in found}
 
 
 def by_ids(conn: Connection, conversation_ids: Collection[str]) -> dict[str, StoredConversation]:

@@ -141,6 +141,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "conversations with open work": lambda c: found(c, search.Filters(state="open")),
     "conversations of a listing": lambda c: found(c, search.Filters(listing="l1")),
     "their newest messages": lambda c: search.newest_messages(c, ["c1", "c2"]),
+    "when they were last heard": lambda c: search.last_heard(c, ["c1", "c2"]),
     "their open replies": lambda c: search.open_jobs(c, ["c1", "c2"]),
     "replies, a page": lambda c: search.jobs(
         c, A, OutboxStatus.CANCELLED, after=(NOW, "j1"), limit=20, now=NOW

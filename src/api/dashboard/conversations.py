@@ -19,6 +19,7 @@ from src.api.dashboard.clocks import by_urgency, clock_of
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.dashboard.takeover import read_takeover
+from src.api.dashboard.window import windows
 from src.api.ids import OUR_ID, SITE_ID, moment_of
 from src.db import accounts, conversations, search
 from src.db.engine import Connection
@@ -191,6 +192,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         part = stretch(conn, found.id, before=before, limit=MESSAGES)
         carried = messages_of_requests(conn, part.requests)
         why = explain_requests(page, side, conn, part.requests)
+        closes = windows(conn, page.account, [found.id]).get(found.id)
         texts = [*(one.text for one in part.messages), *(one.text for one in part.jobs)]
         wording = read_wording(page, side, conn, texts)
         page.stands = stands = read_verdict(conn, account, Intervals.of(settings), page.now)
@@ -201,6 +203,7 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
     first = part.messages[0] if part.messages else None
     return {
         "conversation": found,
+        "closes": closes,
         "why": why,
         "wording": wording,
         "drafted": {job.request_id for job in part.jobs if job.status is OutboxStatus.DRAFT},

@@ -16,6 +16,7 @@ from src.api.dashboard.ai.why import explain_requests
 from src.api.dashboard.clocks import clock_of
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
+from src.api.dashboard.window import windows
 from src.api.ids import OUR_ID
 from src.db import search
 from src.db.overview import outbox_counts
@@ -95,6 +96,8 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
         # Only of a draft it matters that it has become too late: SEND sees to the others.
         drafts = {job.request_id for job in shown if job.request_id and job.status is OutboxStatus.DRAFT}
         requests = requests_by_id(conn, drafts)
+        waiting = {job.conversation_id for job in shown if job.status is OutboxStatus.DRAFT}
+        closes = windows(conn, page.account, waiting)
         why = explain_requests(page, side, conn, drafts)
         texts = [*(job.text for job in shown), *(one.text for ones in asked_for.values() for one in ones)]
         wording = read_wording(page, side, conn, texts)
@@ -103,6 +106,7 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
         "state": status,
         "why": why,
         "wording": wording,
+        "closes": closes,
         "tabs": [(one, counts[one]) for one in _ORDER],
         "rows": [
             (job, homes[job.conversation_id], asked_for.get(key, []), requests.get(key))

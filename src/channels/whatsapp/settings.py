@@ -88,6 +88,11 @@ class WhatsappSettings(Variables):
         """A phone scans a code to log the gateway in."""
         return self.mode != "cloud"
 
+    @property
+    def has_window(self) -> bool:
+        """Free words are possible only for a time after the person's last message: Meta's own rule."""
+        return self.mode == "cloud"
+
     def problems(self) -> list[str]:
         """What the mode lacks, or what contradicts it: a line each."""
         lacks = [
