@@ -168,7 +168,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    yield from request.getfixturevalue("postgres_server").emptied_database()
+    server = request.getfixturevalue("postgres_server")
+    if (
+        request.param == "postgresql C"
+    ):  # only for who asks for it: a server that knows the case of A to Z alone
+        for url in server.new_database(locale="C"):
+            Database.open(url).close()
+            yield url
+        return
+    yield from server.emptied_database()
 
 
 @pytest.fixture

@@ -102,16 +102,19 @@ def _homes(table: Table, account: str, statuses: Collection[StrEnum]) -> Select[
 
 
 def _says(conn: Connection, account: str, text: str) -> ColumnElement[bool]:
+    # LIKE without regard to case is sure of A to Z alone: on SQLite by itself (sqlite.org/lang_expr.html#like), on
+    # PostgreSQL with the locale C. Other letters are looked for in either case, among what has the longest part of
+    # A to Z in it, since that takes ten times as long.
+    plain = max(_ASCII.findall(text), key=len, default="")
+    sqlite = conn.dialect.name == "sqlite"
+    operator, pattern = ("GLOB", f"*{_glob_of(text)}*") if sqlite else ("~", _regex_of(text))
+
     def like(column: ColumnElement[str]) -> ColumnElement[bool]:
-        if conn.dialect.name != "sqlite":
-            return column.ilike(_anywhere(text), escape="\\")
-        # SQLite's LIKE is blind to case by itself, of A to Z alone (sqlite.org/lang_expr.html#like).
-        plain = max(_ASCII.findall(text), key=len, default="")
-        found = column.like(_anywhere(plain), escape="\\")
-        if plain == text:
-            return found
-        # GLOB takes ten times as long, so it looks at what has the longest part of A to Z in it.
-        return and_(found, column.op("GLOB", is_comparison=True)(f"*{''.join(map(_either_case, text))}*"))
+        anywhere = _anywhere(plain)
+        if not sqlite:
+            column = column.collate("C")  # the same on every server, and several times as quick
+        found = column.like(anywhere, escape="\\") if sqlite else column.ilike(anywhere, escape="\\")
+        return found if plain == text else and_(found, column.op(operator, is_comparison=True)(pattern))
 
     said = select(MESSAGES.c.conversation_id).where(MESSAGES.c.account == account, like(MESSAGES.c.text))
     return or_(like(_C.guest_name), _C.external_id == text, _C.id.in_(said))
@@ -125,10 +128,22 @@ def _anywhere(text: str) -> str:
     return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
-def _either_case(char: str) -> str:
-    """For GLOB: this character, large or small. One that has several letters in the other case (ß) is itself."""
-    cases = sorted({one for one in (char, char.lower(), char.upper()) if len(one) == 1})
-    return f"[{''.join(cases)}]" if len(cases) > 1 or char in "*?[" else char
+def _glob_of(text: str) -> str:
+    """For SQLite's GLOB: the text, each letter large or small."""
+    return "".join(f"[{cases}]" if len(cases := _cases(char)) > 1 or char in "*?[" else char for char in text)
+
+
+def _regex_of(text: str) -> str:
+    """The same for PostgreSQL's regular expressions, in which whatever is no letter or digit may have a meaning."""
+    return "".join(
+        f"[{cases}]" if len(cases := _cases(char)) > 1 else char if char.isalnum() else f"\\{char}"
+        for char in text
+    )
+
+
+def _cases(char: str) -> str:
+    """This character, large and small. One that has several letters in the other case (ß) is itself."""
+    return "".join(sorted({one for one in (char, char.lower(), char.upper()) if len(one) == 1}))
 
 
 def _has_mode(account: str, mode: ReplyMode, default: ReplyMode) -> ColumnElement[bool]:

@@ -81,8 +81,9 @@ class PostgresServer:
             conn.execute(";".join(f"DELETE FROM {name}" for name in names).encode())
         yield self._url_of(self._lent)
 
-    def new_database(self) -> Iterator[str]:
-        name = self._create()
+    def new_database(self, locale: str | None = None) -> Iterator[str]:
+        """``locale``: of the database, in place of the server's."""
+        name = self._create(f"LOCALE '{locale}'" if locale else "")
         yield self._url_of(name)
         self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -90,10 +91,10 @@ class PostgresServer:
         if self._lent is not None:
             self._run(f'DROP DATABASE "{self._lent}" WITH (FORCE)')
 
-    def _create(self) -> str:
+    def _create(self, more: str = "") -> str:
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         name = f"nightporter_test_{worker}_{os.getpid()}_{next(self._numbers)}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE template0 {more}')
         return name
 
     def _url_of(self, name: str) -> str:
