@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from src.account import DEFAULT_CHANNEL
 from src.languages import Language, language
 from src.languages import sentence as _
 from src.model.incidents import IncidentKind
@@ -87,6 +88,14 @@ _HALT_KINDS = {
     "nothing_leaves": _("WhatsApp does not acknowledge what the gateway sends."),
     "credentials": _("The service refuses the key or password."),
 }
+_HALTS_ELSEWHERE = {
+    "challenge": _("The service asks whether you are human."),
+    "logged_out": _("The service ended the login."),
+    "blocked": _("The service refuses to answer for now."),
+    "other_account": _("The login belongs to another account."),
+}
+"""Of accounts of other channels than Airbnb, where their words differ."""
+_CHANGED_ELSEWHERE = _("Nightporter has stopped: what the service says has changed")
 _PLACES = {
     _K.HALTED: "/reconnect",
     _K.PAGE_CHANGED: "/reconnect",
@@ -107,7 +116,9 @@ _PLACES = {
 }
 
 
-def words_for(notice: Notice, settings: AlertSettings, *, one_of_several: bool = False) -> Words:
+def words_for(
+    notice: Notice, settings: AlertSettings, *, channel: str = DEFAULT_CHANNEL, one_of_several: bool = False
+) -> Words:
     """Title, text and link of an alert; it begins with the account's name where there are several."""
     lang = language(settings.dashboard_language)
     link = settings.dashboard_url + ("/" if notice.over else _PLACES[notice.kind])
@@ -117,10 +128,12 @@ def words_for(notice: Notice, settings: AlertSettings, *, one_of_several: bool =
         link += f"{'&' if '?' in link else '?'}account={notice.account}"
     if notice.over:
         return Words(who + _over(lang, notice), lang.say(_("This is over; nothing is to be done.")), link)
-    title = _title(lang, notice)
+    elsewhere = channel != DEFAULT_CHANNEL
+    changed = elsewhere and notice.kind is _K.PAGE_CHANGED
+    title = lang.say(_CHANGED_ELSEWHERE) if changed else _title(lang, notice)
     if notice.again:
         title = lang.say(_("Still so: %(title)s"), title=title)
-    return Words(who + title, _text(lang, notice), link)
+    return Words(who + title, _text(lang, notice, elsewhere=elsewhere), link)
 
 
 def words_for_several(told: Sequence[Told], settings: AlertSettings) -> Words:
@@ -188,9 +201,10 @@ def _title(lang: Language, notice: Notice) -> str:
             return lang.say(_TITLES[kind])
 
 
-def _text(lang: Language, notice: Notice) -> str:
+def _text(lang: Language, notice: Notice, *, elsewhere: bool) -> str:
     detail = notice.incidents[0].detail
-    said = [lang.say(_HALT_KINDS[detail])] if notice.kind is _K.HALTED and detail in _HALT_KINDS else []
+    halts = _HALT_KINDS | _HALTS_ELSEWHERE if elsewhere else _HALT_KINDS
+    said = [lang.say(halts[detail])] if notice.kind is _K.HALTED and detail in halts else []
     return " ".join([*said, lang.say(_MEANS[notice.kind])])
 
 

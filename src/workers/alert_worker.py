@@ -104,9 +104,7 @@ class AlertWorker:
         quiet = alerts.quiet_until(self._settings, now) is not None
         several = sum(one.counts for one in self._accounts) > 1 or not account.counts
         found = [
-            alert_words.Told(
-                notice, alert_words.words_for(notice, self._settings, one_of_several=several), account.name
-            )
+            alert_words.Told(notice, self._words(notice, account, several=several), account.name)
             for notice in alerts.due(self._db, account.name, now, quiet=quiet)
         ]
         together = [one for one in found if self._settings.quiet_hours and not one.notice.crosses]
@@ -114,6 +112,9 @@ class AlertWorker:
             if one not in together:
                 self._tell_one(one)
         return together
+
+    def _words(self, notice: alerts.Notice, account: Account, *, several: bool) -> alert_words.Words:
+        return alert_words.words_for(notice, self._settings, channel=account.channel, one_of_several=several)
 
     def _tell_one(self, one: alert_words.Told) -> None:
         taken = notify.tell(self._settings, one.words, one.notice, one.account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,6 +53,8 @@ class Row:
     newest: StoredMessage | None
     jobs: list[Job]
     mode: ReplyMode
+    waits: list[str]
+    """What of it waits for a person, each word of ``words.WAITS`` once."""
 
 
 def conversation_routes(context: Context, side: AiSide) -> APIRouter:
@@ -147,8 +150,17 @@ def _find(page: Page) -> dict[str, Any]:
         newest, jobs = search.newest_messages(conn, ids), search.open_jobs(conn, ids)
         rules = _rules(conn, account)
         listings = search.listings(conn, account)
+    waits: dict[str, dict[str, None]] = defaultdict(dict)
+    for item in page.waiting:
+        waits[item.conversation_id][item.what] = None
     rows = [
-        Row(one, newest.get(one.id), jobs.get(one.id, []), accounts.mode_in_force(default, rule))
+        Row(
+            one,
+            newest.get(one.id),
+            jobs.get(one.id, []),
+            accounts.mode_in_force(default, rule),
+            list(waits.get(one.external_id, {})),
+        )
         for one in shown
         for rule in [_narrowest(one, rules)]
     ]
@@ -218,7 +230,9 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
             if entry.request and entry.carried
             else None
         ),
-        "not_live": timeline.why_not_live(page.account, found, stands, _narrowest(found, rules), page.now),
+        "not_live": timeline.why_not_live(
+            page.account, found, stands, _narrowest(found, rules), page.now, lang=page.lang
+        ),
         "scopes": _scopes(found, rules, settings.reply_mode),
     }
 

@@ -11,10 +11,11 @@ from starlette.responses import Response
 
 from src.api.context import Context
 from src.api.dashboard.clocks import by_urgency
+from src.api.dashboard.first_steps import first_steps
 from src.api.dashboard.memory import Remembered
 from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.week import Day, charts_of_week, last_days, read_day
-from src.db import activity
+from src.db import activity, conversations
 from src.db.engine import Connection
 from src.db.overview import inbox_counts, outbox_counts
 from src.db.waiting import LOOK_BACK, waiting
@@ -59,7 +60,10 @@ def _read(page: Page, memory: Remembered[Day]) -> dict[str, Any]:
         outbox = outbox_counts(conn, account, UNFINISHED_OUTBOX)
         inbox = inbox_counts(conn, account, OPEN_INBOX)
         week = memory.of(days, now, lambda day: read_day(conn, account, day))
+        fresh = not page.waiting and not conversations.list_recent(conn, account, 1)
     return {
+        "fresh": fresh,
+        "steps": first_steps(page, stands) if fresh and not page.account.is_called_for else [],
         "stands": stands,
         "has_ai": page.account.ai is not None,
         "items": by_urgency(page.waiting, now),

@@ -52,6 +52,7 @@ async def _shown(page: Page, link: Link | None = None) -> Response:
         account=account,
         login=page.account.login,
         ended=ended,
+        goes_on=page.several or getattr(context.settings, "halt_wait", False),
         held=held,
         can_show=context.remote is not None,
         stage=str(context.remote.state.stage) if context.remote else "closed",

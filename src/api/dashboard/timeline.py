@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from src.account import Account
 from src.api.dashboard import words
 from src.db.timeline import Stretch
-from src.languages import sentence
+from src.languages import Language, sentence
 from src.model.rows import Job, Request, Rule, StoredConversation, StoredMessage
 from src.model.statuses import InboxStatus, OutboxStatus
 from src.services.status import Verdict, what_hinders
@@ -169,7 +169,7 @@ def reply_steps(job: Job) -> list[Step]:
         steps.append(Step(job.armed_at, sentence("Everything was checked; Send was pressed, once.")))
     if job.status is OutboxStatus.SENT:
         proof = (
-            sentence("Proven: Airbnb shows it.")
+            sentence("Proven: it is in the conversation.")
             if job.receipt_external_id
             else sentence("A person says it was sent.")
         )
@@ -185,6 +185,8 @@ def why_not_live(
     stands: Verdict,
     rule: Rule | None,
     now: datetime,
+    *,
+    lang: Language,
 ) -> list[Step]:
     """Every reason why an answer would not go out here by itself at this moment; empty if it would."""
     settings = account.settings
@@ -195,14 +197,13 @@ def why_not_live(
         found.append(Step(None, sentence("REPLY_MODE is off: nothing is answered, whatever is set here.")))
     elif rule is not None and rule.mode != "auto":
         where = {
-            "conversation": sentence("A person has set the mode of this conversation to %(mode)s."),
-            "listing": sentence("A person has set the mode of this listing to %(mode)s."),
-            "account": sentence("A person has set the mode of the whole account to %(mode)s."),
+            "conversation": sentence("You have set this conversation to “%(mode)s”."),
+            "listing": sentence("You have set this listing to “%(mode)s”."),
+            "account": sentence("You have set the whole account to “%(mode)s”."),
         }[rule.scope]
-        found.append(Step(rule.updated_at, where, {"mode": str(rule.mode)}))
+        found.append(Step(rule.updated_at, where, {"mode": words.of(lang, words.MODES, str(rule.mode))}))
     elif rule is None and settings.reply_mode != "auto":
-        values: dict[str, object] = {"mode": settings.reply_mode}
-        found.append(Step(None, sentence("REPLY_MODE is %(mode)s, and nothing else is set here."), values))
+        found.append(Step(None, sentence("You are asked first: every answer waits for you as a draft.")))
     wrote = conversation.host_wrote_at
     quiet_until = wrote + timedelta(minutes=settings.human_pause_min) if wrote else None
     if quiet_until is not None and now < quiet_until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from src.account import DEFAULT_CHANNEL
 from src.languages import Language
 from src.languages import sentence as _
 
@@ -14,7 +15,7 @@ DONE = {
     "retried": _("It is tried again."),
     "confirmed": _("Noted: it was sent."),
     "again": _("A new reply with the same text is on its way."),
-    "paused": _("Paused: nothing is sent until you resume. Reading and drafting go on."),
+    "paused": _("Paused: nothing is sent until you resume. Drafts are still made."),
     "resumed": _("Sending goes on."),
     "mode": _("The mode is set."),
     "taken_over": _("You have taken over. The visitor sees it, and nothing goes out here by itself."),
@@ -132,20 +133,30 @@ OUTBOX_MEANS = {
     "draft": _("It waits for you."),
     "pending": _("It waits for its turn."),
     "processing": _("The SEND worker has it in hand."),
-    "sent": _("Airbnb shows it in the conversation."),
+    "sent": _("It is in the conversation; that is proven."),
     "unconfirmed": _(
         "Send was pressed, or may have been, and the message was not found. It is never pressed again."
     ),
     "failed": _("It could not be delivered. Send was not pressed."),
     "cancelled": _("It was no longer wanted. Send was not pressed."),
 }
+WAITS = {
+    "draft": OUTBOX["draft"],
+    "unconfirmed": OUTBOX["unconfirmed"],
+    "failed": OUTBOX["failed"],
+    "unanswered": _("Left to you"),
+    "unreadable": _("Photo or card"),
+    "stuck": _("Does not get out"),
+    "late": _("Not answered yet"),
+}
+"""What waits for a person, in a word: the same in every list."""
 INBOX = {
     "pending": _("waits to be given to the AI"),
     "processing": _("is being given to the AI"),
     "waiting": _("was given to the AI, whose answer is awaited"),
     "answered": _("was answered by the AI"),
     "ignored": _("needs no answer, says the AI"),
-    "escalated": _("needs a person"),
+    "escalated": _("left to you"),
     "cancelled": _("needs no answer any more"),
     "expired": _("got no answer in time"),
     "failed": _("could not be given to the AI"),
@@ -153,7 +164,7 @@ INBOX = {
 
 REASONS = {
     # why a reply or a request is no longer wanted, or is held
-    "approval_required": _("The mode is draft: you decide."),
+    "approval_required": _("You are asked first: you decide."),
     "approval_taken_back": _("You took your approval back."),
     "topic_needs_approval": _("You decide on this topic: it is not allowed to go out by itself."),
     "host_answered": _("You, or a co-host, wrote in the conversation after the guest."),
@@ -179,8 +190,8 @@ REASONS = {
     "not_accepted_in_time": _("The AI could not be reached while an answer would have been of use."),
     "escalated_by_ai": _("The AI asks a person to answer."),
     "no_answer_needed": _("The AI says that no answer is needed."),
-    "mode_off": _("The mode is off here: nothing is answered."),
-    "reply_mode_off": _("The mode is off here: nothing is answered."),
+    "mode_off": _("It is switched off here: nothing is answered."),
+    "reply_mode_off": _("It is switched off here: nothing is answered."),
     "could_not_be_sent": _("Sending it failed several times before Send was pressed: a person should look."),
     "secret_not_due": _("It names a code that this guest may not have yet, or not any more."),
     "unknown_placeholder": _("It names a placeholder that the listing's secrets.toml does not have."),
@@ -316,14 +327,29 @@ HALT_HELP = {
     "other_account": _("Log in as the host whose inbox this database holds."),
 }
 
+_HALTS_ELSEWHERE = {
+    "challenge": _("The service asks whether you are human"),
+    "logged_out": _("The service ended the login"),
+    "blocked": _("The service refuses to answer for now"),
+    "page_changed": _("What the service says looks different from what is known"),
+    "other_account": _("The login belongs to another account"),
+}
+_HELP_ELSEWHERE = {
+    "logged_out": _("Log in again, then everything goes on."),
+    "page_changed": _("Nothing is guessed. Update Nightporter, then let it look again; the log says more."),
+    "other_account": _("Log in to the account whose conversations this database holds."),
+}
+"""Of accounts of other channels than Airbnb, where their words differ."""
+
 MODES = {
-    "auto": _("Auto"),
-    "draft": _("Draft"),
+    "auto": _("Automatic"),
+    "draft": _("Ask me first"),
     "off": _("Off"),
 }
+"""Never *draft*: a draft is a reply that waits for approval, whatever the mode is."""
 MODE_MEANS = {
-    "auto": _("answers are sent by themselves"),
-    "draft": _("answers wait for your approval"),
+    "auto": _("answers go out by themselves"),
+    "draft": _("each answer waits for you as a draft"),
     "off": _("only reads, answers nothing"),
 }
 STAGES = {
@@ -383,6 +409,23 @@ def reason(lang: Language, code: str | None, *, held: bool = False) -> str:
     if held and code in HELD:
         return lang.gettext(HELD[code])
     return lang.gettext(REASONS[code]) if code in REASONS else code
+
+
+def halt(lang: Language, kind: str | None, channel: str) -> str:
+    """Why an account of this channel is halted; the kind itself where there are no words for it."""
+    return _halt_words(lang, _HALTS_ELSEWHERE, HALTS, kind, channel) or kind or ""
+
+
+def halt_help(lang: Language, kind: str | None, channel: str) -> str:
+    """What to do about it; nothing where nothing is to be said."""
+    return _halt_words(lang, _HELP_ELSEWHERE, HALT_HELP, kind, channel)
+
+
+def _halt_words(
+    lang: Language, elsewhere: dict[str, str], here: dict[str, str], kind: str | None, channel: str
+) -> str:
+    table = here if channel == DEFAULT_CHANNEL else here | elsewhere
+    return lang.gettext(table[kind]) if kind in table else ""
 
 
 def of(lang: Language, table: dict[str, str], code: str) -> str:

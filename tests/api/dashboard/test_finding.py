@@ -21,12 +21,12 @@ async def test_a_message_that_was_not_answered_says_why(client, inbox, db, make_
         )
     assert "Left to a person. asks for a refund" in words_of(await one.get(HERE))
     overview = words_of(await one.get("/"))
-    assert "Not answered" in overview
+    assert "Left to you" in overview
     assert "asks for a refund" in overview
     host = make_message("I have called you.", role=AuthorRole.HOST, author_name="Henk Host")
     inbox.conversation("", host)
     assert "Nothing. Everything is answered" not in overview
-    assert "Not answered" not in words_of(await one.get("/"))
+    assert "Left to you" not in words_of(await one.get("/"))
 
 
 async def test_what_waits_is_sorted_by_the_clock_that_ends_next(client, inbox, clock, make_message):
@@ -39,7 +39,7 @@ async def test_what_waits_is_sorted_by_the_clock_that_ends_next(client, inbox, c
         )
         assert answer.status_code == 200
     shown = words_of(await one.get("/"))
-    assert shown.count("Draft to approve") == 3
+    assert shown.count("Draft New guest") == 3
     # Without a request nobody knows which message it answers: its clock begins when the draft came.
     assert shown.count("left of 24 h") == 3
 
@@ -144,10 +144,25 @@ async def test_the_story_of_an_answer_tells_everything(client, inbox, db, clock)
         "What the AI was asked Is there a cot? For a baby.",
         "What the AI answered Oui, bien sûr.",
         "Everything was checked; Send was pressed, once.",
-        "Proven: Airbnb shows it.",
+        "Proven: it is in the conversation.",
         "Intended text Oui, bien sûr.",
-        "What Airbnb shows Oui, bien sûr.",
+        "As it is shown Oui, bien sûr.",
         "theirs-1",
     ):
         assert said in story, said
     assert "Oui, bien  sûr." in (await one.get(HERE)).text
+
+
+async def test_what_failed_or_was_left_to_a_person_has_its_badge_in_the_list(client, inbox, db, clock):
+    one = client()
+    left = inbox.waiting()
+    with db.write() as conn:
+        inbox_queue.finish(conn, left.id, [InboxStatus.WAITING], InboxStatus.ESCALATED, "refund", clock())
+    failed = inbox.waiting(thread_id(2), "Is there a cot?")
+    answer = await one.post(inbox.url(failed), json=body(conversation_id=thread_id(2)))
+    in_state(db, clock, inbox.jobs()[0], "failed")
+    assert answer.status_code == 200
+    for path in ("/", "/conversations"):
+        shown = words_of(await one.get(path))
+        assert "Left to you" in shown, path
+        assert "Failed" in shown, path

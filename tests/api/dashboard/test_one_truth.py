@@ -103,7 +103,7 @@ async def test_with_reply_mode_off_nothing_is_said_to_go_out(client, inbox, db, 
 async def test_resumed_and_paused_say_no_more_than_is_true(client, db, clock):
     one = client()
     assert "Paused: nothing is sent until you resume." in words_of(await one.get("/?done=paused"))
-    assert "Reading and drafting go on" not in words_of(await one.get("/?done=paused"))
+    assert "Drafts are still made" not in words_of(await one.get("/?done=paused"))
     assert "Sending goes on." not in words_of(await one.get("/?done=resumed"))
     assert "The pause is over, but nothing goes out now. Nobody sends" in words_of(
         await one.get("/?done=resumed")

@@ -83,12 +83,12 @@ async def test_a_draft_that_has_become_too_late_says_so_before_anybody_approves_
         request = inbox_queue.get(conn, job.request_id)
     clock.advance((request.reply_by - clock()).total_seconds())
     assert f"/outbox/{job.id}/approve" in (await one.get(path)).text
-    assert "Draft to approve" in words_of(await one.get("/"))
+    assert "Draft New guest" in words_of(await one.get("/"))
     clock.advance(1)
     late = await one.get(path)
     assert "too old by now" in words_of(late)
     overview = words_of(await one.get("/"))
-    assert "Draft to approve" not in overview
+    assert "Draft New guest" not in overview
     assert "Draft, too late to send" in overview
     assert "too old by now" in overview
     assert "Oui, bien sûr." in words_of(late)
@@ -113,17 +113,17 @@ async def test_a_failed_reply_is_tried_again_and_an_unconfirmed_one_settled(clie
     one = client()
     job = await a_draft(one, inbox)
     in_state(db, clock, job, "failed")
-    assert "Not delivered" in words_of(await one.get("/"))
+    assert "Failed" in words_of(await one.get("/"))
     assert (await press(one, job, "retry", "/outbox?state=failed")).status_code == 303
     in_state(db, clock, job, "unconfirmed")
     asked = words_of(await one.get("/outbox?state=unconfirmed"))
     assert "Is this text there?" in asked
-    assert "Was it sent?" in words_of(await one.get("/"))
+    assert "Unconfirmed New guest" in words_of(await one.get("/"))
     assert (await press(one, job, "retry")).status_code == 409
     again = await press(one, job, "send-again", "/outbox?state=unconfirmed")
     assert again.headers["location"] == "/outbox?state=unconfirmed&done=again"
     assert sorted(str(j.status) for j in inbox.jobs()) == ["pending", "unconfirmed"]
-    assert "Was it sent?" not in words_of(await one.get("/"))
+    assert "Unconfirmed New guest" not in words_of(await one.get("/"))
     assert (await press(one, job, "confirm-sent")).status_code == 303
     assert "a person says that it is there" in words_of(await one.get(HERE))
 
@@ -135,7 +135,7 @@ async def test_everything_is_paused_and_resumed_and_answers_still_come_in(client
     assert (await one.post("/pause", data=form)).headers["location"] == "/?done=paused"
     await a_draft(one, inbox)
     shown = words_of(await one.get("/"))
-    assert "Reading and drafting go on" in words_of(await one.get("/?done=paused"))
+    assert "Drafts are still made" in words_of(await one.get("/?done=paused"))
     assert "Resume sending" in shown
     assert "Sending is paused everywhere." in words_of(await one.get(HERE))
     await one.post("/resume", data=form)
@@ -183,15 +183,15 @@ async def test_a_mode_is_set_where_it_holds_and_the_page_says_why_nothing_goes_o
     assert "Live: the AI's answers go out here" in words_of(await one.get(HERE))
     form = await form_of(one, HERE)
     for scope, scope_id, mode, said in (
-        ("account", "", "draft", "the mode of the whole account to draft"),
-        ("listing", "listing-1", "off", "the mode of this listing to off"),
-        ("conversation", thread_id(), "draft", "the mode of this conversation to draft"),
+        ("account", "", "draft", "You have set the whole account to “Ask me first”"),
+        ("listing", "listing-1", "off", "You have set this listing to “Off”"),
+        ("conversation", thread_id(), "draft", "You have set this conversation to “Ask me first”"),
     ):
         done = await one.post("/mode", data={**form, "scope": scope, "id": scope_id, "mode": mode})
         assert done.headers["location"] == f"{HERE}?done=mode"
         assert said in words_of(await one.get(HERE))
     await one.post("/mode", data={**form, "scope": "conversation", "id": thread_id(), "mode": "inherit"})
-    assert "this listing to off" in words_of(await one.get(HERE))
+    assert "this listing to “Off”" in words_of(await one.get(HERE))
     for wrong in ({"scope": "house"}, {"scope": "account", "mode": "loud"}, {"scope": "listing", "id": "\0"}):
         assert (await one.post("/mode", data={**form, "mode": "auto", **wrong})).status_code == 422
 
@@ -200,7 +200,7 @@ async def test_a_setting_or_the_hosts_own_words_keep_the_ai_quiet_and_the_page_s
     client, inbox, db, clock
 ):
     found = inbox.conversation()
-    assert "REPLY_MODE is draft" in words_of(await client(reply_mode="draft").get(HERE))
+    assert "You are asked first" in words_of(await client(reply_mode="draft").get(HERE))
     assert "REPLY_MODE is off" in words_of(await client(reply_mode="off").get(HERE))
     with db.write() as conn:
         conversations.mark_host_wrote(conn, found, clock())
@@ -272,10 +272,10 @@ async def test_the_pages_speak_french(client, inbox, db, clock):
     one = client(reply_mode="draft", dashboard_language="fr", time_zone="Europe/Paris")
     await a_draft(one, inbox)
     overview = words_of(await one.get("/"))
-    for said in ("Vous attend", "Brouillon à approuver", "pour envoyer", "Aujourd'hui"):
+    for said in ("Vous attend", "Brouillon", "pour envoyer", "Aujourd'hui"):
         assert said in overview
     thread = words_of(await one.get(HERE))
-    assert "Le mode est brouillon : c'est vous qui décidez." in thread
+    assert "On vous demande d'abord : à vous de décider." in thread
     assert "13:00" in thread  # noon in UTC
 
 

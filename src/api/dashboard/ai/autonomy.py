@@ -111,14 +111,14 @@ def _mode(lang: Language, reply_mode: str, rule: Rule | None) -> str:
     if reply_mode == "off":
         return lang.say("REPLY_MODE is off: nothing is answered, whatever stands here.")
     if rule is not None and rule.mode == "off":
-        return lang.say("You have set the whole account to off: nothing is answered, whatever stands here.")
+        return lang.say("You have switched the whole account off: nothing is answered, whatever stands here.")
     if rule is not None and rule.mode == "draft":
         return lang.say(
-            "You have set the whole account to draft: that stands above this list, and every answer waits for you."
+            "You are asked first in the whole account: that stands above this list, and every answer waits for you."
         )
     if rule is not None or reply_mode == "auto":
-        return lang.say("The mode is auto: every topic goes out by itself, but what waits for you here.")
-    return lang.say("The mode is draft: only what may go out by itself here does; all else waits for you.")
+        return lang.say("Answers go out by themselves: every topic does, but what waits for you here.")
+    return lang.say("You are asked first: only what may go out by itself here does; all else waits for you.")
 
 
 _LOST = {

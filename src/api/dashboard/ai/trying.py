@@ -79,4 +79,4 @@ def _outcome(page: Page, decision: Decision, listing: str | None, stage: str) ->
         return True, f"{would} {lang.gettext(words.HINDRANCES[page.hindrance])}" if page.hindrance else would
     if outlook.mode is ReplyMode.AUTO:
         return False, lang.say("This answer would wait for you: its topic may not go out by itself.")
-    return False, lang.say("This answer would wait for you: the mode is draft.")
+    return False, lang.say("This answer would wait for you: you are asked first.")

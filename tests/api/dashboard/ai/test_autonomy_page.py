@@ -76,8 +76,8 @@ async def test_why_a_topic_was_lost_is_said_in_words(client, record, loss):
 async def test_the_mode_that_stands_above_the_list_is_said(client, db, clock, record):
     record()
     for mode, part in (
-        ("draft", "The mode is draft"),
-        ("auto", "The mode is auto"),
+        ("draft", "You are asked first"),
+        ("auto", "Answers go out by themselves"),
         ("off", "REPLY_MODE is off"),
     ):
         assert part in words_of(await client(reply_mode=mode).get(HERE))

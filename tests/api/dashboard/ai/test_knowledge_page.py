@@ -138,7 +138,7 @@ async def test_an_answer_is_tried_with_its_sources_and_nothing_is_stored(trial, 
 async def test_whether_it_would_go_out_is_what_the_mode_and_the_topic_say(trial, db, clock, folder):
     kettle = ("Hello, where is the kettle in the kitchen please?",)
     waits = words_of(await press_try(trial(reply_mode="draft"), *kettle, listing="4711"))
-    assert "This answer would wait for you: the mode is draft." in waits
+    assert "This answer would wait for you: you are asked first." in waits
     key = autonomy.Key("default", "4711", "other", "stay")
     with db.write() as conn:
         autonomy.set_level(conn, key, "auto", "host", clock())
