@@ -33,6 +33,11 @@
 
   function leave(card) {
     card.classList.add("gone");
+    const badge = card.querySelector(".badge");
+    if (badge) {
+      badge.className = "badge is-sent";
+      badge.textContent = document.body.dataset.settled;
+    }
     for (const one of card.querySelectorAll("button, textarea")) {
       one.disabled = true;
       if (one.localName === "textarea") one.defaultValue = one.value; // it was sent: not typed any more
