@@ -35,6 +35,7 @@ GROUPS = (
     "reactions",
     "claims",
     "queues",
+    "throughput",
     "callbacks",
     "chat",
     "assistant",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from benchmarks.floor import BareBrowser, Floor
 from benchmarks.house import ROOT, InstantAI, Product, environment, wait_for
@@ -18,6 +22,7 @@ from benchmarks.sizes import Size
 from src.db import accounts
 from src.db.engine import Database
 from src.model.values import DEFAULT_ACCOUNT, utc_now
+from tests.support.assistant import FILES, write_folder
 
 GROUP = "Start"
 ONE_LINER = (
@@ -25,8 +30,13 @@ ONE_LINER = (
 )
 
 
+READY = "syncsend without a browser (chat alone)"
+WITH, WITHOUT = "with the assistant", "with a webhook"
+_QUIET_SEC = 2.0
+
+
 def steps(_size: Size) -> int:
-    return 2
+    return 3
 
 
 def run(size: Size, results: Results, tick: Callable[[str], None]) -> None:
@@ -59,6 +69,57 @@ def run(size: Size, results: Results, tick: Callable[[str], None]) -> None:
         for turn in range(size.starts):
             _bare_launch(results, folder / f"bare{turn}", site)
             _syncsend(results, Product(folder / f"whole{turn}", site.url, ai.url), site)
+        measure_ready(size, results, tick, folder, ai)
+
+
+def measure_ready(
+    size: Size, results: Results, tick: Callable[[str], None], folder: Path, ai: InstantAI
+) -> None:
+    """Until the API answers, and what the process has in memory once nothing happens in it any more."""
+    tick("start and memory of syncsend, with and without the assistant")
+    for turn in range(size.starts + 1):
+        for who in (WITHOUT, WITH):
+            place = folder / f"ready{turn}{who[-7:]}"
+            place.mkdir()
+            accounts_file = place / "accounts.toml"
+            accounts_file.write_text('[[account]]\nname = "chat"\nchannel = "chat"\n')
+            product = Product(place, "http://127.0.0.1:9", ai.url, ACCOUNTS_FILE=str(accounts_file))
+            if who == WITH:
+                del product.environment["AI_WEBHOOK_URL"]
+                product.environment |= {
+                    "ASSISTANT_BASE_URL": f"http://127.0.0.1:{ai.port}/v1",
+                    "ASSISTANT_MODEL": "main",
+                    "ASSISTANT_KNOWLEDGE_DIR": str(write_folder(place / "knowledge", FILES)),
+                    "ASSISTANT_EMBEDDINGS": "off",
+                }
+            began = time.monotonic()
+            with product:
+                process = psutil.Process(product.start("syncsend").pid)
+                wait_for(lambda port=product.port: _answers(port), "the API")
+                ready, used = time.monotonic() - began, _cpu(process)
+                while True:
+                    before = _cpu(process)
+                    time.sleep(_QUIET_SEC)
+                    if _cpu(process) - before < 0.1:
+                        break
+                if turn:  # the first one compiles
+                    results.add(GROUP, READY, who, "s", [ready])
+                    results.add(GROUP, f"{READY}, CPU until it is ready", who, "s CPU", [used])
+                    results.add(GROUP, f"{READY}, CPU until it is idle", who, "s CPU", [_cpu(process)])
+                    memory = process.memory_full_info()
+                    results.add(GROUP, f"{READY}, idle", who, "MiB RSS", [memory.rss / 2**20])
+                    results.add(GROUP, f"{READY}, idle", who, "MiB PSS", [memory.pss / 2**20])
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def _bare_launch(results: Results, folder: Path, site: RemoteSite) -> None:
