@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -403,6 +403,14 @@ async def test_whatever_is_asked_twice_is_found_by_its_key_and_presses_nothing(l
     line.channel.find_sec = 0.0
     assert await line.channel.find(GERDA, Press("another", None)) is Finding.UNKNOWN
     assert times_sent(line) == 1
+
+
+async def test_after_a_clock_was_set_back_a_press_is_looked_for_no_longer_than_ever(line):
+    line.channel.find_sec = 0.0
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    async with asyncio.timeout(10):
+        found = await line.channel.find(GERDA, Press("another", None, in_an_hour))
+    assert found is Finding.UNKNOWN
 
 
 async def test_forged_replayed_to_another_number_and_cut_calls_leave_no_row(line):
