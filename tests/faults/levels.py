@@ -36,6 +36,12 @@ LEVELS = {
     "A-nth": Level("simulation: the n-th step fails", nth_failure.trials, 10_000, 10_000),
     "A-tree": Level("simulation: every plan of troubles", exhaustive.trials, 5, 10, ("sqlite",)),
     "A": Level("simulation: stories with crashes", simulated.trials, 2_000, 1_000_000),
+    **{
+        level: Level(
+            f"the same on a real channel: {level.removeprefix('A-')}", trials, 200, 20_000, ("sqlite",)
+        )
+        for level, trials in simulated.CHANNELS.items()
+    },
     "H": Level("made-up stories, shortened when they fail", stateful.trials, 300, 20_000),
     "B": Level("real processes, killed and frozen", processes.trials, 20, 700),
     "B-long": Level("the same, with up to ten kills in a row", processes.long_trials, 5, 100),

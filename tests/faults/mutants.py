@@ -1,4 +1,4 @@
-"""``sh scripts/mutants.sh``: 38 ways to break a promise by hand, and the named test that notices each.
+"""``sh scripts/mutants.sh``: 44 ways to break a promise by hand, and the named test that notices each.
 
 Each mutant is applied to a scratch copy of the repository (what git tracks, as it is now), and its test is run
 there. A mutant that lives is a promise without a guard.
@@ -47,6 +47,7 @@ INTAKE, OUTBOX = "src/services/intake/taking.py", "src/db/outbox_queue.py"
 OWN_SENDS, OWN = "src/channels/airbnb/own_sends.py", "tests/channels/airbnb/test_own_sends.py"
 SENDING = "tests/services/test_send.py"
 ACCOUNTS = "tests/workers/test_several_accounts.py"
+STORIES = "tests/faults/test_simulated.py::test_in_stories_on_a_real_channel_no_promise_is_broken"
 MIGRATION = "src/db/migrations/versions/0001_first_tables.py"
 POINTS = (
     "tests/faults/test_every_step.py::test_after_a_crash_at_any_point_there_is_one_reply_or_a_person_is_asked"
@@ -211,6 +212,11 @@ MUTANTS = (
             Change(
                 "src/workers/halts.py",
                 "    return state if state.halted else None\n",
+                "    return None\n",
+            ),
+            Change(
+                "src/workers/halts.py",
+                "    return halt_of(state) if state is not None and state.halted else None\n",
                 "    return None\n",
             ),
         ),
@@ -438,6 +444,77 @@ MUTANTS = (
         "replies in hand are not counted by the account's cap",
         "tests/services/test_several_in_hand.py::test_the_cap_of_the_account_counts_what_is_in_hand",
         (Change("src/services/caps.py", "replies.account_hour + in_hand", "replies.account_hour"),),
+    ),
+    Mutant(
+        "WhatsApp: a lost answer counts as a refusal",
+        f"{STORIES}[A-cloud-sqlite]",
+        (
+            Change(
+                "src/channels/whatsapp/channel.py",
+                '            return Unknown(f"no answer came ({type(error).__name__})")\n',
+                "            return Slower(None, everybody=True)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "WhatsApp: a late status of an unknown press settles nothing",
+        f"{STORIES}[A-cloud-sqlite]",
+        (
+            Change(
+                "src/services/hearing.py",
+                "        store_sent(conn, job, receipt, [job.status], now)\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "chat: a lost answer counts as a refusal",
+        f"{STORIES}[A-chat-sqlite]",
+        (
+            Change(
+                "src/channels/chat/channel.py",
+                'raise TransientError(f"no answer came ({type(error).__name__})") from None',
+                'raise self._later("no answer came") from None',
+            ),
+        ),
+    ),
+    Mutant(
+        "mail: a lost answer to the final dot counts as a refusal",
+        f"{STORIES}[A-mail-sqlite]",
+        (
+            Change(
+                "src/channels/mail/session.py",
+                '        return Unknown("no answer to the final dot")\n',
+                '        return Later("no answer to the final dot")\n',
+            ),
+            Change(
+                "src/channels/mail/session.py",
+                '        return Unknown(f"no answer to the final dot ({type(error).__name__})")\n',
+                '        return Later("no answer to the final dot")\n',
+            ),
+        ),
+    ),
+    Mutant(
+        "widget: a reply is stored whatever the visitor wrote meanwhile",
+        f"{STORIES}[A-widget-sqlite]",
+        (
+            Change(
+                "src/services/store.py",
+                "            if _version(conn, conversation.id) != over:\n",
+                "            if False:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a table: what was left armed is given back without a question",
+        "tests/faults/test_simulated.py::test_in_stories_on_a_table_nothing_is_left_in_doubt[sqlite]",
+        (
+            Change(
+                SEND,
+                "        if isinstance(found, Receipt):\n",
+                "        if False:\n",
+            ),
+        ),
     ),
     Mutant(
         "all accounts open their inbox at once after a crash of their browser",

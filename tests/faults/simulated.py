@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from src.channels.pgnotify.settings import PgnotifySettings
@@ -12,12 +13,28 @@ from src.model.answer import Outcome
 from src.model.rows import Request
 from tests.conftest import Clock
 from tests.faults.plan import Plan
+from tests.faults.remotes.chat import ChatSite
+from tests.faults.remotes.mail import MailSite
+from tests.faults.remotes.remote import RemoteHouse, RemoteSite
+from tests.faults.remotes.spoiled import time_of_the_story
+from tests.faults.remotes.whatsapp import CloudSite, EvolutionSite, WahaSite
+from tests.faults.remotes.widget import WidgetSite
 from tests.faults.stage import Stage, in_one_thread
 from tests.faults.story import play
 from tests.faults.tally import Tally
 from tests.support.channel import FakeChannel
 from tests.support.house import House
 from tests.support.site import FakeSite
+
+REMOTES: dict[str, type[RemoteSite]] = {
+    "A-cloud": CloudSite,
+    "A-evolution": EvolutionSite,
+    "A-waha": WahaSite,
+    "A-chat": ChatSite,
+    "A-mail": MailSite,
+    "A-widget": WidgetSite,
+}
+"""The levels with a real channel."""
 
 
 def trials(
@@ -35,6 +52,25 @@ def trials(
         finally:
             stage.close()
             db.close()
+
+
+def trials_of_a_channel(plan: Plan, level: str) -> Iterator[Tally]:
+    """The same with a real channel, its remote in memory."""
+    db = Database.open(plan.fresh())
+    clock = Clock()
+    kind = REMOTES[level]
+    with kind.made_once() as shared, in_one_thread(), time_of_the_story(clock), asyncio.Runner() as runner:
+        make_house = partial(RemoteHouse, kind=kind, folder=plan.folder, shared=shared)
+        stage = Stage(db, clock, make_house=make_house, level=level)
+        try:
+            for seed in plan.seeds:
+                yield runner.run(play(stage, seed))
+        finally:
+            stage.close()
+            db.close()
+
+
+CHANNELS = {level: partial(trials_of_a_channel, level=level) for level in REMOTES}
 
 
 def answer_in_parts(house: House, parts: int) -> None:

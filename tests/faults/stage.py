@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
+from uuid import UUID
 
 from loguru import logger
 
 from src.db.engine import Database
-from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX
+from src.db.statements import ACCOUNTS, CONVERSATIONS, INBOX, MESSAGES, OUTBOX, VISITORS
+from src.model import values
 from tests.conftest import Clock
 from tests.faults.people import Texts
 from tests.support.channel import FakeChannel
@@ -39,9 +43,17 @@ class Stage:
     """
 
     def __init__(
-        self, db: Database, clock: Clock, make_channel: Callable[[FakeSite], FakeChannel] = FakeChannel
+        self,
+        db: Database,
+        clock: Clock,
+        make_channel: Callable[[FakeSite], Any] = FakeChannel,
+        *,
+        make_house: Callable[..., House] = House,
+        level: str = "A",
     ) -> None:
-        self.house = House(db, clock, make_channel=make_channel)
+        """``level``: whose stories these are, for the line that plays one again."""
+        self.level = level
+        self.house = make_house(db, clock, make_channel=make_channel)
         self.house._since = datetime.min.replace(tzinfo=UTC)  # clocks jump here: every job counts
         self.clock = clock
         self.text = Texts()
@@ -55,20 +67,23 @@ class Stage:
         """The house at the beginning of a story with so many conversations."""
         known = self._beginnings.get(conversations)
         if known is None:
-            await self._make(conversations)
+            with ids_from(conversations):
+                await self._make(conversations)
+            await self.house.begin_again()
             return self.house
         set_back(self.house.db, known.pages)
         self._fresh_site(conversations)
         self.text = Texts(2 * conversations)  # each has a question and an answer
         self.clock.set(known.now)
         self.house.asked = {request: dict(texts) for request, texts in known.asked.items()}
+        await self.house.begin_again()
         self.house.start_anew()
         return self.house
 
     def _fresh_site(self, conversations: int) -> None:
         self.clock.set(self._start)
         self.text = Texts()
-        self.house.site = FakeSite(self.clock)
+        self.house.site = self.house.make_site()
         for _ in range(conversations):
             self.house.site.conversation(self.text())
 
@@ -91,7 +106,7 @@ class Stage:
 def forget_everything(db: Database) -> None:
     """Empty the tables, but keep the account and whose inbox it is."""
     with db.write() as conn:
-        for table in (MESSAGES, OUTBOX, INBOX, CONVERSATIONS):
+        for table in (VISITORS, MESSAGES, OUTBOX, INBOX, CONVERSATIONS):
             conn.execute(table.delete())
         conn.execute(ACCOUNTS.update().values(swept_through=None))
 
@@ -116,6 +131,14 @@ def _raw(db: Database) -> Iterator[sqlite3.Connection]:
         driver: Any = conn.connection.driver_connection
         driver.rollback()
         yield driver
+
+
+@contextmanager
+def ids_from(seed: int) -> Iterator[None]:
+    """The product's new ids come from the seed: where two rows are of the same instant, they decide which is first."""
+    dice = random.Random(seed)
+    with patch.object(values, "uuid4", lambda: UUID(int=dice.getrandbits(128), version=4)):
+        yield
 
 
 @contextmanager

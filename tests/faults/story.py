@@ -16,7 +16,7 @@ from src.services.refusals import Conflict
 from tests.faults import people
 from tests.faults.invariants import broken_promises
 from tests.faults.people import Texts
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, ids_from
 from tests.faults.tally import Tally
 from tests.support.channel import Crash, FakeChannel
 from tests.support.house import House, TroubledDatabase
@@ -47,21 +47,29 @@ def replay_line(level: str, seed: int, database: str) -> str:
 async def play(stage: Stage, seed: int) -> Tally:
     """One story. Raises nothing for a broken promise: they are in the tally."""
     tally = Tally()
-    story = _Story(random.Random(seed), await stage.set(1 + seed % 2), stage, tally)
+    house = await stage.set(1 + seed % 2)
+    with ids_from(seed):
+        await _play(_Story(random.Random(seed), house, stage, tally), seed)
+    return tally
+
+
+async def _play(story: _Story, seed: int) -> None:
+    stage, tally = story.stage, story.tally
+    story.house.site.dice = story.rng
     for _ in range(story.rng.randint(1, 3)):
         await story.trouble()
     lines = broken_promises(story.house, settled=False)
     if not lines:
         late = await settle(story.house, stage.text)
-        lines = [*story.wrong, *late, *broken_promises(story.house)]
-    tally.judge(lines, replay_line("A", seed, stage.house.db.dialect))
+        lines = [*story.wrong, *late, *broken_promises(story.house), *story.house.site.complaints()]
+    tally.judge(lines, replay_line(stage.level, seed, stage.house.db.dialect))
     jobs = story.house.jobs()
     tally.count("stories")
+    tally.counts.update(story.house.site.counts)
     tally.count("replies", len(jobs))
     tally.count("presses", len(story.house.site.presses))
     for job in jobs:
         tally.count(f"ended {job.status}")
-    return tally
 
 
 class _Story:
@@ -75,7 +83,7 @@ class _Story:
     async def trouble(self) -> None:
         """SEND or SYNC, with something that goes wrong, or somebody who writes in the middle of it."""
         rng, house = self.rng, self.house
-        house.site.acceptance = rng.choice(ACCEPTANCES)
+        house.site.acceptance = rng.choice(house.site.ways or ACCEPTANCES)
         error = self._error()
         db = None
         if rng.random() < 0.5:
@@ -84,11 +92,11 @@ class _Story:
             db = TroubledDatabase(house.db, number, error, committed=committed, kind=kind)
         else:
             self._spoil_a_call(error)
-        if rng.random() < 0.25:
+        if rng.random() < house.site.share_of_people:
             self._somebody_acts(house.channel)
         channel = house.channel
         before = len(channel.calls)
-        step = self._send if rng.random() < 0.85 else self._sync
+        step = self._send if rng.random() < house.site.share_of_sends else self._sync
         await self._under(step, db, error)
         self.tally.count("troubles")
         if isinstance(error, WallHit) and channel.calls[before:] and self._met is error:
@@ -124,7 +132,11 @@ class _Story:
 
     def _somebody_acts(self, channel: FakeChannel) -> None:
         rng, site = self.rng, self.house.site
-        what, pick, which = rng.choice(people.HAPPENINGS), rng.randint(0, 3), rng.randint(0, 3)
+        what, pick, which = (
+            rng.choice(site.happenings or people.HAPPENINGS),
+            rng.randint(0, 3),
+            rng.randint(0, 3),
+        )
         method = rng.choice(("read", "write", "reread", "press_send", "follow"))
         moment = channel.before if rng.random() < 0.5 else channel.after
         moment(method, lambda: people.do(site, what, pick, which, self.stage.text))
@@ -162,7 +174,7 @@ def answer_all(house: House, text: Texts) -> None:
 
 async def settle(house: House, text: Texts) -> list[str]:
     """The trouble is over: new processes look after everything, as the clocks of the workers would have it."""
-    house.site.acceptance = Acceptance()
+    house.site.acceptance = (house.site.ways or ACCEPTANCES)[0]
     house.start_anew()
     for _ in range(ROUNDS_TO_SETTLE):
         house.clock.advance(60)
@@ -170,9 +182,7 @@ async def settle(house: House, text: Texts) -> list[str]:
             break
         with suppress(TransientError):
             await house.sent()
-    for where in house.site.conversations.values():
-        for message in where.messages:  # late at last; at once if nobody will look here any more
-            message.hidden_for = min(message.hidden_for, int(message is where.messages[-1]))
+    house.site.show_what_is_late()
     for _ in range(2):
         await house.synced()
     answer_all(house, text)

@@ -9,6 +9,9 @@ from tests.support.channel import FakeChannel
 from tests.support.table import TableChannel, WideChannel
 
 STORIES = 60
+STORIES_OF_A_CHANNEL = 30
+SEEDS = {"A-widget": 2_010}
+"""Where the first ones miss the instant that a mutant needs."""
 EVERY = {"sqlite": 8, "postgresql": 24}
 """Of the n-th steps that fail, so many are skipped here and played in the long run."""
 
@@ -54,6 +57,23 @@ def test_in_stories_with_answers_in_three_messages_no_promise_is_broken(plan, ch
     counts = summed(simulated.trials(plan(STORIES, seed=1), channel, parts=3))
     assert counts["crashes"] > STORIES / 2
     assert counts["ended sent"] > STORIES
+
+
+@only_sqlite
+@pytest.mark.parametrize("level", sorted(simulated.REMOTES))
+def test_in_stories_on_a_real_channel_no_promise_is_broken(plan, level):
+    counts = summed(
+        simulated.trials_of_a_channel(plan(STORIES_OF_A_CHANNEL, seed=SEEDS.get(level, 1)), level)
+    )
+    assert counts["stories"] == STORIES_OF_A_CHANNEL
+    assert counts["ended sent"] > STORIES_OF_A_CHANNEL / 2
+    assert counts["ended unconfirmed"] < counts["ended sent"]
+    if level == "A-chat":
+        assert counts["posted late"] > STORIES_OF_A_CHANNEL / 4
+    if level == "A-widget":
+        assert counts["ended unconfirmed"] == 0
+    if level != "A-mail":
+        assert counts["copies taken"] > 0
 
 
 @only_sqlite

@@ -59,7 +59,7 @@ class House:
         self.clock = clock
         self.rules = rules
         self.make_channel = make_channel
-        self.site = FakeSite(clock)
+        self.site = self.make_site()
         self.channel = make_channel(self.site)
         self.wakeup = Wakeup(db)
         self._owners = itertools.count(1)
@@ -79,6 +79,13 @@ class House:
 
     def __exit__(self, *_: object) -> None:
         self.wakeup.close()
+
+    def make_site(self) -> FakeSite:
+        """The remote, on which nothing has happened yet."""
+        return FakeSite(self.clock)
+
+    async def begin_again(self) -> None:
+        """The database was set back to a moment at which everything that the remote has was known."""
 
     # --- the product -----------------------------------------------------------------------------------------
 

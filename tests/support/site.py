@@ -6,9 +6,12 @@ It is the judge in the tests of the services: what the product believes is compa
 from __future__ import annotations
 
 import itertools
+import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from src.model.inbox import AuthorRole, MessageKind, SeenConversation, SeenMessage, SeenPerson
 
@@ -117,7 +120,7 @@ class FakeSite:
         self.viewer_id = VIEWER
         self.conversations: dict[str, FakeConversation] = {}
         self.presses: list[Press] = []
-        self.acceptance = Acceptance()
+        self.acceptance: Any = Acceptance()
         """For every press from now on."""
         self.stretch = 50
         """So many messages are told when a conversation is opened, and so many more each time further back."""
@@ -126,6 +129,18 @@ class FakeSite:
         self.list_complete = True
         self.version = 0
         """Grows with every change."""
+        self.ways: tuple[Any, ...] = ()
+        """What may become of a press in a story, the plain way first; none: as on a page."""
+        self.happenings: tuple[str, ...] = ()
+        """What people may do in a story; none: whatever they can do on a page."""
+        self.share_of_sends = 0.85
+        """In a story so many of the steps are SEND's."""
+        self.share_of_people = 0.25
+        """In so many steps of a story somebody writes in the middle of it."""
+        self.counts: Counter[str] = Counter()
+        """What a report may tell of the remote."""
+        self.dice: random.Random | None = None
+        """Of the story that is played; None while its beginning is made."""
 
     # --- what people do --------------------------------------------------------------------------------------
 
@@ -193,6 +208,16 @@ class FakeSite:
     def unsend(self, message: FakeMessage) -> None:
         message.deleted = True
         self.version += 1
+
+    def show_what_is_late(self) -> None:
+        """The trouble is over. What is late is shown: at once if nobody will look here any more."""
+        for where in self.conversations.values():
+            for message in where.messages:
+                message.hidden_for = min(message.hidden_for, int(message is where.messages[-1]))
+
+    def complaints(self) -> list[str]:
+        """What else is wrong once everything is over, where a remote of this kind promises more."""
+        return []
 
     # --- what a page does ------------------------------------------------------------------------------------
 
