@@ -42,6 +42,7 @@ from src.db.answers import is_answer
 from src.db.conversations import waits_again, written_at
 from src.db.statements import CONVERSATIONS, INBOX, MESSAGES, OUTBOX, Unindexed, alias, literal
 from src.model.gate import Refusal
+from src.model.incidents import URGENT_CLASSES
 from src.model.stages import stage_of
 from src.model.statuses import FINAL_OUTBOX, InboxStatus, OutboxStatus
 from src.model.values import Direction
@@ -115,6 +116,10 @@ class Waiting:
     def is_too_late(self, now: datetime) -> bool:
         """It is a draft that is of no use any more."""
         return self.what == OutboxStatus.DRAFT and self.reply_by is not None and now > self.reply_by
+
+    def is_urgent(self, now: datetime) -> bool:
+        """It cannot wait for the morning."""
+        return self.hard_class in URGENT_CLASSES or self.nearly_over(now)
 
     def nearly_over(self, now: datetime) -> bool:
         """Less than four of the guest's 24 hours are left, and they are not over."""

@@ -33,6 +33,7 @@ from src.errors import TransientError
 from src.languages import CODES, NAMES, Language, best, language, sentence, time_zone
 from src.model.rows import Job
 from src.model.statuses import OutboxStatus
+from src.services.alerts import quiet_until
 from src.services.refusals import Conflict, HoldsSecret, Malformed, NotFound
 from src.services.status import (
     Hindrance,
@@ -127,6 +128,16 @@ class Page:
         every = {**self.context.accounts, **self.context.asked}
         return any(account.ai == "assistant" for account in every.values())
 
+    @cached_property
+    def newest_to_tell(self) -> int:
+        """Since when the newest thing waits that a browser may notify of now, in ms of 1970; 0 if nothing does.
+
+        In quiet hours that is what is urgent.
+        """
+        quiet = quiet_until(self.context.settings, self.now) is not None
+        told = [one for one in self.waiting if not quiet or one.is_urgent(self.now)]
+        return max((int(one.since.timestamp() * 1000) for one in told), default=0)
+
     @property
     def hindrance(self) -> Hindrance | None:
         """Why a reply that is due does not go out now; None: it does."""
@@ -175,6 +186,8 @@ class Page:
             **values,
         )
         response = HTMLResponse(html, status, headers=_HEADERS)
+        if self.entry is not None:
+            response.headers["nightporter-newest"] = str(self.newest_to_tell)
         if self.names_account and self.request.query_params.get("account") in self.context.asked:
             asked = self.request.query_params["account"]
             response.set_cookie(ACCOUNT_COOKIE, asked, httponly=True, samesite="lax")
