@@ -38,6 +38,7 @@ GROUPS = (
     "throughput",
     "callbacks",
     "chat",
+    "widget",
     "assistant",
     "search",
     "starts",

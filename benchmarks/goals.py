@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import assistant, callbacks, chat, inbox, queues, search
+from benchmarks import assistant, callbacks, chat, inbox, queues, search, widget
 from benchmarks.inbox import LATENCY, NO_LATENCY
 from benchmarks.results import Goal, Results, Series, number
 
@@ -18,6 +18,7 @@ def judge(results: Results) -> list[Goal]:
         *_queue(results),
         *_api(results),
         *_chat(results),
+        *_widget(results),
         *_assistant(results),
         *_search(results),
         *_memory(results),
@@ -278,6 +279,19 @@ def _chat(results: Results) -> list[Goal]:
     more = f" (a relay that stores nothing: {number(beside.share(0.95))} ms)" if beside else ""
     late = found.share(0.95)
     return [_goal("chat, over the AI's time, p95", "≤ 40 ms", late, lambda v: v <= 40, "ms", more)]
+
+
+def _widget(results: Results) -> list[Goal]:
+    taken = results.find(widget.TAKEN, "ours", "ms")
+    shown = results.find(widget.ON_SCREEN, "ours", "ms")
+    if taken is None or shown is None:
+        return []
+    return [
+        _goal("widget, message → 202, p95", "≤ 30 ms", taken.share(0.95), lambda v: v <= 30, "ms"),
+        _goal(
+            "widget, AI's answer → on screen, p95", "≤ 100 ms", shown.share(0.95), lambda v: v <= 100, "ms"
+        ),
+    ]
 
 
 def _assistant(results: Results) -> list[Goal]:

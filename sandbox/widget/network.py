@@ -6,6 +6,7 @@ It passes bytes and knows nothing of the chat but how an HTTP call looks. It kee
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class Network:
     log: list[str] = field(default_factory=list)
     """``POST /api/…``: each call that was passed on."""
     _server: asyncio.Server | None = None
+    _streams: dict[asyncio.StreamWriter, None] = field(default_factory=dict)
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
@@ -51,6 +53,13 @@ class Network:
         """Every connection breaks."""
         for writer in list(self._open):
             writer.transport.abort()
+
+    def cut_some(self, most: int, dice: random.Random) -> int:
+        """Some streams break, each on its visitor's side; returns how many."""
+        cut = dice.sample(list(self._streams), min(most, len(self._streams)))
+        for writer in cut:
+            writer.transport.abort()
+        return len(cut)
 
     def count(self, call: str) -> int:
         """How many calls began like that."""
@@ -73,12 +82,14 @@ class Network:
             asyncio.ensure_future(self._pass_up(reader, ours, losing)),
             asyncio.ensure_future(self._pass_down(theirs, writer, losing)),
         ]
-        await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
         for one in passing:
             one.cancel()
         await asyncio.gather(*passing, return_exceptions=True)
         for end in (writer, ours):
             self._open.discard(end)
+            self._streams.pop(end, None)
             with suppress(OSError, RuntimeError):
                 end.close()
 
@@ -103,6 +114,8 @@ class Network:
             if losing.is_set():
                 writer.transport.abort()
                 return
+            if _STREAM in data:
+                self._streams[writer] = None
             held = held or (self.buffers and _STREAM in data)
             if not held:
                 writer.write(data)

@@ -7,6 +7,7 @@ of a call: an AI may share its address with a client that holds hundreds of idle
 
 from __future__ import annotations
 
+import re
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from src.api.addresses import network_of
 from src.api.limits import say_refusal
 
 _MOST = 512
+_STREAMS = re.compile(r"/api/widget/[^/]+/events")
+"""Answers that stay open; their number has a limit of its own (``widget/audience.py``)."""
+_FILES_OF_STREAMS = 4096
 _FIRST_REQUEST_SEC = 0.5
 """At the end of the server: how long a connection that was just opened may take to send its first request."""
 _NOTED_EVERY_SEC = 60.0
@@ -29,6 +33,21 @@ def most_connections() -> int:
     """Half of the files that this process may open: the browser, the database and the logs need the others."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _MOST if files == resource.RLIM_INFINITY else min(_MOST, files // 2)
+
+
+def make_room(streams: int) -> int:
+    """How many connections there may be where so many more of them stay open: as many files as the system lets us.
+
+    Raises this process's own limit of open files, as far as it may.
+    """
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    may_have = _FILES_OF_STREAMS if most == resource.RLIM_INFINITY else min(most, _FILES_OF_STREAMS)
+    if files != resource.RLIM_INFINITY and files < may_have:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (may_have, most))
+        files = may_have
+    # All may come from one address, that of a proxy, and one address may have half.
+    wanted = 2 * streams + _MOST
+    return wanted if files == resource.RLIM_INFINITY else min(wanted, max(files - files // 4, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +104,9 @@ class Connections:
         """The application, called at most ``at_once`` times at once."""
 
         async def limited(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and _STREAMS.fullmatch(scope["path"]):
+                await app(scope, receive, send)
+                return
             full = self._in_hand >= self._limits.at_once
             if full and not self._close_oldest(self._open, but=None, waiting_for=("body",), keep=scope):
                 error = "too many calls at once; try again"

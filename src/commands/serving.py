@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ from loguru import logger
 
 from src.account import Account
 from src.api.app import App, create_app
+from src.api.connections import Limits, make_room
 from src.api.server import serve
+from src.api.widget.audience import AT_MOST
 from src.channels.chat.settings import ChatSettings
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
@@ -62,6 +65,7 @@ async def serve_all(
             on_started=started,
             on_ending=app.state.streams.end,
             notice_sec=notice_sec,
+            limits=_limits(settings.accounts),
         )
     finally:
         closing.cancel()
@@ -69,6 +73,12 @@ async def serve_all(
         if assistant is not None:
             await assistant.close()
         wakeup.close()
+
+
+def _limits(accounts: Iterable[Account]) -> Limits:
+    """Where pages have the widget, many connections stay open."""
+    has_pages = any(account.site is not None for account in accounts)
+    return Limits(most=make_room(AT_MOST)) if has_pages else Limits()
 
 
 def make_app(

@@ -133,14 +133,14 @@ class WidgetDesk:
         account, now = self.account.name, self._clock()
         address = names.address_key(self._db.secret, account, network)
         accounts.ensure(conn, account, now)
-        is_new = conversations.by_external_id(conn, account, visitor.name) is None
-        if is_new:
+        found = conversations.by_external_id(conn, account, visitor.name)
+        if found is None:
             visitors.lock(conn, account, "new")
-        visitors.lock(conn, account, address)  # always in this order, so that nobody waits for each other
-        is_new = is_new and conversations.by_external_id(conn, account, visitor.name) is None
-        if not is_new:
-            conversation = conversations.ensure_named(conn, account, visitor.name, now)
-            conversations.lock(conn, conversation.id)
+        visitors.lock(conn, account, address)  # always in this order, so that no two wait for each other
+        if found is None:  # again, behind the lock
+            found = conversations.by_external_id(conn, account, visitor.name)
+        if found is not None:
+            conversations.lock(conn, found.id)
         text = self._rules.secrets.mask(text, None)
         external_id = f"{visitor.name}.{client_id}"
         known = conversations.message_by_external_id(conn, account, external_id)
@@ -148,10 +148,10 @@ class WidgetDesk:
             if known.text is not None and known.text != text:
                 raise Malformed("client_id", "was used with another text")
             return Heard(known.id, known.sequence or 0)
-        if is_new:
+        if found is None:
             self._check_new(conn, now)
         self._check_address(conn, address, now)
-        conversation = conversations.ensure_named(conn, account, visitor.name, now)
+        conversation = found or conversations.ensure_named(conn, account, visitor.name, now)
         self._check_visitor(conn, conversation.id, now)
         if visitor.user is not None and visitor.user != conversation.user_id:
             conversations.note_user(conn, conversation.id, visitor.user)

@@ -200,6 +200,39 @@ async def test_requests_in_hand_are_finished_whatever_comes(lines):
         assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 4
 
 
+async def test_streams_of_a_sites_visitors_take_no_calls_place(lines):
+    """Their number has a limit of its own, so many open ones leave room for calls."""
+
+    async def endless_where_streams_are(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        if scope["path"].endswith("/events"):
+            await asyncio.Event().wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with (
+        served(endless_where_streams_are, at_once=1) as address,
+        httpx.AsyncClient(base_url=address, trust_env=False) as one,
+    ):
+        for _ in range(5):
+            lines.append(await Line.open(address, b"GET /api/widget/shop/events HTTP/1.1\r\nHost: x\r\n\r\n"))
+        assert (await one.get("/api/widget/shop/messages")).status_code == 200
+        for line in lines:
+            line.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "most", "room"), [(1024, 4096, 2512), (1024, 1024, 768), (8192, 8192, 2512), (256, 512, 384)]
+)
+def test_room_for_streams_is_as_large_as_the_system_lets_it_be(monkeypatch, files, most, room):
+    limits = [(files, most)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, given: limits.append(given))
+    assert connections.make_room(1000) == room
+    assert limits[-1][0] <= most
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_call_is_served_whatever_connections_others_hold(app, lines, seed):
     """Any mixture of connections from any addresses, held or closed: the next call is answered."""
