@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -78,6 +79,9 @@ class Gateway(ThreadedServer):
         self.typing: list[str] = []
         self.echoes = True
         self.link = Link(self.next_code)
+        self.kept: list[dict[str, Any]] = []
+        """What users wrote, as it is kept where the gateway is set up to."""
+        self.keeps = True
         self._numbers = itertools.count(1)
         self._said: dict[str, list[str]] = {}
         self._outgoing: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -113,10 +117,14 @@ class Gateway(ThreadedServer):
     def next_id(self) -> str:
         return f"3EB0{next(self._numbers):016X}"
 
-    def user_writes(self, number: str, text: str, *, at: float | None = None) -> str:
+    def user_writes(self, number: str, text: str, *, at: float | None = None, tell: bool = True) -> str:
+        """A user writes. Without ``tell`` the gateway says nothing of it, as while it is away, but it has it."""
         made = self.next_id()
         self._said.setdefault(number, []).append(text)
-        self.tell(self.message_event(f"{number}", made, text, ours=False, at=at))
+        event = self.message_event(f"{number}", made, text, ours=False, at=at)
+        self.kept.append(event)
+        if tell:
+            self.tell(event)
         return made
 
     def person_answers(self, number: str, text: str) -> str:
@@ -281,6 +289,7 @@ class Evolution(Gateway):
             Route("/chat/sendPresence/{instance}", self._presence, methods=["POST"]),
             Route("/instance/connectionState/{instance}", self._state),
             Route("/instance/connect/{instance}", self._connect),
+            Route("/chat/findMessages/{instance}", self._find, methods=["POST"]),
             Route("/instance/restart/{instance}", self._restart, methods=["POST"]),
         ]
 
@@ -323,6 +332,19 @@ class Evolution(Gateway):
             if self.state == self.lost:
                 self.state = "connecting"
         return refused or JSONResponse({"instance": {"instanceName": self.instance, "state": self.state}})
+
+    async def _find(self, request: Request) -> Response:
+        asked = await request.json()
+        since, until = (
+            datetime.fromisoformat(asked["where"]["messageTimestamp"][one]).timestamp()
+            for one in ("gte", "lte")
+        )
+        kept = [one["data"] for one in self.kept if since <= one["data"]["messageTimestamp"] <= until]
+        size, page = asked["offset"], asked["page"]
+        records = kept[::-1][(page - 1) * size : page * size] if self.keeps else []
+        pages = -(-len(kept) // size)
+        found = {"total": len(kept), "pages": pages, "currentPage": page, "records": records}
+        return self._let_in(request) or JSONResponse({"messages": found})
 
 
 class Waha(Gateway):
@@ -386,6 +408,7 @@ class Waha(Gateway):
             Route("/api/sessions/{session}", self._state),
             Route("/api/sessions/{session}/restart", self._restart, methods=["POST"]),
             Route("/api/{session}/auth/qr", self._code),
+            Route("/api/{session}/chats/all/messages", self._messages),
         ]
 
     def _let_in(self, request: Request, session: str) -> Response | None:
@@ -419,3 +442,12 @@ class Waha(Gateway):
         if refused is None and code is None:
             return self.refusal("lost_session", "")
         return refused or Response(code, media_type="image/png")
+
+    async def _messages(self, request: Request) -> Response:
+        refused = self._let_in(request, request.path_params["session"])
+        if refused is None and not self.keeps:
+            refused = JSONResponse({"message": "Enable the store."}, status_code=400)
+        asked = request.query_params
+        since, first, most = (int(asked[one]) for one in ("filter.timestamp.gte", "offset", "limit"))
+        kept = [one["payload"] for one in self.kept if one["payload"]["timestamp"] >= since]
+        return refused or JSONResponse(kept[::-1][first : first + most])

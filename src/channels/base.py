@@ -213,6 +213,18 @@ class Hears(Channel, Protocol):
 
 
 @runtime_checkable
+class CatchesUp(Channel, Protocol):
+    """It is told of messages as they come, and its remote keeps them: what nobody was told can be fetched."""
+
+    async def missed(self, since: datetime) -> tuple[SeenConversation, ...]:
+        """What was written since then, known or not: once after each opening, and nothing after that. Repeatable.
+
+        Nothing where the remote keeps no messages.
+        """
+        ...
+
+
+@runtime_checkable
 class ShowsTyping(Channel, Protocol):
     """The person can be shown that an answer is being written."""
 

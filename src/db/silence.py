@@ -1,4 +1,4 @@
-"""Whether the service behind an account tells anything: replies go out, and nothing comes back."""
+"""What the service behind an account has told last, and whether it tells anything while replies go out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from src.model.values import Direction
 
 LOOK_BACK = timedelta(days=7)
 """As long as a service comes again with what it could not tell (Meta's webhooks documentation)."""
+
+
+def newest_message(conn: Connection, account: str) -> datetime | None:
+    """When the newest message of the account was written, by anybody; None if there is none."""
+    newest = select(func.max(MESSAGES.c.sent_at)).where(MESSAGES.c.account == account)
+    found: datetime | None = conn.execute(newest).scalar_one()
+    return found
 
 
 def silent_since(conn: Connection, account: str, now: datetime) -> datetime | None:

@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 
 from loguru import logger
 
-from src.channels.base import Watches
-from src.db import accounts, conversations, outbox_views
+from src.channels.base import CatchesUp, Watches
+from src.db import accounts, conversations, outbox_views, silence
 from src.db.engine import Database
 from src.db.wakeup import Wakeup
 from src.errors import ChannelGone, PermanentError, TransientError
 from src.model.gate import conversation_refusal
 from src.model.inbox import HOST_SIDE, InboxGlance, MessageKind, SeenConversation, reaches_known
-from src.services.intake import Intake, Rules, check_viewer, take_in_now, tell
+from src.model.retry import again_if_stale
+from src.services.intake import Intake, Rules, check_viewer, take_in_now, take_view, tell
 
 _OVERLAP = timedelta(minutes=10)
 """The list is read again this far behind the last complete look; the site's clock need not be ours."""
@@ -97,6 +98,34 @@ class Sync:
             if newest is not None and (swept is None or newest > swept):
                 await asyncio.to_thread(self._note_complete, newest)
         return report
+
+    async def catch_up(self, channel: CatchesUp) -> SyncReport:
+        """Of a channel that is told of messages: take in what nobody was told, if it can be fetched. Repeatable.
+
+        Nothing from before the first message that was ever heard of: that is history.
+        """
+        since = await asyncio.to_thread(self._heard_until)
+        views = await channel.missed(since - _OVERLAP) if since is not None else ()
+        personal = channel.capabilities.ids_are_personal
+        report = SyncReport(changed=len(views))
+        for view in views:
+            intake = await asyncio.to_thread(self._take_told, view)
+            report.new_messages += intake.new_guest_messages
+            report.queued += intake.queued is not None
+            tell(intake, self._wakeup, personal_ids=personal)
+        return report
+
+    def _heard_until(self) -> datetime | None:
+        with self._db.read() as conn:
+            newest = silence.newest_message(conn, self._account)
+        return newest and max(newest, self._clock() - self._rules.max_age)
+
+    def _take_told(self, view: SeenConversation) -> Intake:
+        def take() -> Intake:
+            with self._db.write() as conn:
+                return take_view(conn, self._account, view, rules=self._rules, clock=self._clock)
+
+        return again_if_stale(take)
 
     def _read_back_to(self) -> datetime:
         oldest = self._clock() - self._rules.max_age

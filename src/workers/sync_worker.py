@@ -7,7 +7,7 @@ import time
 
 from loguru import logger
 
-from src.channels.base import Attended, Channel, Watches
+from src.channels.base import Attended, CatchesUp, Channel, Watches
 from src.errors import ChannelGone, Halt, NotUnderstood, PageChanged, TransientError
 from src.model.retry import backoff_of_sync
 from src.services.sync import Sync, SyncReport
@@ -69,7 +69,7 @@ class SyncWorker:
                 channel, lambda: self._turns.yield_turn("SYNC"), lambda: not stop.is_set()
             )
         await channel.open()
-        return SyncReport()
+        return await self._sync.catch_up(channel) if isinstance(channel, CatchesUp) else SyncReport()
 
     async def _keep_login(self, channel: Channel) -> None:
         """A login that was just proven good is worth keeping; a failure to keep it is not worth a cycle."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 from math import inf
 from urllib.parse import urlsplit
 
@@ -18,8 +19,9 @@ from src.channels.whatsapp import wire_evolution, wire_waha
 from src.channels.whatsapp.channel import NO_ANSWER, WhatsappChannel
 from src.channels.whatsapp.login_code import LoginCode
 from src.channels.whatsapp.settings import WhatsappSettings
-from src.channels.whatsapp.wire_gateway import GatewayDialect, Login
-from src.errors import NotPressed, TransientError, WallHit
+from src.channels.whatsapp.wire_gateway import GatewayDialect, Gathered, Login
+from src.errors import NotPressed, TooLarge, TransientError, WallHit
+from src.model.inbox import SeenConversation
 from src.model.sending import Delivery, Press, Receipt
 
 SILENT_AT_MOST = 3
@@ -30,6 +32,7 @@ RESTART_SEC = 20.0
 """A gateway that gives no code for this long is asked to begin again, and then as long later once more."""
 NO_CODE_SEC = 90.0
 """After this time without a code the person is told so."""
+MOST_PAGES, PAGE_BYTES = 20, 3 * 1024 * 1024
 _DIALECTS: dict[str, GatewayDialect] = {"evolution": wire_evolution, "waha": wire_waha}
 
 
@@ -42,11 +45,14 @@ class GatewayChannel(WhatsappChannel):
         """The last messages of which the gateway has told nothing yet."""
         self._pressing = False
         """The gateway has a message in hand."""
+        self._caught_up = False
+        """Since it was opened, what came before was looked at."""
         self._gateway = _DIALECTS[settings.mode]
         self.look_sec, self.restart_sec, self.no_code_sec = LOOK_SEC, RESTART_SEC, NO_CODE_SEC
 
     async def close(self) -> None:
         self._silent.clear()
+        self._caught_up = False
         await super().close()
 
     async def press_send(self, external_id: str, press: Press) -> Receipt | None:
@@ -78,6 +84,29 @@ class GatewayChannel(WhatsappChannel):
     async def examine(self) -> tuple[Examination, ...]:
         """It was asked already when it was opened."""
         return ()
+
+    # -- what came while the gateway was away -----------------------------------------------------------------
+
+    async def missed(self, since: datetime) -> tuple[SeenConversation, ...]:
+        """As the port says. A gateway keeps messages only where it is set up to (docs/channels/whatsapp.md)."""
+        if self._caught_up:
+            return ()
+        found = Gathered()
+        try:
+            for page in range(MOST_PAGES):
+                answer = await self._ask(self._gateway.kept_call(self._settings, since, page), PAGE_BYTES)
+                if answer.status not in (200, 201):
+                    logger.info(
+                        "The gateway keeps no messages: what came while it was away is not known here"
+                    )
+                if not self._gateway.kept_in(found, answer):
+                    break
+        except NO_ANSWER as error:
+            raise TransientError(f"The gateway is out of reach ({type(error).__name__}).") from None
+        except TooLarge:
+            logger.warning("What the gateway kept is too much to be looked at; the newest may be missing")
+        self._caught_up = True
+        return found.heard().views
 
     # -- the login --------------------------------------------------------------------------------------------
 

@@ -114,6 +114,14 @@ def parsed(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def loaded(answer: Answer) -> Any:
+    """What an answer of 200 holds, of whatever form; None for any other, and where it is no JSON. Never raises."""
+    try:
+        return json.loads(answer.body) if answer.status in (200, 201) else None
+    except (ValueError, RecursionError):
+        return None
+
+
 def dicts(of: Any, name: str) -> Iterator[dict[str, Any]]:
     """The objects in a list of an object; nothing where there is none."""
     found = of.get(name) if isinstance(of, dict) else None

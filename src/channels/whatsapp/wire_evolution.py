@@ -8,6 +8,7 @@ called open and is dead). The messages within are Baileys' (github.com/WhiskeySo
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from src.channels.whatsapp.settings import WhatsappSettings
@@ -27,6 +28,7 @@ from src.channels.whatsapp.wire import (
     word,
 )
 from src.channels.whatsapp.wire_gateway import (
+    KEPT_AT_ONCE,
     Gathered,
     Login,
     another_account,
@@ -224,6 +226,22 @@ def code_in(answer: Answer) -> bytes | None:
     """The code as a PNG; ``{"count": 0}`` where there is none (yet): threads 271, 295 and 2385."""
     body = answer.parsed()
     return picture_in(text_in(body, "base64") or text_in(inner(body, "qrcode"), "base64"))
+
+
+def kept_call(settings: WhatsappSettings, since: datetime, page: int) -> Outgoing:
+    """The messages of all chats (documentation, Find messages). Both ends of the time are needed."""
+    times = {"gte": since.isoformat(), "lte": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    body = {"where": {"messageTimestamp": times}, "page": page + 1, "offset": KEPT_AT_ONCE}
+    return _call(settings, "POST", "chat/findMessages", body)
+
+
+def kept_in(found: Gathered, answer: Answer) -> bool:
+    """``messages.records``, each as a webhook tells it; nothing where the gateway stores no messages."""
+    told = inner(answer.parsed(), "messages")
+    for record in dicts(told, "records"):
+        _message(found, record)
+    pages, page = told.get("pages"), told.get("currentPage")
+    return isinstance(pages, int) and isinstance(page, int) and page < pages
 
 
 def restart_call(settings: WhatsappSettings) -> Outgoing:

@@ -27,6 +27,10 @@ _HIDDEN = re.compile(r"(\d{5,20})(?::\d+)?@lid")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
+KEPT_AT_ONCE = 100
+"""Messages on a page of what a gateway has kept."""
+
+
 class Login(StrEnum):
     """How the gateway's own login stands at WhatsApp."""
 
@@ -52,6 +56,14 @@ class GatewayDialect(Dialect, Protocol):
 
     def code_in(self, answer: Answer) -> bytes | None:
         """The code as a PNG, by the answer to that; None if there is none yet."""
+        ...
+
+    def kept_call(self, settings: WhatsappSettings, since: datetime, page: int) -> Outgoing:
+        """Ask for the messages of all conversations since then; pages from 0 on."""
+        ...
+
+    def kept_in(self, found: Gathered, answer: Answer) -> bool:
+        """Gather the messages of such an answer. Whether there may be another page."""
         ...
 
     def restart_call(self, settings: WhatsappSettings) -> Outgoing:

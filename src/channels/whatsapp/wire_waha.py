@@ -7,6 +7,7 @@ never comes). Which form an id has depends on the engine; its last part is the s
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from src.channels.whatsapp.settings import WhatsappSettings
@@ -18,14 +19,17 @@ from src.channels.whatsapp.wire import (
     Unknown,
     Verdict,
     Wall,
+    dicts,
     inner,
     is_signed,
+    loaded,
     parsed,
     seconds,
     text_in,
     word,
 )
 from src.channels.whatsapp.wire_gateway import (
+    KEPT_AT_ONCE,
     Gathered,
     Login,
     another_account,
@@ -202,6 +206,24 @@ def code_in(answer: Answer) -> bytes | None:
     if answer.status != 200:
         return None
     return png(answer.body) or picture_in(text_in(answer.parsed(), "data"))
+
+
+def kept_call(settings: WhatsappSettings, since: datetime, page: int) -> Outgoing:
+    """The messages of all chats (documentation, Chats: Get messages, with ``all`` as the chat).
+
+    The engines NOWEB and GOWS keep them only with their store enabled.
+    """
+    asked = f"limit={KEPT_AT_ONCE}&offset={page * KEPT_AT_ONCE}&downloadMedia=false"
+    path = f"{settings.instance}/chats/all/messages?{asked}&filter.timestamp.gte={int(since.timestamp())}"
+    return _call(settings, "GET", path)
+
+
+def kept_in(found: Gathered, answer: Answer) -> bool:
+    """A list of messages, each as a webhook tells it."""
+    kept = list(dicts({"kept": loaded(answer)}, "kept"))
+    for payload in kept:
+        _message(found, payload)
+    return len(kept) >= KEPT_AT_ONCE
 
 
 def restart_call(settings: WhatsappSettings) -> Outgoing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -13,7 +14,10 @@ from src.channels.whatsapp.settings import WhatsappSettings
 from src.errors import CallRefused, SettingsError, WallHit
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.statuses import OutboxStatus
-from tests.support.whatsapp import GERDA, Line, incoming
+from src.model.values import utc_now
+from src.services.sync import Sync
+from tests.support.house import ACCOUNT
+from tests.support.whatsapp import AT_ONCE, GERDA, Line, incoming
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 pytestmark = on_sqlite
@@ -283,3 +287,55 @@ async def test_wahas_messages_are_told_as_what_they_are(line):
     gone = line.cloud.event("message.revoked", {"revokedMessageId": "B1", "after": photo["payload"]})
     (view,) = hear(line, gone).views
     assert (view.messages[0].external_id, view.messages[0].deleted) == ("B1", True)
+
+
+# --- what came while nobody was told ----------------------------------------------------------------------
+
+
+def sync_of(line) -> Sync:
+    house = line.house
+    return Sync(house.db, account=ACCOUNT, rules=AT_ONCE, wakeup=house.wakeup, clock=utc_now)
+
+
+async def test_what_came_while_nobody_was_told_is_fetched_once_after_the_reconnect(line):
+    await pressed(line)
+    ines = "33612340001"
+    line.cloud.user_writes(GERDA, "And is there a sauna?", tell=False)
+    line.cloud.user_writes(ines, "Is there a lift?", tell=False)
+    await line.channel.close()
+    await line.channel.open()
+    first, again = [await sync_of(line).catch_up(line.channel) for _ in range(2)]
+    assert (first.queued, again.changed) == (2, 0), "what is known already is nothing new"
+    line.cloud.tell(line.cloud.kept[-1])  # and told late, it is a copy
+    line.heard()
+    async with asyncio.timeout(20):
+        while len(line.cloud.sent) < 3:  # one waits for the other, by the clock
+            await line.turn()
+            line.heard()
+    await line.settle()
+    assert len(line.cloud.sent_to(GERDA)) == 2
+    assert len(line.cloud.sent_to(ines)) == 1
+
+
+async def test_many_that_were_missed_are_fetched_page_by_page(line):
+    await pressed(line)
+    for number in range(230):
+        line.cloud.user_writes(f"33612{number:06}", f"Text {number}", tell=False)
+    await line.channel.close()
+    await line.channel.open()
+    assert (await sync_of(line).catch_up(line.channel)).queued == 230
+
+
+async def test_a_gateway_that_keeps_no_messages_is_left_alone(line):
+    await pressed(line)
+    line.cloud.keeps = False
+    line.cloud.user_writes(GERDA, "And is there a sauna?", tell=False)
+    await line.channel.close()
+    await line.channel.open()
+    assert (await sync_of(line).catch_up(line.channel)).changed == 0
+
+
+async def test_nothing_from_before_the_number_was_linked_is_fetched(line):
+    line.cloud.user_writes(GERDA, "Long before you were here", tell=False)
+    assert (await sync_of(line).catch_up(line.channel)).changed == 0
+    assert line.count("messages") == 0
