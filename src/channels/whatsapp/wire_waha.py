@@ -211,7 +211,7 @@ def code_in(answer: Answer) -> bytes | None:
 def kept_call(settings: WhatsappSettings, since: datetime, page: int) -> Outgoing:
     """The messages of all chats (documentation, Chats: Get messages, with ``all`` as the chat).
 
-    The engines NOWEB and GOWS keep them only with their store enabled.
+    The engine NOWEB keeps them only with its store enabled.
     """
     asked = f"limit={KEPT_AT_ONCE}&offset={page * KEPT_AT_ONCE}&downloadMedia=false"
     path = f"{settings.instance}/chats/all/messages?{asked}&filter.timestamp.gte={int(since.timestamp())}"
