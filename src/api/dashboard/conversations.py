@@ -225,10 +225,10 @@ def _conversation(page: Page, side: AiSide, external_id: str) -> dict[str, Any]:
         "older_page": page_after(page, first.sent_at, first.id) if first and part.older else None,
         "newer": before is not None,
         "takeover": takeover,
-        "clock_of": lambda entry: (
-            clock_of(entry.carried[-1].sent_at, entry.request.reply_by, page.now)
-            if entry.request and entry.carried
-            else None
+        "clock_of": lambda entry: clock_of(
+            entry.carried[-1].sent_at if entry.carried else entry.job.created_at,
+            entry.request.reply_by if entry.request else None,
+            page.now,
         ),
         "not_live": timeline.why_not_live(
             page.account, found, stands, _narrowest(found, rules), page.now, lang=page.lang

@@ -113,10 +113,8 @@ def _list(page: Page, side: AiSide) -> dict[str, Any]:
             for job in shown
             for key in [job.request_id or ""]
         ],
-        "clock_of": lambda job, asked, request: (
-            clock_of(asked[-1].sent_at if asked else job.created_at, request.reply_by, page.now)
-            if request
-            else None
+        "clock_of": lambda job, asked, request: clock_of(
+            asked[-1].sent_at if asked else job.created_at, request.reply_by if request else None, page.now
         ),
         "next_page": page_after(page, last.processed_at or last.created_at, last.id) if last else None,
     }

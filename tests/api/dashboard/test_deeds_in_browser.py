@@ -108,6 +108,18 @@ async def test_letters_are_words_where_somebody_types_and_can_be_switched_off(ho
     await expect(page.locator("body")).to_be_focused()
 
 
+async def test_every_row_that_waits_has_its_clock(house, person):
+    here = await house(**LONG)
+    fresh_drafts(here)
+    page = await person("phone")
+    lists = {"/": ".rows > li", "/outbox": "article", "/conversations?state=waiting": ".rows > li"}
+    for path, rows in lists.items():
+        await page.goto(f"{here.url}{path}")
+        number = await page.locator(rows).count()
+        assert number > 1
+        await expect(page.locator(f"{rows} .clock")).to_have_count(number)
+
+
 async def test_approving_one_draft_leaves_the_words_typed_into_another(house, person):
     here = await house(**LONG)
     fresh_drafts(here)
