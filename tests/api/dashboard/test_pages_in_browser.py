@@ -129,7 +129,7 @@ async def test_a_conversation_is_found_read_steered_and_a_doubtful_reply_settled
     await expect(page.locator(".rows strong", has_text="Tom Baker")).to_have_count(0)
     await page.locator(".rows a").first.click()
     await page.locator("details.story summary").last.click()
-    await expect(page.get_by_text("Prouvé : Airbnb l'affiche.").last).to_be_visible()
+    await expect(page.get_by_text("Prouvé : elle est dans la conversation.").last).to_be_visible()
     await page.get_by_label("Cette conversation", exact=True).select_option("off")
     await (
         page.get_by_label("Cette conversation", exact=True).locator("xpath=..").get_by_role("button").click()
