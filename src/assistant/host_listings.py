@@ -30,12 +30,9 @@ class HostListings:
         from src.assistant.burst import read_stay  # noqa: PLC0415 - as little as can be without a folder
 
         check_in, check_out = listing.dates_of(read_stay(stay))
-        known = {
-            "listing_name": listing.name,
-            "check_in": check_in.isoformat() if check_in else None,
-            "check_out": check_out.isoformat() if check_out else None,
-        }
-        return {**{name: value for name, value in known.items() if value}, **stay}
+        known = {"check_in": check_in, "check_out": check_out}
+        dates = {name: day.isoformat() for name, day in known.items() if day is not None}
+        return {**dates, **stay, **({"listing_name": listing.name} if listing.name else {})}
 
     def _listing(self, listing_id: str | None) -> Listing | None:
         live = self._live() if listing_id else None

@@ -65,10 +65,10 @@ def upsert_seen(
     """Store what the site shows of a conversation (not its messages). Repeatable.
 
     ``fingerprint`` None leaves the stored one as it is. Names and facts that this look did not show (None, empty)
-    leave the stored ones as they are, too: the list shows less than the opened conversation. So does the code of a
-    booking, whose message is soon out of sight, for as long as the stay is the same one.
+    leave the stored ones as they are, too: the list shows less than the opened conversation. So do the
+    code of a booking, the listing's name and the number of guests, which are soon out of sight.
     """
-    stay = _keep_code(conn, account, seen)
+    stay = _keep_facts(conn, account, seen)
     shown: dict[str, Any] = {
         "guest_name": seen.guest_name,
         "listing_id": seen.listing_id,
@@ -92,17 +92,28 @@ def upsert_seen(
     return CONVERSATION.make(*conn.execute(statement).one())
 
 
-def _keep_code(conn: Connection, account: str, seen: SeenConversation) -> dict[str, str]:
-    """The facts of the stay that were seen, with the booking's code of before if they have none."""
-    if not seen.stay or _CODE in seen.stay:
+def _keep_facts(conn: Connection, account: str, seen: SeenConversation) -> dict[str, str]:
+    """The facts of the stay that were seen, with those of before that are seldom in sight and still hold.
+
+    The listing's name for as long as it is that listing; the code, and how many guests that booking has, for as
+    long as it can be the same stay.
+    """
+    if not seen.stay or all(name in seen.stay for name in (_CODE, _NAME, _GUESTS)):
         return seen.stay
     before = by_external_id(conn, account, seen.external_id)
-    if before is None or _CODE not in before.stay or not may_be_same_stay(before.stay, seen.stay):
+    if before is None:
         return seen.stay
-    return {**seen.stay, _CODE: before.stay[_CODE]}
+    kept = dict[str, str]()
+    if _NAME in before.stay and (seen.listing_id or before.listing_id) == before.listing_id:
+        kept[_NAME] = before.stay[_NAME]
+    if may_be_same_stay(before.stay, seen.stay) and seen.stay.get(
+        _CODE, before.stay.get(_CODE)
+    ) == before.stay.get(_CODE):
+        kept |= {name: before.stay[name] for name in (_CODE, _GUESTS) if name in before.stay}
+    return {**kept, **seen.stay}
 
 
-_CODE = "confirmation_code"
+_CODE, _NAME, _GUESTS = "confirmation_code", "listing_name", "guests"
 
 
 def ensure_named(conn: Connection, account: str, external_id: str, now: datetime) -> StoredConversation:

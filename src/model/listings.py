@@ -19,8 +19,8 @@ class Listings(Protocol):
     def add_to(self, stay: Mapping[str, Any], listing_id: str | None) -> dict[str, Any]:
         """The facts of a stay (``conversations.stay``) with what the host's files add.
 
-        ``listing_name``, and by the booking's ``confirmation_code`` ``check_in`` and ``check_out`` (days in ISO
-        8601, in the listing's own time zone), each only where the inbox does not show it.
+        ``listing_name``, as the host calls it; by the booking's ``confirmation_code`` ``check_in`` and
+        ``check_out`` (days in ISO 8601, in the listing's own time zone), where the inbox does not show them.
         """
         ...
 

@@ -43,9 +43,9 @@ def test_a_booking_has_the_dates_that_the_calendar_has_for_its_code(listings):
     assert listings.add_to(CODE, "4711") == {**CODE, **DATES, "listing_name": "The Attic"}
 
 
-def test_what_the_inbox_shows_stands_above_the_files(listings):
+def test_the_dates_of_the_inbox_and_the_name_of_the_host_stand_above_the_other(listings):
     shown = {**CODE, "check_in": "2026-12-05", "check_out": "2026-12-06", "listing_name": "Attic, Alfama"}
-    assert listings.add_to(shown, "4711") == shown
+    assert listings.add_to(shown, "4711") == {**shown, "listing_name": "The Attic"}
 
 
 @pytest.mark.parametrize("stay", [{}, {"confirmation_code": "HMOTHERONE"}])

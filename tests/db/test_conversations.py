@@ -53,6 +53,24 @@ def test_the_code_of_a_booking_is_kept_for_as_long_as_it_can_be_the_same_stay(
     assert again.stay == (later | {"confirmation_code": "HMABCDEFGH"} if kept else later)
 
 
+def test_the_name_of_a_listing_and_the_guests_of_a_booking_are_kept(
+    db, clock, make_conversation, make_message
+):
+    known = {"confirmation_code": "HMFIRSTONE", "listing_name": "The Attic", "guests": "2"}
+    stage = {"trip_stage": "UPCOMING_RESERVATIONS"}
+
+    def look(stay, seconds, **more):
+        seen = make_conversation(make_message(), external_id="t1", stay={**stage, **stay}, **more)
+        return see(conn, seen, clock.later(seconds)).stay
+
+    with db.write() as conn:
+        assert look(known, 0) == {**stage, **known}
+        assert look({}, 60) == {**stage, **known}
+        newer = {"confirmation_code": "HMSECONDON"}
+        assert look(newer, 120) == {**stage, **newer, "listing_name": "The Attic"}
+        assert look(newer, 180, listing_id="another") == {**stage, **newer}
+
+
 def test_a_newer_booking_replaces_the_code(db, clock, make_conversation, make_message):
     with db.write() as conn:
         see(

@@ -53,6 +53,23 @@ _ITEMS = """
   };
 }
 """
+_PANEL = """
+([section, header, title, guests, code, listing]) => {
+  const panel = document.querySelector(section);
+  if (!panel) return null;
+  const text = el => el ? el.textContent.trim().slice(0, 200) : null;
+  const beside = el => el && (el.closest('dt') || el).nextElementSibling;
+  const guest = panel.querySelector(`${header} h3`);
+  const link = panel.querySelector(listing);
+  const room = link && link.getAttribute('href').match(/\\/rooms\\/([0-9A-Za-z_-]+)/);
+  return {
+    listing: room ? room[1] : null,
+    name: text(panel.querySelector(title)) || text(guest && guest.nextElementSibling),
+    guests: text(beside(panel.querySelector(guests))),
+    code: text(beside(panel.querySelector(code))),
+  };
+}
+"""
 _COME_BACK = "kind => { (kind === 'visibilitychange' ? document : window).dispatchEvent(new Event(kind)); }"
 READ_COMPOSER = """
 el => {
@@ -113,6 +130,20 @@ ROWS = Question("rows", _ROWS, (selectors.LIST, selectors.ROWS, selectors.ROW_PR
 """``{list, complete, numbers, blank}``: is the list there, is the page loaded, which rows, is nothing there."""
 ITEMS = Question("items", _ITEMS, (selectors.MESSAGE_LIST, selectors.ITEMS))
 """``{list, ids, last}``: is the list of messages there, the ids of its items, the id of the last one."""
+
+PANEL = Question(
+    "panel",
+    _PANEL,
+    (
+        selectors.PANEL,
+        selectors.PANEL_HEADER,
+        selectors.PANEL_TITLE,
+        selectors.PANEL_GUESTS,
+        selectors.PANEL_CODE,
+        selectors.PANEL_LISTING,
+    ),
+)
+"""``{listing, name, guests, code}``, each maybe None: what the reservation panel shows; None without a panel."""
 
 
 def composer(*, focus: bool) -> Question:

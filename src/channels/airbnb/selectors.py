@@ -39,6 +39,14 @@ OLD_COMPOSER = "textarea#message_input"  # 2023 to 2025, 2 sources
 EDITABLE = 'textarea, [role="textbox"], [contenteditable]:not([contenteditable="false"])'
 SEND_BUTTON = 'button[data-testid="messaging_compose_bar_send_button"]'  # 5 sources
 
+# The reservation panel (3.5), each 1 source; nothing of it is needed
+PANEL = '[data-testid="hosting-details-reservation-info-section"]'
+PANEL_HEADER = '[data-testid="hrd-sbui-header-section"]'  # in it h3 = guest, the next element = listing
+PANEL_TITLE = '[data-testid="reservation-dynamic-marquee-title-header-v3"]'
+PANEL_GUESTS = '[data-testid="hosting-details-whos-coming"]'
+PANEL_CODE = "#hosting-details-reservation-info-row-confirmation-code-row-title"
+PANEL_LISTING = 'a[href*="/rooms/"]'  # 2
+
 # What may lie over the page without being a wall (3.6)
 COOKIE_BANNER = '[data-testid="main-cookies-banner-container"]'  # first-party + 2
 MODAL = '[data-testid="modal-container"], [role="dialog"]'  # first-party + 2

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from loguru import logger
 
@@ -19,6 +19,7 @@ from src.channels.airbnb.pages import (
     on_inbox_address,
     thread_in_address,
 )
+from src.channels.airbnb.panel import with_panel
 from src.channels.airbnb.visit import Visit
 from src.channels.airbnb.wiretap import with_messages
 from src.errors import ChannelGone, NotUnderstood, PageChanged, PermanentError, TransientError
@@ -91,7 +92,7 @@ class ThreadReader:
             view = await self._open_by_address(number, external_id)
             start = self._visit.loaded_at_seq
         view = await self._load_older(external_id, start, view, enough)
-        await self._witness(view)
+        view = with_panel(view, await self._witness(view))
         self._open, self._opened_at_seq = view, start
         return view
 
@@ -106,11 +107,12 @@ class ThreadReader:
             self._visit.list_told_at = -math.inf  # the next reading asks, however lately the list was told
             raise TransientError("The page did not tell its news right before Send.")
         self._owes_asking = False
-        seen = await self._visit.look(probes.ITEMS, probes.composer(focus=False))
+        seen = await self._visit.look(probes.ITEMS, probes.composer(focus=False), probes.PANEL)
+        panel = seen["panel"]
         self.check_address(external_id)
         if await self._catch_up(external_id, last_item(seen["items"])):
             seen = await self._visit.look(probes.composer(focus=False))
-        self._open = self.now(external_id)
+        self._open = with_panel(self.now(external_id), panel)
         return self._open, ComposerState.of(seen["composer"])
 
     def now(self, external_id: str) -> SeenConversation:
@@ -269,18 +271,22 @@ class ThreadReader:
             view = tap.thread_since(external_id, start) or view
         return view
 
-    async def _witness(self, view: SeenConversation) -> None:
-        """The page is the second witness: the newest text of the wire must stand there (3.2)."""
+    async def _witness(self, view: SeenConversation) -> dict[str, Any] | None:
+        """The page is the second witness: the newest text of the wire must stand there (3.2).
+
+        What the reservation panel shows in this moment; None if it is not there (yet).
+        """
         tap = self._visit.tap
         newest = next((m for m in reversed(view.messages) if m.text and not m.deleted), None)
         wanted = str(ids.message_number(newest.external_id)) if newest else None
         deadline = time.monotonic() + self.SHOWN_SEC
         there = False
         while time.monotonic() < deadline:
-            items = (await self._visit.look(probes.ITEMS))["items"]
+            shown = await self._visit.look(probes.ITEMS, probes.PANEL)
+            items, panel = shown["items"], shown["panel"]
             there = bool(items["list"])
             if there and (wanted is None or wanted in items["ids"]):
-                return
+                return cast("dict[str, Any] | None", panel)
             seq = tap.seq
             await tap.wait_for_more(seq, 0.05)
         raise PageChanged("the newest message" if there else "the list of messages", "the conversation")

@@ -62,6 +62,25 @@ async def test_a_conversation_that_is_not_in_the_list_is_opened_by_its_address(
     assert len((await channel.glance(days_ago(1))).conversations) >= 15
 
 
+async def test_the_reservation_panel_tells_the_listings_name_and_the_guests(
+    site: SimulatedSite, channel: AirbnbChannel
+):
+    threads = fill(site, 2)
+    for thread in threads:
+        site.inbox.service_bulletin(thread)
+    site.inbox.guest_writes(threads[1], "Is there a cot?")
+    await channel.open()
+    await channel.read(threads[1].id)
+    stay = threads[1].stay
+    section = channel.browser.page.get_by_test_id("hosting-details-reservation-info-section")
+    await section.get_by_text(str(stay.code)).wait_for()
+    known = (await channel.reread(threads[1].id)).stay
+    assert (known["listing_name"], known["guests"]) == (stay.listing_name, str(stay.guests))
+    # The panel may still be the first conversation's while the other one is read: nothing of it is taken over.
+    other = (await channel.read(threads[0].id)).stay
+    assert other.get("guests", str(threads[0].stay.guests)) == str(threads[0].stay.guests)
+
+
 async def test_anew_loads_the_page_by_its_address(site: SimulatedSite, channel: AirbnbChannel):
     threads = fill(site, 3)
     await channel.open()
