@@ -16,9 +16,10 @@ from src.assistant.gate import GateContext, GateDraft, find_promise
 from src.assistant.reading import detect_language
 from src.assistant.rules import find_classes, is_closing
 from src.assistant.values import Action, Decision
+from src.assistant.wordlist import LANGUAGES
 
-JUDGED = frozenset({"en", "fr", "de", "es", "it", "pt", "nl"})
-"""The languages in which word lists alone must catch nineteen of twenty."""
+JUDGED = frozenset(LANGUAGES)
+"""The languages in which rules alone must catch nineteen of twenty."""
 _GRAVE = frozenset({"safety", "medical"})
 _LETTERS_FOR_LANGUAGE = 20
 
@@ -62,7 +63,7 @@ def is_sent(decision: Decision) -> bool:
 
 
 def measure_rules(cases: Sequence[Case]) -> dict[str, Bar]:
-    """What word lists alone catch and hold by mistake. No model is asked."""
+    """What rules alone, lists and learned vote, catch and hold by mistake. No model is asked."""
     judged = [case for case in cases if case.language in JUDGED]
     hard = [case for case in judged if case.hard_class]
     easy = [case for case in judged if not case.hard_class and not case.expect & {"escalate", "injection"}]

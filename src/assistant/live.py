@@ -30,6 +30,7 @@ from src.assistant.steps import given_steps, steps_for
 from src.assistant.translate import Translator
 from src.assistant.values import Decision, Step
 from src.assistant.voice import choose_examples
+from src.assistant.vote import load_vote
 from src.assistant.wire import as_response, sources_json, steps_json
 from src.assistant.wordlist import load_all
 from src.assistant_settings import AssistantSettings
@@ -136,6 +137,7 @@ class LiveAssistant:
     async def work_beside(self) -> None:
         """Compile the word lists; then keep the folder's copy and the search up to date, until it is cancelled."""
         await asyncio.to_thread(load_all)
+        await asyncio.to_thread(load_vote)
         if self._indexer is not None:
             await self._indexer.run()
 

