@@ -5,14 +5,17 @@
 import asyncio
 import json
 import random
+import re
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from httpx import ASGITransport
 
+import src.api
 from src.api.remote.app import create_remote_app
 from src.api.server import serve
 from src.channels.base import Screen
@@ -438,3 +441,13 @@ async def test_no_key_and_no_link_lets_in_at_another_halt_than_its_own(
         await until(lambda: remote.state.stage not in {Stage.OPENING, Stage.CHECKING})
     assert number > 2
     assert len({given_at for given_at, _ in keys}) > 1
+
+
+def test_the_view_has_the_dashboards_colours():
+    api = Path(src.api.__file__).parent
+    found = [
+        re.findall(r"(--[a-z-]+): (#[0-9a-f]+);", (api / path).read_text(encoding="utf-8"))
+        for path in ("remote/static/remote.css", "dashboard/static/dashboard.css")
+    ]
+    assert set(found[0]) <= set(found[1])
+    assert len(found[0]) == 18
