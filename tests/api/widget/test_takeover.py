@@ -121,7 +121,8 @@ async def test_on_the_page_a_person_takes_over_and_gives_back(shop, host):
     assert (await host.post("/take-over", data=form)).status_code == 303
     shown = words_of(await host.get(page))
     assert "Anna has taken over" in shown
-    assert "A person took over; the visitor was told." in shown
+    assert re.search(r"Anna [\d:]+ A person took over; the visitor was told\.", shown)
+    assert "Airbnb" not in shown.partition("A person took over")[0].rpartition("Is it blue?")[2]
     assert (await roles(shop, token))[-1] == ("note", "joined", "Anna")
     assert (await host.post("/give-back", data={**form, "name": ""})).status_code == 303
     shown = (await host.get(page)).text
