@@ -325,6 +325,10 @@ class Store(Protocol):
         """The text of a press as a page, if it has one; None where a person has changed the text. Repeatable."""
         ...
 
+    async def is_proven(self) -> bool:
+        """Whether the remote has told of a message that went out after the last halt; True without a halt."""
+        ...
+
     async def told_of(self, press: Press) -> Receipt | None:
         """What the remote has told by itself of the message of a press; None if nothing yet. Repeatable.
 

@@ -22,6 +22,18 @@ def newest_message(conn: Connection, account: str) -> datetime | None:
     return found
 
 
+def told_since(conn: Connection, account: str, since: datetime) -> bool:
+    """Whether the service has told of a reply that went out after this time."""
+    found = select(OUTBOX.c.id).where(
+        OUTBOX.c.account == account,
+        OUTBOX.c.status == literal(OutboxStatus.SENT),
+        OUTBOX.c.processed_at > since,
+        OUTBOX.c.delivery.is_not(None),
+        OUTBOX.c.delivery != Delivery.ACCEPTED.value,
+    )
+    return conn.execute(found.limit(1)).first() is not None
+
+
 def silent_since(conn: Connection, account: str, now: datetime) -> datetime | None:
     """When the first of the replies went out of which nothing was told, nor of anything after it; else None.
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from src.db import accounts, conversations, outbox_queue, outbox_views
+from src.db import accounts, conversations, outbox_queue, outbox_views, silence
 from src.db.engine import Connection, Database
 from src.db.wakeup import Wakeup
 from src.errors import StaleJob, TransientError
@@ -81,6 +81,16 @@ class StoredHere:
         with self._db.read() as conn:
             job = outbox_views.get(conn, press.key)
         return job.html if job else None
+
+    async def is_proven(self) -> bool:
+        """As the port says."""
+        return await asyncio.to_thread(self._is_proven)
+
+    def _is_proven(self) -> bool:
+        with self._db.read() as conn:
+            state = accounts.find(conn, self._account)
+            ended = state.halt_cleared_at if state is not None else None
+            return ended is None or silence.told_since(conn, self._account, ended)
 
     async def told_of(self, press: Press) -> Receipt | None:
         """As the port says."""

@@ -26,6 +26,8 @@ from src.model.sending import Delivery, Press, Receipt
 
 SILENT_AT_MOST = 3
 """After this many messages in a row that a gateway took and WhatsApp never acknowledged, nothing leaves."""
+FIRST_ACK_SEC = 30.0
+"""After a halt one message proves that they leave again: the next one waits so long for its acknowledgement."""
 LOOK_SEC = 2.0
 """So often the gateway is asked for its state and its code, which changes every 20 s."""
 RESTART_SEC = 20.0
@@ -43,6 +45,8 @@ class GatewayChannel(WhatsappChannel):
         super().__init__(settings, place)
         self._silent: list[Press] = []
         """The last messages of which the gateway has told nothing yet."""
+        self._silent_at = 0.0
+        """When the last of them went out."""
         self._pressing = False
         """The gateway has a message in hand."""
         self._caught_up = False
@@ -71,15 +75,23 @@ class GatewayChannel(WhatsappChannel):
         told = [(press, await self._store.told_of(press)) for press in self._silent]
         left = [press for press, one in told if one is None or one.standing is Delivery.ACCEPTED]
         self._silent = left if len(left) == len(told) else []
-        if len(self._silent) >= SILENT_AT_MOST:
+        if not self._silent:
+            return
+        at_most = SILENT_AT_MOST
+        if not await self._store.is_proven():
+            at_most = 1
+            if time.monotonic() - self._silent_at < FIRST_ACK_SEC:
+                raise NotPressed("The first message since the halt is not acknowledged yet.", retry_after=2.0)
+        if len(self._silent) >= at_most:
             raise WallHit(
                 "nothing_leaves",
-                f"{len(left)} messages in a row were not acknowledged by WhatsApp: scan the code again",
+                f"{len(left)} message(s) in a row were not acknowledged by WhatsApp: scan the code again",
                 nothing_sent=True,
             )
 
     def _note_told(self, press: Press, told: Receipt | None) -> None:
         self._silent = [*self._silent, press][-SILENT_AT_MOST:] if told is None else []
+        self._silent_at = time.monotonic()
 
     async def examine(self) -> tuple[Examination, ...]:
         """It was asked already when it was opened."""

@@ -8,15 +8,18 @@ import time
 import pytest
 from pydantic import SecretStr
 
-from sandbox.whatsapp.gateways import Evolution, Plan, Waha
+from sandbox.whatsapp.gateways import Evolution, Plan, Said, Waha
+from src.channels.whatsapp import gateway as gateways
 from src.channels.whatsapp.channel import WhatsappChannel
 from src.channels.whatsapp.settings import WhatsappSettings
+from src.db import accounts
 from src.errors import CallRefused, SettingsError, WallHit
 from src.model.inbox import AuthorRole, MessageKind
 from src.model.statuses import OutboxStatus
 from src.model.values import utc_now
+from src.services.after_halt import end_halt
 from src.services.sync import Sync
-from tests.support.house import ACCOUNT
+from tests.support.house import ACCOUNT, RULES
 from tests.support.whatsapp import AT_ONCE, GERDA, Line, incoming
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -168,6 +171,31 @@ async def test_three_in_a_row_without_an_acknowledgement_halt_and_the_fourth_wai
     waiting = [job for job in jobs if line.job(job).status is OutboxStatus.PENDING]
     assert waiting != []
     assert line.cloud.sent == []
+
+
+async def test_after_a_reconnect_one_acknowledgement_proves_that_messages_leave(line, monkeypatch):
+    """The gateway's word that it is connected is not enough: the second message waits for the first one's proof."""
+    with line.house.db.write() as conn:
+        accounts.ensure(conn, ACCOUNT, utc_now())
+        accounts.halt(conn, ACCOUNT, "session_lost", "x", 10, None, utc_now())
+    end_halt(line.house.db, ACCOUNT, max_age=RULES.max_age, now=utc_now())
+    first = await line.reply_to("33612340001", reply="One.")
+    line.cloud.plans.append(Plan("silent"))
+    await line.send.run_once(line.channel)
+    assert (line.job(first).status, line.job(first).delivery) == (OutboxStatus.SENT, "accepted")
+    second = await line.reply_to("33612340002", reply="Two.")
+    await line.send.run_once(line.channel)
+    assert line.job(second).status is OutboxStatus.PENDING, "it waits for a while"
+    monkeypatch.setattr(gateways, "FIRST_ACK_SEC", 0)
+    with pytest.raises(WallHit) as caught:
+        await line.channel.read("33612340002")
+        await line.channel.write("33612340002", "Two.")
+    assert caught.value.kind == "nothing_leaves"
+    line.cloud.tell(
+        line.cloud.ack_event(Said(line.job(first).receipt_external_id, "33612340001", "One."), "SERVER")
+    )
+    line.heard()
+    await line.channel.write("33612340002", "Two.")
 
 
 async def test_an_acknowledgement_that_comes_late_is_no_silence(line):
