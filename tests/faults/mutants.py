@@ -196,12 +196,17 @@ MUTANTS = (
     ),
     Mutant(
         "after the press nobody looks for a wall",
-        "tests/channels/airbnb/test_walls.py::test_a_wall_stops_everything",
+        "tests/channels/airbnb/test_walls.py::test_a_wall_stops_everything[airlock_modal-send]",
         (
             Change(
                 "src/channels/airbnb/channel.py",
                 "                told = await tap.wait_for_more(seq, min(patience, left))\n                if told or not await self._visit.ask_for_news():\n                    await self._visit.check_walls()\n",
                 "                await asyncio.sleep(min(patience, left))\n                told = True\n",
+            ),
+            Change(
+                "src/channels/airbnb/channel.py",
+                '            composer = await self._composer_now(focus=False)\n            own.emptied = composer is not None and composer.text == ""\n',
+                "            own.emptied = False\n",
             ),
         ),
     ),
