@@ -95,6 +95,10 @@ _HALTS_ELSEWHERE = {
     "other_account": _("The login belongs to another account."),
 }
 """Of accounts of other channels than Airbnb, where their words differ."""
+_MEANS_ELSEWHERE = {
+    _K.INQUIRY_WAITS: _("Somebody new has waited for half a day. Answer soon."),
+    _K.INQUIRY: _("A guest has waited for most of a day. Answer now."),
+}
 _CHANGED_ELSEWHERE = _("Nightporter has stopped: what the service says has changed")
 _PLACES = {
     _K.HALTED: "/reconnect",
@@ -205,7 +209,8 @@ def _text(lang: Language, notice: Notice, *, elsewhere: bool) -> str:
     detail = notice.incidents[0].detail
     halts = _HALT_KINDS | _HALTS_ELSEWHERE if elsewhere else _HALT_KINDS
     said = [lang.say(halts[detail])] if notice.kind is _K.HALTED and detail in halts else []
-    return " ".join([*said, lang.say(_MEANS[notice.kind])])
+    means = _MEANS | _MEANS_ELSEWHERE if elsewhere else _MEANS
+    return " ".join([*said, lang.say(means[notice.kind])])
 
 
 def _over(lang: Language, notice: Notice) -> str:

@@ -171,6 +171,11 @@ def what_hinders(account: Account, verdict: Verdict) -> Hindrance | None:
     return None if verdict.send.lives else "nobody_sends"
 
 
+def watches(account: Account) -> bool:
+    """Whether SYNC looks at a list of this account's; else its messages come in by calls of others."""
+    return registry.find(account.channel).CAPABILITIES.watches
+
+
 def silent_since(conn: Connection, account: Account, now: datetime) -> datetime | None:
     """Since when replies go out and nothing comes back, where that is too long; else None.
 

@@ -12,7 +12,7 @@ from src.db.timeline import Stretch
 from src.languages import Language, sentence
 from src.model.rows import Job, Request, Rule, StoredConversation, StoredMessage
 from src.model.statuses import InboxStatus, OutboxStatus
-from src.services.status import Verdict, what_hinders
+from src.services.status import Verdict, watches, what_hinders
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _nobody_works(account: Account, stands: Verdict) -> list[Step]:
     state, ai, found = stands.account, stands.ai, list[Step]()
     if state is not None and state.halted:
         found.append(Step(state.halted_at, sentence("Halted: nothing is read or sent.")))
-    elif not account.is_called_for and not stands.sync.lives:
+    elif watches(account) and not stands.sync.lives:
         found.append(Step(None, sentence("Nobody reads the inbox: new messages are not seen.")))
     if account.ai is None:
         found.append(Step(None, sentence("No AI is set for this account, so nothing is answered.")))

@@ -2,8 +2,12 @@
 
 # ruff: noqa: F811 - fixtures are imported, and then asked for by name
 
+from pathlib import Path
+
 import pytest
 
+from src.account import Account, AccountSettings
+from src.channels.whatsapp.settings import WhatsappSettings
 from src.db import accounts, outbox_queue
 from tests.support.api import ACCOUNT, client, inbox, thread_id  # noqa: F401
 from tests.support.api import sqlite_db as db  # noqa: F401
@@ -57,6 +61,18 @@ async def test_nothing_is_called_live_while_nobody_works(client, inbox, db, cloc
     assert "No AI is set for this account" in words_of(await client().get(HERE))
     clock.advance(600)
     assert LIVE not in words_of(await one.get(HERE))
+
+
+async def test_a_number_that_is_told_by_calls_is_not_said_to_be_read_by_nobody(client, inbox):
+    settings = AccountSettings(reply_mode="draft", ai_webhook_url="http://127.0.0.1:9/ai")
+    account = Account(
+        "default", "whatsapp", Path("s"), settings, WhatsappSettings(mode="cloud"), ai="webhook"
+    )
+    one = client(listed=(account,))
+    inbox.waiting("33612345678")
+    said = words_of(await one.get("/conversations/33612345678"))
+    assert "Nobody reads the inbox" not in said
+    assert "Nobody sends: the SEND worker does not run." in said
 
 
 @pytest.mark.parametrize(("hinder", "why"), HINDRANCES)
