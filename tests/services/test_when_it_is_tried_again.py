@@ -68,7 +68,7 @@ def test_an_alert_that_nobody_takes_is_tried_again_after_these_minutes(house, db
     minutes = []
     for _ in range(9):
         (notice,) = alerts.due(db, ACCOUNT, clock())
-        alerts.not_told(db, notice, clock())
+        alerts.not_told(db, [notice], clock())
         with db.read() as conn:
             (one,) = incidents.open_ones(conn, ACCOUNT)
         minutes.append((one.tell_at - clock()) / timedelta(minutes=1))
