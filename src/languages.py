@@ -22,8 +22,10 @@ from babel.numbers import format_currency, format_decimal
 from babel.support import Translations
 from tzlocal import get_localzone
 
+from src.setting_types import LANGUAGES
+
 FOLDER = Path(__file__).with_name("locale")
-CODES = ("en", "fr")
+CODES = LANGUAGES
 NAMES = {"en": "English", "fr": "Français"}
 
 _JUST_NOW = timedelta(seconds=2)

@@ -16,6 +16,9 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from src.quiet_hours import QuietHours
 
+LANGUAGES = ("en", "fr")
+"""What pages, alerts and the widget speak."""
+
 _POSTGRES = ("postgresql+psycopg", "postgresql", "postgres")  # the last two mean the first, as with psql
 _DAY_SEC = 86_400
 _LEAST_SECRET_BYTES = 24  # Standard Webhooks

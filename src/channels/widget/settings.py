@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from src.languages import CODES
-from src.setting_types import ApiKey, Count, Origins
+from src.setting_types import LANGUAGES, ApiKey, Count, Origins
 from src.settings import Variables, variable
 
 _SITE = re.compile(r"[a-z0-9-]{1,32}")
@@ -29,8 +28,8 @@ def _colour(text: str) -> str:
 
 def _languages(text: str) -> str:
     found = text.replace(",", " ").lower().split()
-    if not found or not set(found) <= set(CODES):
-        raise ValueError(f"must be of {' '.join(CODES)}, with spaces or commas between them")
+    if not found or not set(found) <= set(LANGUAGES):
+        raise ValueError(f"must be of {' '.join(LANGUAGES)}, with spaces or commas between them")
     return " ".join(found)
 
 
