@@ -396,6 +396,8 @@ def _is_being_answered() -> ColumnElement[bool]:
     """A person has written here with the message before them, and the words are on their way."""
     words = alias(OUTBOX, "words")
     return exists().where(
+        # By account and status they are few; by conversation alone PostgreSQL read every reply ever made.
+        words.c.account == MESSAGES.c.account,
         words.c.conversation_id == MESSAGES.c.conversation_id,
         words.c.status.in_([literal(OutboxStatus.PENDING), literal(OutboxStatus.PROCESSING)]),
         words.c.written_after >= MESSAGES.c.sequence,
