@@ -4,8 +4,8 @@
 help:
 	@echo "make setup   virtual environment, packages, a browser"
 	@echo "make demo    the whole product on a simulated inbox"
-	@echo "make check   format, lint, types, layers and the fast tests (about six minutes)"
-	@echo "make test    everything (about sixteen minutes)"
+	@echo "make check   format, lint, types, layers and the fast tests (about eight minutes)"
+	@echo "make test    everything (about twenty-five minutes)"
 	@echo "make fmt     put the code into its format, mend what can be mended"
 	@echo "make clean   forget caches and the virtual environment; data, logs and the saved login stay"
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs every check and every test. Sets up what they need first, each time again at no cost.
 #
-#   sh scripts/test.sh               everything: about sixteen minutes on two cores
-#   sh scripts/test.sh --quick       the checks and the fast tests: about six minutes
+#   sh scripts/test.sh               everything: about twenty-five minutes on two cores
+#   sh scripts/test.sh --quick       the checks and the fast tests: about eight minutes
 #   sh scripts/test.sh [...] -- -x   what follows -- goes to pytest
 #
 # On Debian and Ubuntu, root (or somebody with sudo and no password) also gets the PostgreSQL server package,
@@ -68,7 +68,7 @@ run_tests() {
 
 fast="not browser and not acceptance and not pm2"
 if [ $quick = yes ]; then
-    step "Fast tests, two at a time (about five minutes)"
+    step "Fast tests, two at a time (about seven minutes)"
     run_tests 2 "$fast and not postgres" "$@" || outcome=1
 else
     if postgres_is_there; then
@@ -78,10 +78,10 @@ else
         install_postgres || note "not possible here; the tests that need it are skipped"
     fi
     have npm || note "npm is not here; the tests with the real PM2 are skipped"
-    step "Tests without a browser, two at a time (about six minutes on two cores)"
-    run_tests 2 "$fast" "$@" || outcome=1
+    step "Tests without a browser, three at a time (about nine minutes on two cores)"
+    run_tests 3 "$fast" "$@" || outcome=1
     # They wait more than they compute.
-    step "Tests with a browser, with real processes and with PM2, three at a time (about nine minutes on two cores)"
+    step "Tests with a browser, with real processes and with PM2, three at a time (about fifteen minutes on two cores)"
     run_tests 3 "browser or acceptance or pm2" "$@" || outcome=1
 fi
 
