@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from src.services.refusals import Malformed
+from src.services.refusals import Malformed, NotFound
 
 OUR_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 SITE_ID = re.compile(r"[\w.:=+/-]{1,200}", re.ASCII)
+
+
+def check_conversation_id(text: str) -> None:
+    """NotFound for what cannot be a site's id: there is no such conversation, and nobody needs to look."""
+    if not SITE_ID.fullmatch(text):
+        raise NotFound("there is no conversation with this id")
 
 
 def moment_of(text: str, field: str) -> datetime:

@@ -15,7 +15,7 @@ from src.account import Account
 from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
-from src.api.ids import OUR_ID, SITE_ID, moment_of
+from src.api.ids import OUR_ID, SITE_ID, check_conversation_id, moment_of
 from src.api.limits import read_json, refusal
 from src.api.remote import routes as remote_view
 from src.api.which import Asked, account_with, account_with_listing, accounts_of, the_account
@@ -89,8 +89,7 @@ def _add_views(router: APIRouter, context: Context) -> None:
         summary="One conversation with its messages and its latest request",
     )
     async def one(conversation_id: str, limit: Limit = 50, account: Asked = None) -> dict[str, Any]:
-        if not SITE_ID.fullmatch(conversation_id):
-            raise NotFound("there is no conversation with this id")
+        check_conversation_id(conversation_id)
         whose = await run_in_threadpool(account_with, context, account, conversation_id)
         return {
             "success": True,
@@ -195,8 +194,7 @@ def _add_switches(router: APIRouter, context: Context) -> None:
     )
     async def seen_to(conversation_id: str, request: Request, account: Asked = None) -> dict[str, Any]:
         body = await read_json(request, SeenToBody, optional=True)
-        if not SITE_ID.fullmatch(conversation_id):
-            raise NotFound("there is no conversation with this id")
+        check_conversation_id(conversation_id)
         until = None if body.until is None else moment_of(body.until, "until")
         whose = await run_in_threadpool(account_with, context, account, conversation_id)
         see_to = partial(switches.see_to, db, whose.name, conversation_id, until, now=context.clock())

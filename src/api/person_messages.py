@@ -13,11 +13,10 @@ from starlette.responses import JSONResponse
 from src.api import views
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
-from src.api.ids import SITE_ID
+from src.api.ids import check_conversation_id
 from src.api.limits import key_of_call, read_json
 from src.api.which import Asked, account_with
 from src.services.person_messages import write_message
-from src.services.refusals import NotFound
 
 
 class MessageBody(BaseModel):
@@ -48,8 +47,7 @@ def person_message_routes(context: Context) -> APIRouter:
         is, for 10 minutes while it is the newest.
         """
         body = await read_json(request, MessageBody)
-        if not SITE_ID.fullmatch(conversation_id):
-            raise NotFound("there is no conversation with this id")
+        check_conversation_id(conversation_id)
         key = key_of_call(request)
         whose = await run_in_threadpool(account_with, context, account, conversation_id)
         put = partial(

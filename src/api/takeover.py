@@ -11,10 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from src.api.context import Context
 from src.api.docs import REFUSALS, described
-from src.api.ids import SITE_ID
+from src.api.ids import check_conversation_id
 from src.api.limits import read_json
 from src.api.which import Asked, account_with
-from src.services.refusals import NotFound
 from src.services.takeover import give_back, take_over
 
 
@@ -38,8 +37,7 @@ def takeover_routes(context: Context) -> APIRouter:
     async def take(conversation_id: str, request: Request, account: Asked = None) -> dict[str, Any]:
         """The visitor sees who has joined. Nothing of the AI goes out there until you give it back."""
         body = await read_json(request, TakeOverBody, optional=True)
-        if not SITE_ID.fullmatch(conversation_id):
-            raise NotFound("there is no conversation with this id")
+        check_conversation_id(conversation_id)
         whose = await run_in_threadpool(account_with, context, account, conversation_id)
         taking = partial(take_over, db, wakeup, whose, conversation_id, body.name, now=context.clock())
         return {"success": True, "name": await run_in_threadpool(taking)}
@@ -50,8 +48,7 @@ def takeover_routes(context: Context) -> APIRouter:
         summary="The AI answers this visitor again",
     )
     async def give(conversation_id: str, account: Asked = None) -> dict[str, Any]:
-        if not SITE_ID.fullmatch(conversation_id):
-            raise NotFound("there is no conversation with this id")
+        check_conversation_id(conversation_id)
         whose = await run_in_threadpool(account_with, context, account, conversation_id)
         await run_in_threadpool(partial(give_back, db, wakeup, whose, conversation_id, now=context.clock()))
         return {"success": True}

@@ -21,7 +21,7 @@ from src.api.dashboard.page import Page, open_form, open_page, page_routes
 from src.api.dashboard.paging import page_after, read_key
 from src.api.dashboard.takeover import read_takeover
 from src.api.dashboard.window import windows
-from src.api.ids import OUR_ID, SITE_ID, moment_of
+from src.api.ids import OUR_ID, SITE_ID, check_conversation_id, moment_of
 from src.db import accounts, conversations, search
 from src.db.engine import Connection
 from src.db.search import Filters
@@ -119,8 +119,7 @@ def conversation_routes(context: Context, side: AiSide) -> APIRouter:
     @router.get("/conversations/{conversation_id:path}")
     async def one(conversation_id: str, request: Request) -> Response:
         page = await open_page(context, request)
-        if not SITE_ID.fullmatch(conversation_id):
-            raise NotFound("there is no conversation with this id")
+        check_conversation_id(conversation_id)
         shown = await run_in_threadpool(_conversation, page, side, conversation_id)
         return page.show("conversation.html", **shown)
 
