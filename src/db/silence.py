@@ -15,6 +15,10 @@ LOOK_BACK = timedelta(days=7)
 """As long as a service comes again with what it could not tell (Meta's webhooks documentation)."""
 
 
+_TOLD = OUTBOX.c.delivery.is_not(None) & (OUTBOX.c.delivery != Delivery.ACCEPTED.value)
+"""The service has said of the reply more than that it took it."""
+
+
 def newest_message(conn: Connection, account: str) -> datetime | None:
     """When the newest message of the account was written, by anybody; None if there is none."""
     newest = select(func.max(MESSAGES.c.sent_at)).where(MESSAGES.c.account == account)
@@ -28,8 +32,7 @@ def told_since(conn: Connection, account: str, since: datetime) -> bool:
         OUTBOX.c.account == account,
         OUTBOX.c.status == literal(OutboxStatus.SENT),
         OUTBOX.c.processed_at > since,
-        OUTBOX.c.delivery.is_not(None),
-        OUTBOX.c.delivery != Delivery.ACCEPTED.value,
+        _TOLD,
     )
     return conn.execute(found.limit(1)).first() is not None
 
@@ -44,8 +47,7 @@ def silent_since(conn: Connection, account: str, now: datetime) -> datetime | No
         OUTBOX.c.status == literal(OutboxStatus.SENT),
         OUTBOX.c.processed_at > now - LOOK_BACK,
     )
-    told = OUTBOX.c.delivery.is_not(None) & (OUTBOX.c.delivery != Delivery.ACCEPTED.value)
-    last_told = conn.execute(select(func.max(OUTBOX.c.processed_at)).where(*sent, told)).scalar_one()
+    last_told = conn.execute(select(func.max(OUTBOX.c.processed_at)).where(*sent, _TOLD)).scalar_one()
     last_heard = conn.execute(
         select(func.max(MESSAGES.c.sent_at)).where(
             MESSAGES.c.account == account,
